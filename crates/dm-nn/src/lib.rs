@@ -1,0 +1,10 @@
+//! Tensors and models for 28x28 images: seeds, data files, CPU kernels, layers, networks, parameter files.
+//!
+//! This crate knows nothing of diffusion: it does not know what a level, a schedule or a degradation is.
+
+pub mod data;
+mod error;
+pub mod ops;
+pub mod rng;
+
+pub use error::{Error, Result};
