@@ -68,10 +68,6 @@ impl Error {
 
     /// An argument outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
-        Self::Invalid {
-            field: field.into(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-        }
+        Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
     }
 }

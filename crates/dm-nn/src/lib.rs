@@ -4,7 +4,10 @@
 
 pub mod data;
 mod error;
+pub mod nets;
 pub mod ops;
+pub mod params;
+pub mod planes;
 pub mod rng;
 
 pub use error::{Error, Result};

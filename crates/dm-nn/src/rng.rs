@@ -36,7 +36,8 @@ pub enum Stream {
 #[derive(Clone, Debug)]
 pub struct Rng {
     core: ChaCha8Rng,
-    spare: Option<f32>,
+    /// Normals to hand out before drawing new ones, last first: the second of a pair, or a prepared list.
+    ready: Vec<f32>,
 }
 
 impl Seed {
@@ -47,11 +48,18 @@ impl Seed {
         key[8..12].copy_from_slice(&(stream as u32).to_le_bytes());
         key[16..24].copy_from_slice(&index.to_le_bytes());
         key[24..].copy_from_slice(&sub.to_le_bytes());
-        Rng { core: ChaCha8Rng::from_seed(key), spare: None }
+        Rng { core: ChaCha8Rng::from_seed(key), ready: Vec::new() }
     }
 }
 
 impl Rng {
+    /// This stream with `normals` handed out first: lets a caller fix every noise of a sampler.
+    #[must_use]
+    pub fn with_normals(mut self, normals: &[f32]) -> Self {
+        self.ready = normals.iter().rev().copied().collect();
+        self
+    }
+
     /// Uniform 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.core.next_u64()
@@ -83,12 +91,12 @@ impl Rng {
 
     /// Standard normal (Box-Muller in f64, rounded to f32; draws come in pairs).
     pub fn normal(&mut self) -> f32 {
-        if let Some(z) = self.spare.take() {
+        if let Some(z) = self.ready.pop() {
             return z;
         }
         let radius = (-2.0 * (1.0 - self.uniform_f64()).ln()).sqrt();
         let (sin, cos) = (std::f64::consts::TAU * self.uniform_f64()).sin_cos();
-        self.spare = Some((radius * sin) as f32);
+        self.ready.push((radius * sin) as f32);
         (radius * cos) as f32
     }
 

@@ -60,10 +60,8 @@ fn parse(path: &Path, raw: &[u8]) -> Result<Idx> {
         return Err(Error::format(path, "dimensions", found, format!("{} bytes", 4 * rank)));
     }
     let (header, items) = rest.split_at(4 * rank);
-    let shape: Vec<usize> = header
-        .chunks_exact(4)
-        .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
-        .collect();
+    let shape: Vec<usize> =
+        header.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
     let expected = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     if expected != Some(items.len()) {
         let expected = format!("{shape:?} as the header says");

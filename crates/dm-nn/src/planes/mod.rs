@@ -1,0 +1,146 @@
+//! The type networks are written against: a batch of feature maps [B, C, H, W] and the operations on them.
+//!
+//! On the CPU it is the batch-lane engine of [`crate::ops`]; on CUDA and Metal it is a candle tensor and candle's own
+//! operations. Networks are written once and do not know which.
+
+mod portable;
+
+use candle_core::{Device, Result, Tensor};
+
+/// A batch of feature maps [B, C, H, W], f32.
+#[derive(Clone)]
+pub struct Planes(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Portable(Tensor),
+}
+
+/// Parameters of a fused convolution block; shapes as in PyTorch.
+pub struct ConvNorm<'a> {
+    /// Convolution weight [O, I, k, k].
+    pub weight: &'a Tensor,
+    /// Convolution bias [O].
+    pub bias: &'a Tensor,
+    /// LayerNorm scale, [O, H, W] (joint) or [H, W] (each plane alone).
+    pub gamma: &'a Tensor,
+    /// LayerNorm shift, shaped like `gamma`.
+    pub beta: &'a Tensor,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+impl Planes {
+    /// Enters from a tensor [B, C, H, W]: the lane engine for f32 on the CPU, candle's operations elsewhere.
+    ///
+    /// # Errors
+    /// If `images` is not of rank 4.
+    pub fn enter(images: &Tensor) -> Result<Self> {
+        Self::portable(images)
+    }
+
+    /// Enters candle's own operations, on any device: the oracle of the lane engine.
+    ///
+    /// # Errors
+    /// If `images` is not of rank 4.
+    pub fn portable(images: &Tensor) -> Result<Self> {
+        images.dims4()?;
+        Ok(Self(Repr::Portable(images.clone())))
+    }
+
+    /// Leaves to a tensor [B, C, H, W].
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn leave(&self) -> Result<Tensor> {
+        match &self.0 {
+            Repr::Portable(x) => Ok(x.clone()),
+        }
+    }
+
+    /// Cross-correlation with `weight` [O, I, k, k], padding k/2; `bias` is [O], or [B, O]: one bias per image.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn conv(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
+        match &self.0 {
+            Repr::Portable(x) => portable::conv2d(x, weight, bias, 1).map(Self::wrap),
+        }
+    }
+
+    /// Like [`Self::conv`] with a stride of two: [B, O, ceil(H/2), ceil(W/2)].
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn conv_stride2(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
+        match &self.0 {
+            Repr::Portable(x) => portable::conv2d(x, weight, bias, 2).map(Self::wrap),
+        }
+    }
+
+    /// GELU(LayerNorm(conv(x))) + `channel_bias`, the block of the reference network; `channel_bias` is [B, O].
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn conv_norm_gelu(&self, p: &ConvNorm<'_>, channel_bias: Option<&Tensor>) -> Result<Self> {
+        match &self.0 {
+            Repr::Portable(x) => {
+                let y = portable::conv2d(x, p.weight, p.bias, 1)?;
+                let y = portable::layer_norm_gelu(&y, p.gamma, p.beta, p.eps)?;
+                let y = channel_bias.map_or(Ok(y.clone()), |bias| portable::add_channels(&y, bias))?;
+                Ok(Self::wrap(y))
+            }
+        }
+    }
+
+    /// SiLU(GroupNorm(x)) with `gamma` and `beta` [C].
+    ///
+    /// # Errors
+    /// If `groups` does not divide C.
+    pub fn group_norm_silu(&self, groups: usize, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Self> {
+        match &self.0 {
+            Repr::Portable(x) => portable::group_norm_silu(x, groups, gamma, beta, eps).map(Self::wrap),
+        }
+    }
+
+    /// Elementwise sum.
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn add(&self, other: &Self) -> Result<Self> {
+        match (&self.0, &other.0) {
+            (Repr::Portable(a), Repr::Portable(b)) => (a + b).map(Self::wrap),
+        }
+    }
+
+    /// Concatenation along channels.
+    ///
+    /// # Errors
+    /// If batch or size differ.
+    pub fn concat(&self, other: &Self) -> Result<Self> {
+        match (&self.0, &other.0) {
+            (Repr::Portable(a), Repr::Portable(b)) => Tensor::cat(&[a, b], 1).map(Self::wrap),
+        }
+    }
+
+    /// Nearest-neighbour upsampling by two.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn upsample2(&self) -> Result<Self> {
+        match &self.0 {
+            Repr::Portable(x) => portable::upsample2(x).map(Self::wrap),
+        }
+    }
+
+    /// Where these planes live.
+    pub fn device(&self) -> Device {
+        match &self.0 {
+            Repr::Portable(x) => x.device().clone(),
+        }
+    }
+
+    fn wrap(x: Tensor) -> Self {
+        Self(Repr::Portable(x))
+    }
+}
