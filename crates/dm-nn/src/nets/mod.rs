@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::params::Path;
 
-pub use ref_cnn::{Norm, RefCnnConfig};
+pub use ref_cnn::{Norm, RefCnnConfig, frequencies};
 pub use unet::UNetConfig;
 
 /// A network on images with a time: [B, C_in, 28, 28] and [B] to [B, C_out, 28, 28].

@@ -1,0 +1,113 @@
+//! Checkpoints: everything a run needs to continue as if it had never stopped.
+//!
+//! One tensor file: `param/NAME`, `average/NAME`, `adam.m/NAME`, `adam.v/NAME`, with config, step, running losses and
+//! elapsed time as metadata. Randomness needs no state: it is keyed by seed and step.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+use dm_nn::data::Dataset;
+use dm_nn::params::Params;
+use dm_nn::params::file::TensorFile;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::train::State;
+
+/// Version of the layout of checkpoints and model files.
+pub const SCHEMA: &str = "1";
+
+/// Writes `state` to `path`, atomically. `elapsed_s` is the training time so far.
+///
+/// # Errors
+/// If the disk says so.
+pub fn write(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
+    let mut file = TensorFile::new(path);
+    insert(&mut file, "param", &state.params)?;
+    if let Some(average) = &state.average {
+        insert(&mut file, "average", average)?;
+    }
+    for slot in state.optimizer.slots() {
+        file.insert(format!("adam.m/{}", slot.name), &slot.m)?;
+        file.insert(format!("adam.v/{}", slot.name), &slot.v)?;
+    }
+    file.set_metadata("dm.schema", SCHEMA);
+    file.set_metadata("dm.config", state.config.to_toml()?);
+    file.set_metadata("dm.step", state.step.to_string());
+    file.set_metadata("dm.totals", json(&state.totals)?);
+    file.set_metadata("dm.elapsed_s", elapsed_s.to_string());
+    file.set_metadata("dm.data_sha256", state.data_sha256.clone());
+    Ok(file.write()?)
+}
+
+/// Rebuilds the run of `config` on `data` from the checkpoint at `path`, with the training time so far.
+///
+/// # Errors
+/// A damaged checkpoint, or one of another config or another data set.
+pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Result<(State, f64)> {
+    let file = TensorFile::read(path)?;
+    let bad = |field: &str, found: &str, expected: &str| {
+        Error::Network(dm_nn::Error::format(path, field, found, expected))
+    };
+    let schema = file.metadata("dm.schema")?;
+    if schema != SCHEMA {
+        return Err(bad("dm.schema", schema, SCHEMA));
+    }
+    if file.metadata("dm.config")? != config.to_toml()? {
+        return Err(bad("dm.config", "another config", "the config of this run"));
+    }
+    if file.metadata("dm.data_sha256")? != data.sha256 {
+        return Err(bad("dm.data_sha256", "another data set", &data.sha256));
+    }
+    let mut state = State::new(config, data, device)?;
+    let step = file.metadata("dm.step")?;
+    state.step = step.parse().map_err(|_| bad("dm.step", step, "a number of steps"))?;
+    if state.step > state.total_steps() {
+        return Err(bad("dm.step", step, &format!("at most {}", state.total_steps())));
+    }
+    let totals = file.metadata("dm.totals")?;
+    state.totals = serde_json::from_str(totals).map_err(|_| bad("dm.totals", totals, "sums of losses"))?;
+    let elapsed = file.metadata("dm.elapsed_s")?;
+    let elapsed_s = elapsed.parse().map_err(|_| bad("dm.elapsed_s", elapsed, "seconds"))?;
+
+    let mut expected = staged(&file, "param", state.params.iter())?;
+    if let Some(average) = &state.average {
+        expected.extend(staged(&file, "average", average.iter())?);
+    }
+    let slots = state.optimizer.slots();
+    expected.extend(staged(&file, "adam.m", slots.iter().map(|s| (s.name.as_str(), &s.m)))?);
+    expected.extend(staged(&file, "adam.v", slots.iter().map(|s| (s.name.as_str(), &s.v)))?);
+    if let Some(extra) = file.names().find(|name| !expected.iter().any(|(known, ..)| known == name)) {
+        return Err(bad(extra, "a tensor the run does not have", "no such tensor"));
+    }
+    for (_, var, value) in &expected {
+        var.set(&Tensor::from_slice(value, var.shape(), device)?)?;
+    }
+    Ok((state, elapsed_s))
+}
+
+/// Name in the file, variable and value of every variable of one group, checked and not yet set.
+fn staged<'a>(
+    file: &'a TensorFile,
+    group: &str,
+    vars: impl Iterator<Item = (&'a str, &'a Var)>,
+) -> Result<Vec<(String, Var, &'a [f32])>> {
+    let stage = |(name, var): (&str, &Var)| {
+        let name = format!("{group}/{name}");
+        let value = file.expect(&name, var.dims())?;
+        Ok((name, var.clone(), value))
+    };
+    vars.map(stage).collect()
+}
+
+fn insert(file: &mut TensorFile, group: &str, params: &Params) -> Result<()> {
+    for (name, var) in params.iter() {
+        file.insert(format!("{group}/{name}"), var)?;
+    }
+    Ok(())
+}
+
+/// `value` as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::invalid("JSON", e, "finite numbers"))
+}

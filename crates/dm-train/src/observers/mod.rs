@@ -1,0 +1,14 @@
+//! What watches a run and writes into its folder. Terminal output is the command line's business.
+
+mod metrics;
+mod samples;
+mod saver;
+
+use std::time::Duration;
+
+pub use metrics::Metrics;
+pub use samples::Samples;
+pub use saver::Saver;
+
+/// Training time so far: a monotonic clock, passed in.
+pub type Clock<'a> = dyn Fn() -> Duration + 'a;

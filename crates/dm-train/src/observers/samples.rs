@@ -1,0 +1,55 @@
+//! A picture of the same seeds after every epoch: how the model learns to draw.
+
+use std::path::PathBuf;
+
+use dm_degrade::restorer::NetworkRestorer;
+use dm_nn::rng::Seed;
+
+use crate::error::Result;
+use crate::event::{Event, Observer};
+use crate::generate::{Request, images};
+use crate::grid;
+
+/// Writes `samples/epoch-NNNN.png`.
+pub struct Samples {
+    folder: PathBuf,
+}
+
+impl Samples {
+    /// Pictures go to `folder`.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+}
+
+/// Seed of the pictures: the same for every run, so that runs can be compared.
+const SEED: Seed = Seed(2026);
+
+impl Observer for Samples {
+    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+        let Event::Epoch { epoch, state, .. } = event else { return Ok(()) };
+        let config = &state.config;
+        if config.training.grid == 0 {
+            return Ok(());
+        }
+        let restorer = NetworkRestorer {
+            network: state.evaluation(),
+            prediction: config.objective.prediction,
+            degradation: &*state.degradation,
+            device: state.device(),
+        };
+        let steps = match config.training.grid_steps {
+            0 => config.sampling.steps,
+            steps => steps,
+        };
+        let request = Request {
+            seed: SEED,
+            count: config.training.grid,
+            batch: 256,
+            sampler: config.sampling.sampler,
+            steps,
+        };
+        let drawn = images(&*state.degradation, &restorer, &request, &mut |_, _, _| {})?;
+        grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
+    }
+}

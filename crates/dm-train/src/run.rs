@@ -1,0 +1,180 @@
+//! The run folder: one folder holds everything a run was told, learned and reported.
+//!
+//! ```text
+//! config.toml            the resolved config
+//! manifest.json          what ran, on what, how far it came
+//! metrics.jsonl          one line per event
+//! samples/epoch-0001.png the same seeds after every epoch
+//! checkpoint.safetensors everything to continue from
+//! model.safetensors      evaluation weights with their config, after every epoch
+//! ```
+//! A lock keeps two processes from training into one folder. Files other than metrics.jsonl are written atomically; lines
+//! of metrics.jsonl beyond the checkpoint are cut when a run resumes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use dm_nn::data::{Dataset, sha256_hex};
+use dm_nn::params::file::write_atomic;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::train::State;
+
+/// What ran, on what, how far it came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this layout.
+    pub schema: u32,
+    /// `running` or `complete`.
+    pub status: String,
+    /// Name of the run.
+    pub name: String,
+    /// Root seed.
+    pub seed: u64,
+    /// Hash of config.toml.
+    pub config_sha256: String,
+    /// Git revision of the code, if known.
+    pub git_revision: Option<String>,
+    /// Hash of the data set.
+    pub data_sha256: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Steps of the whole run.
+    pub steps_total: u64,
+    /// Steps taken.
+    pub steps_done: u64,
+    /// Epochs of the whole run.
+    pub epochs: u64,
+    /// Training time so far, in seconds.
+    pub wall_s: f64,
+    /// Version of this program.
+    pub dm_version: String,
+}
+
+/// An open, locked run folder.
+pub struct Run {
+    folder: PathBuf,
+    _lock: File,
+    config_sha256: String,
+    git_revision: Option<String>,
+}
+
+impl Run {
+    /// Opens `folder` for `config`: a new folder, or with `resume` one that was made for the same config.
+    ///
+    /// # Errors
+    /// A folder of another config, one that exists without `resume`, or one another process is training into.
+    pub fn open(folder: &Path, config: &Config, resume: bool, git_revision: Option<String>) -> Result<Self> {
+        let io = |e| Error::io(folder, e);
+        let text = config.to_toml()?;
+        let config_file = folder.join("config.toml");
+        if config_file.is_file() {
+            let found = fs::read_to_string(&config_file).map_err(|e| Error::io(&config_file, e))?;
+            if let Some((found, expected)) = first_difference(&found, &text) {
+                let message =
+                    format!("found {found}, expected {expected}: the run folder has another config");
+                return Err(Error::config(&config_file, message));
+            }
+            if !resume {
+                let message = "the run exists; continue it with --resume, or name another folder with --run";
+                return Err(Error::config(folder, message));
+            }
+        } else if folder.is_dir() && fs::read_dir(folder).map_err(io)?.next().is_some_and(|e| !is_lock(&e)) {
+            return Err(Error::config(
+                folder,
+                "found a folder with other files, expected a run folder or none",
+            ));
+        }
+        fs::create_dir_all(folder.join("samples")).map_err(io)?;
+        let lock = File::create(folder.join(LOCK)).map_err(io)?;
+        if !fs4::FileExt::try_lock(&lock).is_ok() {
+            return Err(Error::config(folder, "another process is training into this folder"));
+        }
+        write_atomic(&config_file, text.as_bytes())?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+            config_sha256: sha256_hex(text.as_bytes()),
+            git_revision,
+        })
+    }
+
+    /// Where the run is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where its checkpoint is.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint.safetensors")
+    }
+
+    /// The run's state: from its checkpoint if there is one, else from the beginning; with the training time so far.
+    ///
+    /// # Errors
+    /// A damaged checkpoint, or a failure of the tensor library.
+    pub fn state(&self, config: &Config, data: &Dataset, device: &Device) -> Result<(State, f64)> {
+        let path = self.checkpoint();
+        if path.is_file() {
+            checkpoint::read(&path, config, data, device)
+        } else {
+            Ok((State::new(config, data, device)?, 0.0))
+        }
+    }
+
+    /// Writes the manifest.
+    ///
+    /// # Errors
+    /// If the disk says so.
+    pub fn write_manifest(&self, state: &State, status: &str, wall_s: f64) -> Result<()> {
+        let manifest = Manifest {
+            schema: 1,
+            status: status.into(),
+            name: state.config.name.clone(),
+            seed: state.config.seed.0,
+            config_sha256: self.config_sha256.clone(),
+            git_revision: self.git_revision.clone(),
+            data_sha256: state.data_sha256.clone(),
+            parameters: state.params.count(),
+            steps_total: state.total_steps(),
+            steps_done: state.step,
+            epochs: state.config.training.epochs,
+            wall_s,
+            dm_version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let text = serde_json::to_string_pretty(&manifest)
+            .map_err(|e| Error::invalid("manifest", e, "finite numbers"))?;
+        Ok(write_atomic(&self.folder.join("manifest.json"), (text + "\n").as_bytes())?)
+    }
+}
+
+/// Whether the run in `folder` is complete.
+pub fn is_complete(folder: &Path) -> bool {
+    let text = fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
+    serde_json::from_str::<Manifest>(&text).is_ok_and(|m| m.status == "complete")
+}
+
+const LOCK: &str = ".lock";
+
+fn is_lock(entry: &std::io::Result<fs::DirEntry>) -> bool {
+    entry.as_ref().is_ok_and(|e| e.file_name() == LOCK)
+}
+
+/// The first line in which two configs differ, in the first and in the second.
+fn first_difference(found: &str, expected: &str) -> Option<(String, String)> {
+    let (mut a, mut b) = (found.lines(), expected.lines());
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return None,
+            (x, y) if x == y => {}
+            (x, y) => {
+                let show = |line: Option<&str>| format!("`{}`", line.unwrap_or("end of file"));
+                return Some((show(x), show(y)));
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Sums of losses over an epoch, in all and by level: what the loss curves are made of.
+
+use serde::{Deserialize, Serialize};
+
+/// Number of equal bins of t/T; the first holds the least degraded levels.
+pub const BINS: usize = 10;
+
+/// Losses gathered so far. Part of a checkpoint, so that an interrupted epoch reports the same numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    sum: [f64; BINS],
+    count: [u64; BINS],
+}
+
+impl Totals {
+    /// Adds the loss of one image at level `t` of `steps`.
+    pub fn add(&mut self, t: usize, steps: usize, loss: f64) {
+        let bin = (t.saturating_sub(1) * BINS / steps.max(1)).min(BINS - 1);
+        self.sum[bin] += loss;
+        self.count[bin] += 1;
+    }
+
+    /// Mean loss of all images; `None` if there were none.
+    pub fn mean(&self) -> Option<f64> {
+        let count: u64 = self.count.iter().sum();
+        (count > 0).then(|| self.sum.iter().sum::<f64>() / count as f64)
+    }
+
+    /// Mean loss in each bin of t/T; `None` where no image fell.
+    pub fn by_level(&self) -> [Option<f64>; BINS] {
+        std::array::from_fn(|i| (self.count[i] > 0).then(|| self.sum[i] / self.count[i] as f64))
+    }
+}
