@@ -6,6 +6,7 @@
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod idx;
+pub mod sheet;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,95 @@
+//! `dm degrade`: what a degradation does to test images.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+use dm_degrade::{Degradation, Level, REGISTRY};
+use dm_nn::data::Dataset;
+use dm_nn::rng::{Seed, Stream};
+use dm_train::generate::quantise;
+use dm_train::{Model, grid};
+
+use crate::locate;
+use crate::terminal::Terminal;
+
+/// Show what a degradation does to test images: one row each, whole on the left, gone on the right.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A degradation with its defaults, or a model (a run folder, a file, a shipped name) for its own.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// List the degradations there are.
+    #[arg(long)]
+    list: bool,
+    /// First test image.
+    #[arg(long, default_value_t = 0)]
+    index: usize,
+    /// Number of test images.
+    #[arg(long, default_value_t = 8)]
+    count: usize,
+    /// Number of levels shown, from 0 to T.
+    #[arg(long, default_value_t = 12)]
+    columns: usize,
+    /// Root of the keys.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the picture goes.
+    #[arg(long, default_value = "degrade.png", value_name = "FILE")]
+    out: PathBuf,
+    /// Folder with the four IDX files.
+    #[arg(long, default_value = "data/mnist", value_name = "DIR")]
+    data: PathBuf,
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    if args.list {
+        for entry in REGISTRY {
+            terminal.line(format!("{:<10} {}  [{}]", entry.name, entry.summary, entry.source));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let data = Dataset::read(&locate::data(&args.data))?;
+    let degradation = find(args.name.as_deref().unwrap_or_default(), &data)?;
+    let end = args.index.saturating_add(args.count);
+    if args.count == 0 || end > data.test.len() {
+        bail!(
+            "--index, --count: found {} and {}, expected images below {}",
+            args.index,
+            args.count,
+            data.test.len()
+        );
+    }
+    if !(2..=100).contains(&args.columns) {
+        bail!("--columns: found {}, expected 2 to 100", args.columns);
+    }
+    let mut pixels = Vec::new();
+    for i in args.index..end {
+        let image: Vec<f32> = data.test.image(i).iter().map(|&p| f32::from(p) / 255.0).collect();
+        let x0 = degradation.to_state(&image);
+        let key = degradation.draw(&mut Seed(args.seed).stream(Stream::Degrade, i as u64, 0));
+        for column in 0..args.columns {
+            let level = Level(column * degradation.steps() / (args.columns - 1));
+            pixels.extend(quantise(&degradation.to_image(&degradation.apply(&x0, level, &key))));
+        }
+    }
+    grid::write(&args.out, &pixels, args.columns, 2)?;
+    terminal.line(args.out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The registered degradation of that name, fitted to `data`, or the one of a model.
+fn find(name: &str, data: &Dataset) -> Result<Box<dyn Degradation>> {
+    if let Some(entry) = REGISTRY.iter().find(|entry| entry.name == name) {
+        let config = (entry.config)();
+        return Ok(config.build(&config.fit(&data.train))?);
+    }
+    match locate::model(name) {
+        Ok(path) => Ok(Model::read(&path, &Device::Cpu)?.degradation),
+        Err(error) => {
+            let names: Vec<_> = REGISTRY.iter().map(|entry| entry.name).collect();
+            bail!("degradation `{name}`: expected one of {}, or a model; {error}", names.join(", "))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `dm import`: a checkpoint of the starter notebook becomes a model.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::terminal::Terminal;
+
+/// Turn a PyTorch checkpoint of the starter notebook (torch.save of the DDPM's state_dict) into a model file.
+///
+/// Nothing in the checkpoint is executed.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The checkpoint, for example starter.pth.
+    checkpoint: PathBuf,
+    /// The model file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    dm_train::import::notebook(&args.checkpoint, &args.out)?;
+    terminal.line(args.out.display());
+    terminal.line(format!("draw from it: dm sample {}", args.out.display()));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,8 @@
+//! One file per command: its arguments and what it does with the crates below.
+
+pub mod data;
+pub mod degrade;
+pub mod import;
+pub mod info;
+pub mod sample;
+pub mod train;

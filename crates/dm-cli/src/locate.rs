@@ -1,0 +1,48 @@
+//! Finding models and data: what the user named, else what is shipped beside the program.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+/// The model that is drawn from when none is named.
+pub const DEFAULT_MODEL: &str = "ink-unet";
+
+/// A run folder, a model file, or the name of a shipped model, as a path.
+pub fn model(name: &str) -> Result<PathBuf> {
+    let path = Path::new(name);
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let shipped = shipped(&Path::new("models").join(format!("{name}.safetensors")));
+    match shipped {
+        Some(path) => Ok(path),
+        None => bail!(
+            "model `{name}`: found neither a file, nor a run folder, nor a shipped model of that name ({})",
+            names()
+        ),
+    }
+}
+
+/// The data folder `dir`; a relative one is also looked for beside the program.
+pub fn data(dir: &Path) -> PathBuf {
+    let below = dir.strip_prefix("data").ok().filter(|_| !dir.is_dir());
+    below.and_then(shipped).unwrap_or_else(|| dir.to_owned())
+}
+
+/// `data/path` in the working directory or in a folder above the program.
+fn shipped(path: &Path) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let above = program.ancestors().skip(1).map(|folder| folder.join("data").join(path));
+    std::iter::once(Path::new("data").join(path)).chain(above).find(|path| path.exists())
+}
+
+/// Names of the shipped models.
+fn names() -> String {
+    let folder = shipped(Path::new("models"));
+    let files = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let model = |path: &PathBuf| path.extension().is_some_and(|e| e == "safetensors");
+    let mut names: Vec<String> = files.map(|f| f.path()).filter(model).filter_map(stem).collect();
+    names.sort();
+    if names.is_empty() { "none is shipped".into() } else { format!("shipped: {}", names.join(", ")) }
+}
