@@ -4,10 +4,26 @@
 //! module; they are written against [`crate::planes::Planes`].
 
 mod add;
+mod channel_bias;
+mod concat;
+mod conv;
+mod disjoint;
+mod group_norm_silu;
 mod lanes;
+#[cfg(test)]
+mod oracle;
 mod pool;
+mod products;
 mod simd;
+mod taps;
+mod upsample;
+mod winograd;
 
 pub(crate) use add::add;
+pub(crate) use channel_bias::add_channels;
+pub(crate) use concat::concat;
+pub(crate) use conv::{conv1x1, conv3x3, conv3x3_stride2};
+pub(crate) use group_norm_silu::group_norm_silu;
 pub use lanes::LanePlanes;
 pub use simd::lanes;
+pub(crate) use upsample::upsample2;

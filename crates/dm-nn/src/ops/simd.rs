@@ -18,3 +18,48 @@ pub fn lanes() -> usize {
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     Arch::new().dispatch(op)
 }
+
+/// A vector of [`lanes`] floats.
+pub(crate) type V<S> = <S as Simd>::f32s;
+
+/// The vector at `p`.
+///
+/// # Safety
+/// `p` is valid for reads of a whole vector and aligned to it: a multiple of [`lanes`] floats into a
+/// [`Buffer`](super::pool::Buffer).
+#[inline(always)]
+#[allow(unsafe_code, reason = "aligned vector access to buffers; bounds are the caller's loop bounds")]
+pub(crate) unsafe fn load<S: Simd>(p: *const f32) -> V<S> {
+    // SAFETY: as the caller promises; any bits are a valid vector of floats.
+    unsafe { p.cast::<V<S>>().read() }
+}
+
+/// Writes the vector `v` to `p`.
+///
+/// # Safety
+/// As [`load`], for writes.
+#[inline(always)]
+#[allow(unsafe_code, reason = "aligned vector access to buffers; bounds are the caller's loop bounds")]
+pub(crate) unsafe fn store<S: Simd>(p: *mut f32, v: V<S>) {
+    // SAFETY: as the caller promises.
+    unsafe { p.cast::<V<S>>().write(v) }
+}
+
+/// Sums of four vectors over their lanes, in an order fixed by the instruction set.
+#[inline(always)]
+pub(crate) fn sum4<S: Simd>(simd: S, v: [V<S>; 4]) -> [f32; 4] {
+    if S::F32_LANES < 4 {
+        return v.map(|v| simd.reduce_sum_f32s(v));
+    }
+    // Interleaved, lane i of every quadruple of lanes belongs to vector i.
+    let [a, b, c, d]: [V<S>; 4] = simd.interleave_shfl_f32s(v);
+    let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+    let (quads, _) = bytemuck::cast_slice::<V<S>, f32>(std::slice::from_ref(&sum)).as_chunks::<4>();
+    let mut total = quads[0];
+    for quad in &quads[1..] {
+        for (t, q) in total.iter_mut().zip(quad) {
+            *t += q;
+        }
+    }
+    total
+}

@@ -1,0 +1,178 @@
+//! Convolutions as operations of the graph: 3x3, 3x3 with stride 2, and 1x1.
+//!
+//! The bias is [O], or [B, O]: one per image, which is how a time embedding is added at no cost. The arithmetic is in
+//! [`winograd`](super::winograd) and [`taps`](super::taps).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+
+use super::channel_bias::{bias_planes, channel_sums};
+use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use super::pool::Buffer;
+use super::taps::{self, Geometry};
+use super::winograd;
+
+/// Fewest channels on both sides for which the transforms of Winograd's algorithm pay.
+const WINOGRAD_CHANNELS: usize = 8;
+
+/// 3x3 convolution with same padding; `weight` [O, I, 3, 3], `bias` [O] or [B, O].
+pub(crate) fn conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    let (out, inp, ..) = weight.dims4()?;
+    let algorithm = if out.min(inp) >= WINOGRAD_CHANNELS {
+        Algorithm::Winograd
+    } else {
+        Algorithm::Taps(Geometry { kernel: 3, stride: 1, padding: 1 })
+    };
+    convolution(x, weight, bias, algorithm, 3)
+}
+
+/// 3x3 convolution with stride 2 and padding 1: halves the sides, rounding up.
+pub(crate) fn conv3x3_stride2(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 3, stride: 2, padding: 1 }), 3)
+}
+
+/// 1x1 convolution; `weight` [O, I, 1, 1], `bias` [O] or [B, O].
+pub(crate) fn conv1x1(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 1, stride: 1, padding: 0 }), 1)
+}
+
+#[derive(Clone, Copy)]
+enum Algorithm {
+    Winograd,
+    Taps(Geometry),
+}
+
+impl Algorithm {
+    fn output(self, shape: LaneShape, channels: usize) -> LaneShape {
+        match self {
+            Self::Winograd => shape.with_channels(channels),
+            Self::Taps(geometry) => geometry.output(shape, channels),
+        }
+    }
+
+    fn forward(self, x: &[f32], shape: LaneShape, weight: &[f32], out: usize, bias: &[f32]) -> Buffer {
+        match self {
+            Self::Winograd => winograd::forward(x, shape, weight, out, bias),
+            Self::Taps(geometry) => taps::forward(x, shape, weight, out, geometry, bias),
+        }
+    }
+
+    fn input_gradient(self, grad: &[f32], shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
+        match self {
+            Self::Winograd => winograd::input_gradient(grad, shape, weight, out),
+            Self::Taps(geometry) => taps::input_gradient(grad, shape, weight, out, geometry),
+        }
+    }
+
+    fn weight_gradient(self, x: &[f32], grad: &[f32], shape: LaneShape, out: usize) -> Vec<f32> {
+        match self {
+            Self::Winograd => winograd::weight_gradient(x, grad, shape, out),
+            Self::Taps(geometry) => taps::weight_gradient(x, grad, shape, out, geometry),
+        }
+    }
+}
+
+fn convolution(
+    x: &LanePlanes,
+    weight: &Tensor,
+    bias: &Tensor,
+    algorithm: Algorithm,
+    kernel: usize,
+) -> Result<LanePlanes> {
+    let (out, inp, kh, kw) = weight.dims4()?;
+    let per_channel = bias.dims() == [out];
+    if inp != x.shape.channels || kh != kernel || kw != kernel {
+        candle_core::bail!("{kernel}x{kernel} convolution of {:?} with a weight {:?}", x.shape, weight.shape());
+    }
+    if !per_channel && bias.dims() != [x.shape.batch, out] {
+        candle_core::bail!("convolution of {:?} to {out} channels with a bias {:?}", x.shape, bias.shape());
+    }
+    let out_shape = algorithm.output(x.shape, out);
+    let planes = bias_planes(bias, out_shape)?;
+    let y = with_slice(weight, |w| Ok(algorithm.forward(&x.data, x.shape, w, out, &planes)))?;
+    let grad = Arc::<GradSlot>::default();
+    let op = Convolution {
+        algorithm,
+        shape: x.shape,
+        out_shape,
+        x: Mutex::new(weight.track_op().then(|| x.data.clone())),
+        x_grad: x.grad.clone(),
+        grad: grad.clone(),
+    };
+    let token = x.token.apply_op3(weight, bias, op)?;
+    Ok(LanePlanes::new(token, out_shape, y, grad))
+}
+
+struct Convolution {
+    algorithm: Algorithm,
+    shape: LaneShape,
+    out_shape: LaneShape,
+    /// The input, if the weight's gradient will be asked for.
+    x: Mutex<Option<Arc<Buffer>>>,
+    x_grad: Arc<GradSlot>,
+    grad: Arc<GradSlot>,
+}
+
+impl CustomOp3 for Convolution {
+    fn name(&self) -> &'static str {
+        "lanes-convolution"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(token())
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let Some(grad) = self.grad.take() else { return Ok((None, None, None)) };
+        let out = self.out_shape.channels;
+        let bias_grad =
+            if bias.track_op() { Some(bias_gradient(&grad, self.out_shape, bias.shape())?) } else { None };
+        let weight_grad = if weight.track_op() {
+            let input = self.x.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(input) = input else { candle_core::bail!("the backward pass of a convolution runs once") };
+            let values = self.algorithm.weight_gradient(&input, &grad, self.shape, out);
+            Some(Tensor::from_vec(values, weight.shape(), &Device::Cpu)?)
+        } else {
+            None
+        };
+        let mut x_grad = None;
+        if x.track_op() {
+            let dx = with_slice(weight, |w| Ok(self.algorithm.input_gradient(&grad, self.shape, w, out)))?;
+            drop(grad);
+            self.x_grad.accumulate(dx);
+            x_grad = token_grad()?;
+        }
+        Ok((x_grad, weight_grad, bias_grad))
+    }
+}
+
+/// Sums of the gradient over pixels, and over images unless the bias has one per image.
+fn bias_gradient(grad: &[f32], shape: LaneShape, bias: &Shape) -> Result<Tensor> {
+    let sums = channel_sums(grad, shape);
+    let values = if bias.rank() == 2 {
+        sums
+    } else {
+        let mut total = vec![0.0; shape.channels];
+        for image in sums.chunks(shape.channels) {
+            total.iter_mut().zip(image).for_each(|(t, v)| *t += v);
+        }
+        total
+    };
+    Tensor::from_vec(values, bias, &Device::Cpu)
+}

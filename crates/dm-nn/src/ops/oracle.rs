@@ -1,0 +1,228 @@
+//! Operations against candle's own in f64: values, gradients, threads and batches.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use proptest::prelude::*;
+
+use super::*;
+
+/// Relative L2 error allowed to values and gradients.
+const TOLERANCE: f64 = 1e-5;
+
+fn random(shape: &[usize], seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1;
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| {
+            // Sum of four uniforms: roughly normal.
+            let sum: f32 = (0..4)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    (state >> 40) as f32 / (1u64 << 24) as f32
+                })
+                .sum();
+            (sum - 2.0) * 1.7
+        })
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn close(what: &str, got: &Tensor, expected: &Tensor) {
+    let got = got.to_dtype(DType::F64).unwrap();
+    assert_eq!(got.dims(), expected.dims(), "{what}");
+    let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
+    let error = norm(&(&got - expected).unwrap()) / norm(expected).max(1e-3);
+    assert!(error < TOLERANCE, "{what}: relative error {error:e}");
+}
+
+/// Runs `ours` in lanes and `reference` in f64 on the same random input and parameters and compares the values and all
+/// gradients of a random linear function of the result.
+fn check(
+    input: [usize; 4],
+    parameters: &[Vec<usize>],
+    ours: impl Fn(&LanePlanes, &[Tensor]) -> Result<LanePlanes>,
+    reference: impl Fn(&Tensor, &[Tensor]) -> Result<Tensor>,
+) {
+    let x = Var::from_tensor(&random(&input, 1)).unwrap();
+    let vars: Vec<Var> = parameters
+        .iter()
+        .enumerate()
+        .map(|(i, shape)| Var::from_tensor(&random(shape, i as u64 + 2)).unwrap())
+        .collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let y = ours(&LanePlanes::enter(&x).unwrap(), &tensors).unwrap().leave().unwrap();
+    let weights = random(y.dims(), 99);
+    let grads = (&y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
+
+    let double = |v: &Var| Var::from_tensor(&v.to_dtype(DType::F64).unwrap()).unwrap();
+    let x64 = double(&x);
+    let vars64: Vec<Var> = vars.iter().map(double).collect();
+    let tensors64: Vec<Tensor> = vars64.iter().map(|v| v.as_tensor().clone()).collect();
+    let y64 = reference(&x64, &tensors64).unwrap();
+    let loss64 = (&y64 * weights.to_dtype(DType::F64).unwrap()).unwrap().sum_all().unwrap();
+    let grads64 = loss64.backward().unwrap();
+
+    close("values", &y, &y64);
+    close("input gradient", grads.get(&x).unwrap(), grads64.get(&x64).unwrap());
+    for (i, (v, v64)) in vars.iter().zip(&vars64).enumerate() {
+        close(&format!("gradient of parameter {i}"), grads.get(v).unwrap(), grads64.get(v64).unwrap());
+    }
+}
+
+fn with_bias(y: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let bias = if bias.rank() == 1 { bias.unsqueeze(0)? } else { bias.clone() };
+    y.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)
+}
+
+fn bias_shape(batch: usize, out: usize, per_image: bool) -> Vec<usize> {
+    if per_image { vec![batch, out] } else { vec![out] }
+}
+
+fn check_conv(kernel: usize, stride: usize, input: [usize; 4], out: usize, per_image: bool) {
+    let parameters = [vec![out, input[1], kernel, kernel], bias_shape(input[0], out, per_image)];
+    check(
+        input,
+        &parameters,
+        |x, p| match (kernel, stride) {
+            (1, _) => conv1x1(x, &p[0], &p[1]),
+            (_, 1) => conv3x3(x, &p[0], &p[1]),
+            _ => conv3x3_stride2(x, &p[0], &p[1]),
+        },
+        |x, p| with_bias(&x.conv2d(&p[0], kernel / 2, stride, 1, 1)?, &p[1]),
+    );
+}
+
+fn check_norm(input: [usize; 4], groups: usize) {
+    let c = input[1];
+    check(
+        input,
+        &[vec![c], vec![c]],
+        |x, p| group_norm_silu(x, groups, &p[0], &p[1], 1e-5),
+        |x, p| {
+            let (b, c, h, w) = x.dims4()?;
+            let grouped = x.reshape((b, groups, c / groups * h * w))?;
+            let centred = grouped.broadcast_sub(&grouped.mean_keepdim(2)?)?;
+            let sigma = (centred.sqr()?.mean_keepdim(2)? + 1e-5)?.sqrt()?;
+            let y = centred.broadcast_div(&sigma)?.reshape((b, c, h, w))?;
+            let y = y.broadcast_mul(&p[0].reshape((1, c, 1, 1))?)?;
+            with_bias(&y, &p[1])?.silu()
+        },
+    );
+}
+
+#[test]
+fn network_shapes_match_candle() {
+    for (input, out) in [([3, 32, 28, 28], 32), ([2, 8, 14, 14], 16), ([17, 12, 7, 7], 8), ([1, 16, 7, 7], 20)] {
+        check_conv(3, 1, input, out, true);
+    }
+    check_conv(3, 1, [3, 1, 28, 28], 8, false);
+    check_conv(3, 1, [3, 8, 28, 28], 1, false);
+    check_conv(3, 2, [2, 8, 28, 28], 8, false);
+    check_conv(3, 2, [2, 8, 7, 7], 12, true);
+    check_conv(1, 1, [2, 24, 14, 14], 16, false);
+    check_norm([3, 32, 14, 14], 8);
+    check_norm([2, 4, 1, 1], 4);
+}
+
+#[test]
+fn concat_upsample_and_channel_bias_match_candle() {
+    check(
+        [3, 5, 7, 6],
+        &[vec![3, 5]],
+        |x, p| {
+            let y = add_channels(x, &p[0])?;
+            concat(&[&upsample2(&y)?, &upsample2(x)?, &upsample2(&add(x, &y)?)?])
+        },
+        |x, p| {
+            let y = with_bias(x, &p[0])?;
+            let up = |t: &Tensor| t.upsample_nearest2d(14, 12);
+            Tensor::cat(&[&up(&y)?, &up(x)?, &up(&(x + &y)?)?], 1)
+        },
+    );
+}
+
+/// A chain of all operations; weights as in `parameters`.
+fn chain(x: &LanePlanes, p: &[Tensor]) -> Result<LanePlanes> {
+    let h = conv3x3(x, &p[0], &p[1])?;
+    let h = group_norm_silu(&h, 4, &p[2], &p[3], 1e-5)?;
+    let g = conv3x3(&h, &p[4], &p[3])?;
+    let g = add(&g, &conv1x1(&h, &p[5], &p[2])?)?;
+    let g = conv3x3_stride2(&g, &p[4], &p[2])?;
+    conv3x3(&concat(&[&upsample2(&g)?, &h])?, &p[6], &p[7])
+}
+
+fn chain_parameters() -> Vec<Var> {
+    let shapes: [&[usize]; 8] =
+        [&[16, 1, 3, 3], &[16], &[16], &[16], &[16, 16, 3, 3], &[16, 16, 1, 1], &[8, 32, 3, 3], &[8]];
+    shapes.iter().enumerate().map(|(i, s)| Var::from_tensor(&random(s, i as u64 + 5)).unwrap()).collect()
+}
+
+fn bits(t: &Tensor) -> Vec<u32> {
+    t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let vars = chain_parameters();
+            let p: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+            let x = Var::from_tensor(&random(&[37, 1, 10, 14], 3)).unwrap();
+            let y = chain(&LanePlanes::enter(&x).unwrap(), &p).unwrap().leave().unwrap();
+            let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+            let mut all = vec![bits(&y), bits(grads.get(&x).unwrap())];
+            all.extend(vars.iter().map(|v| bits(grads.get(v).unwrap())));
+            all
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(4));
+}
+
+#[test]
+fn an_image_does_not_depend_on_its_batch() {
+    let p: Vec<Tensor> = chain_parameters().iter().map(|v| v.as_tensor().detach()).collect();
+    let images = random(&[37, 1, 9, 14], 3);
+    let run = |x: &Tensor| chain(&LanePlanes::enter(x).unwrap(), &p).unwrap().leave().unwrap();
+    let whole = run(&images);
+    for (first, count) in [(0, 1), (5, 20), (36, 1)] {
+        let part = run(&images.narrow(0, first, count).unwrap().contiguous().unwrap());
+        assert_eq!(bits(&part), bits(&whole.narrow(0, first, count).unwrap().contiguous().unwrap()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn winograd_matches_candle(b in 1..20usize, i in 8..21usize, o in 8..21usize, h in 1..14usize, w in 1..40usize,
+                               per_image in any::<bool>()) {
+        check_conv(3, 1, [b, i, h, w], o, per_image);
+    }
+
+    #[test]
+    fn direct_matches_candle(b in 1..20usize, i in 1..8usize, o in 1..12usize, h in 1..14usize, w in 1..20usize,
+                             per_image in any::<bool>()) {
+        check_conv(3, 1, [b, i, h, w], o, per_image);
+    }
+
+    #[test]
+    fn stride2_matches_candle(b in 1..20usize, i in 1..9usize, o in 1..9usize, h in 1..14usize, w in 1..14usize,
+                              per_image in any::<bool>()) {
+        check_conv(3, 2, [b, i, h, w], o, per_image);
+    }
+
+    #[test]
+    fn pointwise_matches_candle(b in 1..20usize, i in 1..20usize, o in 1..20usize, h in 1..14usize, w in 1..14usize,
+                                per_image in any::<bool>()) {
+        check_conv(1, 1, [b, i, h, w], o, per_image);
+    }
+
+    #[test]
+    fn group_norm_silu_matches_candle(b in 1..20usize, groups in 1..5usize, per in 1..4usize, h in 2..9usize,
+                                      w in 1..9usize) {
+        check_norm([b, groups * per, h, w], groups);
+    }
+}

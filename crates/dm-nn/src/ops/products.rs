@@ -1,0 +1,181 @@
+//! The two register-blocked inner loops that all convolutions share.
+//!
+//! Every convolution here, whether between Winograd transforms or direct, is a sum over steps k (an input channel, or a
+//! channel and a tap) of a scalar weight times a run of vectors found at `offsets[k]`; every weight gradient is the sum over
+//! such runs of the product with a run of the output's gradient. Four output channels are computed together, so that a
+//! vector once loaded is used four times.
+
+#![allow(unsafe_code, reason = "inner loops over vectors; bounds are fixed by the caller's geometry")]
+
+use pulp::Simd;
+
+use super::simd::{V, load, store, sum4};
+
+/// Output channels computed together.
+pub(crate) const OUT: usize = 4;
+
+/// Where a run of results goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    /// First result of the first channel.
+    pub start: *mut f32,
+    /// Floats from one channel to the next.
+    pub channel: usize,
+    /// Floats from one result to the next.
+    pub step: usize,
+    /// Channels to write, 1 to [`OUT`].
+    pub channels: usize,
+}
+
+/// `target[m][p] = bias[m] + sum over k of weights[k][m] * x[offsets[k] + p]` for `p` in `0..n`.
+///
+/// # Safety
+/// `x` plus any offset is good for reading `n` vectors, the target for writing them, all aligned.
+#[inline(always)]
+pub(crate) unsafe fn product_run<S: Simd>(
+    simd: S,
+    x: *const f32,
+    offsets: &[u32],
+    weights: &[[f32; OUT]],
+    bias: [V<S>; OUT],
+    target: Target,
+    n: usize,
+) {
+    let mut done = 0;
+    while done < n {
+        // Runs of 3 and 2; 1 only when nothing else remains.
+        let left = n - done;
+        let run = if left == 1 { 1 } else if left == 2 || left == 4 { 2 } else { 3 };
+        // SAFETY: `done + run <= n`.
+        unsafe {
+            let x = x.add(done * S::F32_LANES);
+            let target = Target { start: target.start.add(done * target.step), ..target };
+            match run {
+                3 => product_block::<S, 3>(simd, x, offsets, weights, bias, target),
+                2 => product_block::<S, 2>(simd, x, offsets, weights, bias, target),
+                _ => product_block::<S, 1>(simd, x, offsets, weights, bias, target),
+            }
+        }
+        done += run;
+    }
+}
+
+#[inline(always)]
+unsafe fn product_block<S: Simd, const N: usize>(
+    simd: S,
+    x: *const f32,
+    offsets: &[u32],
+    weights: &[[f32; OUT]],
+    bias: [V<S>; OUT],
+    target: Target,
+) {
+    let mut sums = [[simd.splat_f32s(0.0); N]; OUT];
+    for m in 0..OUT {
+        sums[m] = [bias[m]; N];
+    }
+    for (offset, weight) in offsets.iter().zip(weights) {
+        let mut v = [simd.splat_f32s(0.0); N];
+        for p in 0..N {
+            // SAFETY: the caller's promise for `x`.
+            v[p] = unsafe { load::<S>(x.add(*offset as usize + p * S::F32_LANES)) };
+        }
+        for m in 0..OUT {
+            let w = simd.splat_f32s(weight[m]);
+            for p in 0..N {
+                sums[m][p] = simd.mul_add_e_f32s(w, v[p], sums[m][p]);
+            }
+        }
+    }
+    for m in 0..OUT {
+        if m < target.channels {
+            for p in 0..N {
+                // SAFETY: the caller's promise for the target.
+                unsafe { store::<S>(target.start.add(m * target.channel + p * target.step), sums[m][p]) }
+            }
+        }
+    }
+}
+
+/// Shape of the runs that a weight gradient sums over.
+#[derive(Clone, Copy)]
+pub(crate) struct Runs {
+    /// Number of runs.
+    pub rows: usize,
+    /// Vectors of a run.
+    pub width: usize,
+    /// Floats from one run of the gradient to the next.
+    pub grad_row: usize,
+    /// Floats from one run of the input to the next.
+    pub x_row: usize,
+}
+
+/// `sums[k][m] += sum over runs, vectors and lanes of grad[m] * x[offsets[k] ..]`.
+///
+/// # Safety
+/// Every grad pointer and `x` plus any offset is good for reading the runs, all aligned.
+#[inline(always)]
+pub(crate) unsafe fn correlate<S: Simd>(
+    simd: S,
+    grad: [*const f32; OUT],
+    x: *const f32,
+    offsets: &[u32],
+    runs: Runs,
+    sums: &mut [[f32; OUT]],
+) {
+    let (triples, rest) = offsets.as_chunks::<3>();
+    let (triple_sums, rest_sums) = sums.as_chunks_mut::<3>();
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (offsets, sums) in triples.iter().zip(triple_sums) {
+            correlate_block::<S, 3>(simd, grad, x, offsets, runs, sums);
+        }
+        match rest {
+            [a, b] => {
+                if let Some(sums) = rest_sums.first_chunk_mut::<2>() {
+                    correlate_block::<S, 2>(simd, grad, x, &[*a, *b], runs, sums);
+                }
+            }
+            [a] => {
+                if let Some(sums) = rest_sums.first_chunk_mut::<1>() {
+                    correlate_block::<S, 1>(simd, grad, x, &[*a], runs, sums);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn correlate_block<S: Simd, const N: usize>(
+    simd: S,
+    grad: [*const f32; OUT],
+    x: *const f32,
+    offsets: &[u32; N],
+    runs: Runs,
+    sums: &mut [[f32; OUT]; N],
+) {
+    let mut acc = [[simd.splat_f32s(0.0); OUT]; N];
+    for row in 0..runs.rows {
+        for p in 0..runs.width {
+            let at = p * S::F32_LANES;
+            let mut v = [simd.splat_f32s(0.0); N];
+            for k in 0..N {
+                // SAFETY: the caller's promise for `x`.
+                v[k] = unsafe { load::<S>(x.add(offsets[k] as usize + row * runs.x_row + at)) };
+            }
+            for m in 0..OUT {
+                // SAFETY: the caller's promise for `grad`.
+                let g = unsafe { load::<S>(grad[m].add(row * runs.grad_row + at)) };
+                for k in 0..N {
+                    acc[k][m] = simd.mul_add_e_f32s(g, v[k], acc[k][m]);
+                }
+            }
+        }
+    }
+    for k in 0..N {
+        let total = sum4(simd, acc[k]);
+        for m in 0..OUT {
+            sums[k][m] += total[m];
+        }
+    }
+}

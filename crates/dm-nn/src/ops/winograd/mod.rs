@@ -1,0 +1,241 @@
+//! 3x3 convolutions by Winograd's F(4x4, 3x3) in the batch-lane layout.
+//!
+//! A tile of 4x4 results takes 36 products per pair of channels instead of 144. Input tiles are transformed to 36
+//! frequencies, every frequency is a product of matrices over the channels, and the result is transformed back. The
+//! input gradient is the same with flipped weights; the weight gradient multiplies the transformed input with the
+//! transformed gradient and transforms the sums back to 3x3.
+
+#![allow(unsafe_code, reason = "tasks share buffers in parts that the plan keeps apart")]
+
+mod plan;
+mod strips;
+mod transform;
+mod weights;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::disjoint::Disjoint;
+use super::lanes::LaneShape;
+use super::pool::Buffer;
+use super::products::{OUT, Runs, Target, correlate, product_run};
+use super::simd::{dispatch, lanes};
+use plan::{Chunk, FREQUENCIES, Plan};
+use strips::{Backward, Forward, Into, Spectra};
+use transform::POINTS;
+use weights::Use;
+
+/// Bytes of transformed input per chunk that still share a core's second-level cache with the rest.
+const FORWARD_BYTES: usize = 600 << 10;
+/// Bytes of transformed input and gradient per chunk of a weight gradient: longer sums against cache misses.
+const GRADIENT_BYTES: usize = 3 << 20;
+/// Output channels multiplied before they are transformed back, so that their products stay in cache.
+const OUTPUT_GROUP: usize = 16;
+/// Partial weight gradients: a fixed number, so that sums do not depend on the number of threads.
+const PARTS: usize = 8;
+
+/// Gap between frequencies in floats: keeps them off the same cache sets.
+const GAP: usize = 16;
+
+/// y = x * weight + bias; `bias` holds [block, out rounded up to 4] vectors.
+pub(super) fn forward(x: &[f32], shape: LaneShape, weight: &[f32], out: usize, bias: &[f32]) -> Buffer {
+    convolve(x, shape, &weights::transform(weight, out, shape.channels, Use::Forward), out, Some(bias))
+}
+
+/// Gradient of the input; `shape` is the input's.
+pub(super) fn input_gradient(grad: &[f32], shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
+    let weights = weights::transform(weight, out, shape.channels, Use::Transposed);
+    convolve(grad, shape.with_channels(out), &weights, shape.channels, None)
+}
+
+/// A buffer of frequencies for `slots` tiles.
+fn spectra(buffer: &mut Buffer, channels: usize, slots: usize) -> Spectra {
+    let channel = slots * lanes();
+    Spectra { start: buffer.as_mut_ptr(), channel, frequency: channels * channel + GAP }
+}
+
+fn spectra_len(channels: usize, slots: usize) -> usize {
+    FREQUENCIES * (channels * slots * lanes() + GAP)
+}
+
+fn convolve(x: &[f32], shape: LaneShape, weights: &[[f32; OUT]], out: usize, bias: Option<&[f32]>) -> Buffer {
+    let l = lanes();
+    let out_shape = shape.with_channels(out);
+    let tile_bytes = FREQUENCIES * shape.channels * l * size_of::<f32>();
+    let plan = Plan::new(shape, (FORWARD_BYTES / tile_bytes).max(3));
+    let mut y = Buffer::stale(out_shape.len());
+    let target = Disjoint::new(&mut y);
+    let padded = out.next_multiple_of(OUT);
+    let zeros = Buffer::zeros(padded * l);
+    let scratch = || {
+        (
+            Buffer::stale(spectra_len(shape.channels, plan.slots)),
+            Buffer::stale(spectra_len(OUTPUT_GROUP, plan.slots)),
+        )
+    };
+    plan.chunks.par_iter().for_each_init(scratch, |(v, m), chunk| {
+        let v = spectra(v, shape.channels, plan.slots);
+        let m = spectra(m, OUTPUT_GROUP, plan.slots);
+        transform(Into::Input, x, shape, chunk, &plan, v);
+        for first in (0..out).step_by(OUTPUT_GROUP) {
+            let channels = first..out.min(first + OUTPUT_GROUP);
+            let count = channels.len();
+            dispatch(Multiply { chunk, plan: &plan, v, from: shape.channels, weights, out, first, count, m });
+            for segment in &chunk.segments {
+                let bias = match bias {
+                    Some(bias) => &bias[(segment.block * padded + first) * l..][..count * l],
+                    None => &zeros[..count * l],
+                };
+                let offset = (segment.block * out + first) * out_shape.plane();
+                dispatch(Backward {
+                    products: m,
+                    segment: *segment,
+                    span: chunk.span,
+                    tail: plan.tail,
+                    bias,
+                    // SAFETY: segments are written by the one task that owns their chunk.
+                    out: unsafe { target.at(offset) },
+                    shape: out_shape,
+                });
+            }
+        }
+    });
+    y
+}
+
+fn transform(kind: Into, x: &[f32], shape: LaneShape, chunk: &Chunk, plan: &Plan, out: Spectra) {
+    let block = shape.channels * shape.plane();
+    for segment in &chunk.segments {
+        dispatch(Forward {
+            kind,
+            planes: &x[segment.block * block..][..block],
+            shape,
+            segment: *segment,
+            span: chunk.span,
+            tail: plan.tail,
+            out,
+        });
+    }
+}
+
+/// The products of one chunk for a group of output channels.
+struct Multiply<'a> {
+    chunk: &'a Chunk,
+    plan: &'a Plan,
+    v: Spectra,
+    from: usize,
+    weights: &'a [[f32; OUT]],
+    out: usize,
+    first: usize,
+    count: usize,
+    m: Spectra,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let offsets: Vec<u32> = (0..self.from).map(|c| (c * self.v.channel) as u32).collect();
+        let groups = self.out.div_ceil(OUT);
+        let zero = [simd.splat_f32s(0.0); OUT];
+        for f in 0..FREQUENCIES {
+            let tiles = self.plan.tiles(self.chunk, f / POINTS, f % POINTS);
+            for c in (0..self.count).step_by(OUT) {
+                let at = (f * groups + (self.first + c) / OUT) * self.from;
+                // SAFETY: frequency `f` of all channels and `tiles` slots, in buffers of the plan's size.
+                unsafe {
+                    let x = self.v.start.add(f * self.v.frequency);
+                    let target = Target {
+                        start: self.m.start.add(f * self.m.frequency + c * self.m.channel),
+                        channel: self.m.channel,
+                        step: S::F32_LANES,
+                        channels: OUT.min(self.count - c),
+                    };
+                    product_run(simd, x, &offsets, &self.weights[at..at + self.from], zero, target, tiles);
+                }
+            }
+        }
+    }
+}
+
+/// Gradient [out, in, 3, 3] of the weights; `shape` is the input's.
+pub(super) fn weight_gradient(x: &[f32], grad: &[f32], shape: LaneShape, out: usize) -> Vec<f32> {
+    let grad_shape = shape.with_channels(out);
+    let tile_bytes = FREQUENCIES * (shape.channels + out) * lanes() * size_of::<f32>();
+    let plan = Plan::new(shape, (GRADIENT_BYTES / tile_bytes).max(4));
+    let len = FREQUENCIES * out.div_ceil(OUT) * shape.channels;
+    let per_part = plan.chunks.len().div_ceil(PARTS);
+    let parts: Vec<Vec<[f32; OUT]>> = plan
+        .chunks
+        .par_chunks(per_part)
+        .map(|chunks| {
+            let mut v = Buffer::stale(spectra_len(shape.channels, plan.slots));
+            let mut m = Buffer::stale(spectra_len(out, plan.slots));
+            let v = spectra(&mut v, shape.channels, plan.slots);
+            let m = spectra(&mut m, out, plan.slots);
+            let mut sums = vec![[0.0; OUT]; len];
+            for chunk in chunks {
+                transform(Into::Input, x, shape, chunk, &plan, v);
+                transform(Into::Gradient, grad, grad_shape, chunk, &plan, m);
+                let (from, sums) = (shape.channels, &mut sums);
+                dispatch(Correlate { chunk, plan: &plan, v, from, m, out, sums });
+            }
+            sums
+        })
+        .collect();
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_else(|| vec![[0.0; OUT]; len]);
+    for part in parts {
+        for (t, p) in total.as_flattened_mut().iter_mut().zip(part.as_flattened()) {
+            *t += p;
+        }
+    }
+    weights::gradient(&total, out, shape.channels)
+}
+
+/// Adds one chunk's part of the gradient of the transformed weights to `sums`.
+struct Correlate<'a> {
+    chunk: &'a Chunk,
+    plan: &'a Plan,
+    v: Spectra,
+    from: usize,
+    m: Spectra,
+    out: usize,
+    sums: &'a mut [[f32; OUT]],
+}
+
+impl WithSimd for Correlate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Input channels whose runs stay in the first-level cache while the output channels pass.
+        const BLOCK: usize = 12;
+        let offsets: Vec<u32> = (0..self.from).map(|c| (c * self.v.channel) as u32).collect();
+        let groups = self.out.div_ceil(OUT);
+        for f in 0..FREQUENCIES {
+            let width = self.plan.tiles(self.chunk, f / POINTS, f % POINTS);
+            if width == 0 {
+                continue;
+            }
+            let runs = Runs { rows: 1, width, grad_row: 0, x_row: 0 };
+            for first in (0..self.from).step_by(BLOCK) {
+                let block = first..self.from.min(first + BLOCK);
+                for group in 0..groups {
+                    let at = (f * groups + group) * self.from;
+                    let sums = &mut self.sums[at + block.start..at + block.end];
+                    // SAFETY: frequency `f` of all channels and `width` slots; the last group repeats its last channel.
+                    unsafe {
+                        let grad = std::array::from_fn(|m| {
+                            let channel = (group * OUT + m).min(self.out - 1);
+                            self.m.start.add(f * self.m.frequency + channel * self.m.channel).cast_const()
+                        });
+                        let x = self.v.start.add(f * self.v.frequency);
+                        correlate(simd, grad, x, &offsets[block.clone()], runs, sums);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The one-dimensional transforms of F(4, 3) and of the smaller tiles that share its frequencies.
+//!
+//! A convolution of 3 weights giving 4 results is a product of polynomials, evaluated at the points 0, 1, -1, 2, -2 and
+//! infinity. Tiles of 3 and 2 results need 5 and 4 of these points. All scale factors that depend on the tile are in
+//! the transform of the input, so one set of transformed weights serves tiles of every size. With a the points, N_a the
+//! product of (a - b) over the other points of F(4, 3), and M_a(x) the product of (x - b) over the other points of the tile:
+//! weights are evaluated as (1, a, a^2) / N_a, inputs as coefficients of M_a times N_a / M_a(a), results as sums of a^i.
+
+use pulp::Simd;
+
+use crate::ops::simd::V;
+
+/// Points of F(4, 3): 0, 1, -1, 2, -2, infinity.
+pub(super) const POINTS: usize = 6;
+
+/// Evaluation of the three weights.
+pub(super) const WEIGHTS: [[f32; 3]; POINTS] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// Whether a tile of `span` results has point number `k`.
+pub(super) const fn has_point(span: usize, k: usize) -> bool {
+    match k {
+        3 => span >= 3,
+        4 => span >= 4,
+        _ => true,
+    }
+}
+
+/// Transform of `span + 2` inputs; points that the tile lacks are left alone.
+#[inline(always)]
+pub(super) fn input<S: Simd, const SPAN: usize>(simd: S, d: [V<S>; POINTS]) -> [V<S>; POINTS] {
+    let c = |x| simd.splat_f32s(x);
+    let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
+    let (add, sub, mul) = (
+        |a, b| simd.add_f32s(a, b),
+        |a, b| simd.sub_f32s(a, b),
+        |a, b| simd.mul_f32s(a, b),
+    );
+    match SPAN {
+        2 => {
+            let minus3 = c(-3.0);
+            [
+                mul(c(4.0), sub(d[0], d[2])),
+                mul(minus3, add(d[1], d[2])),
+                mul(minus3, sub(d[2], d[1])),
+                d[3],
+                d[4],
+                sub(d[3], d[1]),
+            ]
+        }
+        3 => {
+            let (two, minus2) = (c(2.0), c(-2.0));
+            let odd = sub(d[3], d[1]);
+            [
+                mul(two, fma(two, sub(d[0], d[2]), odd)),
+                mul(c(3.0), fma(minus2, d[1], sub(d[3], d[2]))),
+                fma(two, d[1], fma(c(-3.0), d[2], d[3])),
+                mul(c(4.0), odd),
+                d[4],
+                fma(minus2, odd, sub(d[4], d[2])),
+            ]
+        }
+        _ => {
+            let (two, minus2, minus4, minus5) = (c(2.0), c(-2.0), c(-4.0), c(-5.0));
+            let even4 = fma(minus4, d[2], d[4]);
+            let odd4 = fma(minus4, d[1], d[3]);
+            let even = sub(d[4], d[2]);
+            let odd = sub(d[3], d[1]);
+            [
+                fma(c(4.0), d[0], fma(minus5, d[2], d[4])),
+                add(even4, odd4),
+                sub(even4, odd4),
+                fma(two, odd, even),
+                fma(minus2, odd, even),
+                fma(c(4.0), d[1], fma(minus5, d[3], d[5])),
+            ]
+        }
+    }
+}
+
+/// Results from the products; those beyond the span are left alone.
+#[inline(always)]
+pub(super) fn output<S: Simd, const SPAN: usize>(simd: S, m: [V<S>; POINTS]) -> [V<S>; 4] {
+    let c = |x| simd.splat_f32s(x);
+    let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
+    let (add, sub) = (|a, b| simd.add_f32s(a, b), |a, b| simd.sub_f32s(a, b));
+    let even1 = add(m[1], m[2]);
+    let odd1 = sub(m[1], m[2]);
+    match SPAN {
+        2 => [add(m[0], even1), add(odd1, m[5]), m[0], m[0]],
+        3 => [
+            add(add(m[0], even1), m[3]),
+            fma(c(2.0), m[3], odd1),
+            add(fma(c(4.0), m[3], even1), m[5]),
+            m[0],
+        ],
+        _ => {
+            let even2 = add(m[3], m[4]);
+            let odd2 = sub(m[3], m[4]);
+            [
+                add(add(m[0], even1), even2),
+                fma(c(2.0), odd2, odd1),
+                fma(c(4.0), even2, even1),
+                add(fma(c(8.0), odd2, odd1), m[5]),
+            ]
+        }
+    }
+}
+
+/// The transpose of [`output`]: from gradients of the results to gradients of the products.
+#[inline(always)]
+pub(super) fn output_gradient<S: Simd, const SPAN: usize>(simd: S, y: [V<S>; 4]) -> [V<S>; POINTS] {
+    let c = |x| simd.splat_f32s(x);
+    let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
+    let (add, sub) = (|a, b| simd.add_f32s(a, b), |a, b| simd.sub_f32s(a, b));
+    match SPAN {
+        2 => [y[0], add(y[0], y[1]), sub(y[0], y[1]), y[0], y[0], y[1]],
+        3 => {
+            let even = add(y[0], y[2]);
+            let at2 = fma(c(4.0), y[2], fma(c(2.0), y[1], y[0]));
+            [y[0], add(even, y[1]), sub(even, y[1]), at2, y[0], y[2]]
+        }
+        _ => {
+            let (even, odd) = (add(y[0], y[2]), add(y[1], y[3]));
+            let even4 = fma(c(4.0), y[2], y[0]);
+            let odd4 = fma(c(4.0), y[3], y[1]);
+            [
+                y[0],
+                add(even, odd),
+                sub(even, odd),
+                fma(c(2.0), odd4, even4),
+                fma(c(-2.0), odd4, even4),
+                y[3],
+            ]
+        }
+    }
+}
