@@ -19,15 +19,17 @@ pub(crate) fn add_channels(x: &LanePlanes, bias: &Tensor) -> Result<LanePlanes> 
     let planes = bias_planes(bias, x.shape)?;
     let (l, channels) = (lanes(), x.shape.channels);
     let mut y = Buffer::stale(x.data.len());
-    y.par_chunks_mut(x.shape.plane()).zip(x.data.par_chunks(x.shape.plane())).enumerate().for_each(|(i, (y, x))| {
-        let at = i / channels * channels.next_multiple_of(OUT) + i % channels;
-        let bias = &planes[at * l..][..l];
-        for (y, x) in y.chunks_exact_mut(l).zip(x.chunks_exact(l)) {
-            for ((y, x), b) in y.iter_mut().zip(x).zip(bias) {
-                *y = x + b;
+    y.par_chunks_mut(x.shape.plane()).zip(x.data.par_chunks(x.shape.plane())).enumerate().for_each(
+        |(i, (y, x))| {
+            let at = i / channels * channels.next_multiple_of(OUT) + i % channels;
+            let bias = &planes[at * l..][..l];
+            for (y, x) in y.chunks_exact_mut(l).zip(x.chunks_exact(l)) {
+                for ((y, x), b) in y.iter_mut().zip(x).zip(bias) {
+                    *y = x + b;
+                }
             }
-        }
-    });
+        },
+    );
     let grad = Arc::<GradSlot>::default();
     let op = AddChannels { shape: x.shape, x: x.grad.clone(), out: grad.clone() };
     let token = x.token.apply_op2(bias, op)?;
@@ -45,13 +47,7 @@ impl CustomOp2 for AddChannels {
         "lanes-add-channels"
     }
 
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
         Ok(token())
     }
 

@@ -83,7 +83,11 @@ fn convolution(
     let (out, inp, kh, kw) = weight.dims4()?;
     let per_channel = bias.dims() == [out];
     if inp != x.shape.channels || kh != kernel || kw != kernel {
-        candle_core::bail!("{kernel}x{kernel} convolution of {:?} with a weight {:?}", x.shape, weight.shape());
+        candle_core::bail!(
+            "{kernel}x{kernel} convolution of {:?} with a weight {:?}",
+            x.shape,
+            weight.shape()
+        );
     }
     if !per_channel && bias.dims() != [x.shape.batch, out] {
         candle_core::bail!("convolution of {:?} to {out} channels with a bias {:?}", x.shape, bias.shape());
@@ -145,7 +149,9 @@ impl CustomOp3 for Convolution {
             if bias.track_op() { Some(bias_gradient(&grad, self.out_shape, bias.shape())?) } else { None };
         let weight_grad = if weight.track_op() {
             let input = self.x.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let Some(input) = input else { candle_core::bail!("the backward pass of a convolution runs once") };
+            let Some(input) = input else {
+                candle_core::bail!("the backward pass of a convolution runs once")
+            };
             let values = self.algorithm.weight_gradient(&input, &grad, self.shape, out);
             Some(Tensor::from_vec(values, weight.shape(), &Device::Cpu)?)
         } else {

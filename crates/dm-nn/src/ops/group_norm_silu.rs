@@ -3,8 +3,6 @@
 //! Only the input (shared with whoever made it), the mean and 1/sigma are kept: normalised values are one multiplication
 //! away from the input, and the activation's slope is cheaper to compute again than to read from memory.
 
-#![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
-
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
@@ -37,13 +35,15 @@ pub(crate) fn group_norm_silu(
     let mut stats = Buffer::stale(x.shape.blocks() * groups * 2 * l);
     with_slice(gamma, |gamma| {
         with_slice(beta, |beta| {
-            y.par_chunks_mut(len).zip(x.data.par_chunks(len)).zip(stats.par_chunks_mut(2 * l)).enumerate().for_each(
-                |(i, ((y, x), stats))| {
+            y.par_chunks_mut(len)
+                .zip(x.data.par_chunks(len))
+                .zip(stats.par_chunks_mut(2 * l))
+                .enumerate()
+                .for_each(|(i, ((y, x), stats))| {
                     let first = i % groups * per_group;
                     let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
                     dispatch(Forward { x, gamma, beta, eps, stats, y });
-                },
-            );
+                });
             Ok(())
         })
     })?;
@@ -96,7 +96,9 @@ impl CustomOp3 for GroupNormSilu {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(mut grad) = self.grad.take() else { return Ok((None, None, None)) };
         let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((x, stats)) = saved else { candle_core::bail!("the backward pass of a group norm runs once") };
+        let Some((x, stats)) = saved else {
+            candle_core::bail!("the backward pass of a group norm runs once")
+        };
         let l = lanes();
         let channels = self.shape.channels;
         let per_group = channels / self.groups;

@@ -3,6 +3,8 @@
 //! One operation per file, each a candle custom operation with a complete backward pass. Networks do not see this
 //! module; they are written against [`crate::planes::Planes`].
 
+#![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
+
 mod add;
 mod channel_bias;
 mod concat;

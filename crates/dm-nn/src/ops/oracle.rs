@@ -88,7 +88,13 @@ fn check_conv(kernel: usize, stride: usize, input: [usize; 4], out: usize, per_i
             (_, 1) => conv3x3(x, &p[0], &p[1]),
             _ => conv3x3_stride2(x, &p[0], &p[1]),
         },
-        |x, p| with_bias(&x.conv2d(&p[0], kernel / 2, stride, 1, 1)?, &p[1]),
+        |x, p| {
+            // candle's backward pass of a strided convolution fails where height and width differ in parity.
+            let y = x.conv2d(&p[0], kernel / 2, 1, 1, 1)?;
+            let every = |n: usize| Tensor::arange_step(0, n as u32, stride as u32, &Device::Cpu);
+            let y = y.index_select(&every(input[2])?, 2)?.index_select(&every(input[3])?, 3)?;
+            with_bias(&y, &p[1])
+        },
     );
 }
 
@@ -112,7 +118,9 @@ fn check_norm(input: [usize; 4], groups: usize) {
 
 #[test]
 fn network_shapes_match_candle() {
-    for (input, out) in [([3, 32, 28, 28], 32), ([2, 8, 14, 14], 16), ([17, 12, 7, 7], 8), ([1, 16, 7, 7], 20)] {
+    for (input, out) in
+        [([3, 32, 28, 28], 32), ([2, 8, 14, 14], 16), ([17, 12, 7, 7], 8), ([1, 16, 7, 7], 20)]
+    {
         check_conv(3, 1, input, out, true);
     }
     check_conv(3, 1, [3, 1, 28, 28], 8, false);
@@ -121,7 +129,17 @@ fn network_shapes_match_candle() {
     check_conv(3, 2, [2, 8, 7, 7], 12, true);
     check_conv(1, 1, [2, 24, 14, 14], 16, false);
     check_norm([3, 32, 14, 14], 8);
-    check_norm([2, 4, 1, 1], 4);
+}
+
+#[test]
+fn constant_planes_have_finite_gradients() {
+    let x = Var::from_tensor(&Tensor::ones((3, 4, 5, 5), DType::F32, &Device::Cpu).unwrap()).unwrap();
+    let p = [random(&[4], 1), random(&[4], 2)];
+    let y = group_norm_silu(&LanePlanes::enter(&x).unwrap(), 2, &p[0], &p[1], 1e-5).unwrap().leave().unwrap();
+    let grads = (&y * random(y.dims(), 3)).unwrap().sum_all().unwrap().backward().unwrap();
+    for t in [&y, grads.get(&x).unwrap()] {
+        assert!(t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|v| v.is_finite()));
+    }
 }
 
 #[test]
@@ -135,7 +153,11 @@ fn concat_upsample_and_channel_bias_match_candle() {
         },
         |x, p| {
             let y = with_bias(x, &p[0])?;
-            let up = |t: &Tensor| t.upsample_nearest2d(14, 12);
+            // candle's own backward pass of upsampling is not the sum of the four pixels.
+            let up = |t: &Tensor| {
+                let (b, c, h, w) = t.dims4()?;
+                t.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((b, c, 2 * h, 2 * w))
+            };
             Tensor::cat(&[&up(&y)?, &up(x)?, &up(&(x + &y)?)?], 1)
         },
     );
@@ -184,7 +206,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 #[test]
 fn an_image_does_not_depend_on_its_batch() {
     let p: Vec<Tensor> = chain_parameters().iter().map(|v| v.as_tensor().detach()).collect();
-    let images = random(&[37, 1, 9, 14], 3);
+    let images = random(&[37, 1, 10, 14], 3);
     let run = |x: &Tensor| chain(&LanePlanes::enter(x).unwrap(), &p).unwrap().leave().unwrap();
     let whole = run(&images);
     for (first, count) in [(0, 1), (5, 20), (36, 1)] {

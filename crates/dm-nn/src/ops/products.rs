@@ -45,7 +45,13 @@ pub(crate) unsafe fn product_run<S: Simd>(
     while done < n {
         // Runs of 3 and 2; 1 only when nothing else remains.
         let left = n - done;
-        let run = if left == 1 { 1 } else if left == 2 || left == 4 { 2 } else { 3 };
+        let run = if left == 1 {
+            1
+        } else if left == 2 || left == 4 {
+            2
+        } else {
+            3
+        };
         // SAFETY: `done + run <= n`.
         unsafe {
             let x = x.add(done * S::F32_LANES);

@@ -70,8 +70,9 @@ impl Patch {
         let s = self.stride;
         for channel in 0..shape.channels {
             let plane = &planes[channel * shape.plane()..][..shape.plane()];
-            for (phase, rows) in
-                patch[channel * self.channel() * l..][..self.channel() * l].chunks_mut(self.rows * self.cols * l).enumerate()
+            for (phase, rows) in patch[channel * self.channel() * l..][..self.channel() * l]
+                .chunks_mut(self.rows * self.cols * l)
+                .enumerate()
             {
                 let (a, b) = (phase / s, phase % s);
                 for (r, row) in rows.chunks_mut(self.cols * l).enumerate() {
@@ -102,7 +103,12 @@ impl Patch {
 
 /// Rows of results per task so that the patch has about `PATCH_BYTES`.
 fn rows_per_task(channels: usize, geometry: Geometry, out: LaneShape) -> usize {
-    let row = channels * geometry.stride * geometry.stride * (out.width + geometry.kernel) * lanes() * size_of::<f32>();
+    let row = channels
+        * geometry.stride
+        * geometry.stride
+        * (out.width + geometry.kernel)
+        * lanes()
+        * size_of::<f32>();
     (PATCH_BYTES / row).saturating_sub(geometry.kernel / 2).clamp(1, out.height)
 }
 
@@ -304,7 +310,10 @@ fn strided_input_gradient(
     let (k, s, p) = (geometry.kernel, geometry.stride, geometry.padding);
     // Along one axis, input position s * q + phase meets tap t at gradient position q + (phase + p - t) / s.
     let axis_taps = |phase: usize| -> Vec<(usize, usize)> {
-        (0..k).filter(|t| (phase + p + k * s - t) % s == 0 && phase + p >= *t).map(|t| (t, (phase + p - t) / s)).collect()
+        (0..k)
+            .filter(|t| (phase + p + k * s - t) % s == 0 && phase + p >= *t)
+            .map(|t| (t, (phase + p - t) / s))
+            .collect()
     };
     let reach = (s - 1 + p) / s;
     let phase_rows = shape.height.div_ceil(s);
@@ -315,7 +324,10 @@ fn strided_input_gradient(
     let mut packed = Vec::new();
     for a in 0..s {
         for b in 0..s {
-            let taps: Vec<_> = axis_taps(b).into_iter().flat_map(|x| axis_taps(a).into_iter().map(move |y| (y, x))).collect();
+            let taps: Vec<_> = axis_taps(b)
+                .into_iter()
+                .flat_map(|x| axis_taps(a).into_iter().map(move |y| (y, x)))
+                .collect();
             let weights = pack(grad_shape.channels, shape.channels, taps.len(), |t, f, n| {
                 weight(t, f, (taps[n].0.0, taps[n].1.0))
             });
@@ -348,7 +360,13 @@ fn strided_input_gradient(
                 let start = n * shape.channels * shape.plane() + ((first * s + a) * shape.width + b) * l;
                 // SAFETY: each task writes its own rows.
                 let out = unsafe { target.at(start) };
-                dispatch(Run { sweep: &sweep, patch: buffer, rows, bias: &zeros[..shape.channels.next_multiple_of(OUT) * l], out });
+                dispatch(Run {
+                    sweep: &sweep,
+                    patch: buffer,
+                    rows,
+                    bias: &zeros[..shape.channels.next_multiple_of(OUT) * l],
+                    out,
+                });
             }
         },
     );

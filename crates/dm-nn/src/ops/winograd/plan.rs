@@ -70,7 +70,8 @@ impl Plan {
         let full_rows = shape.height / TILE;
         let bottom = tail_span(shape.height);
         let mut plan = Self { chunks: Vec::new(), slots: 0, tail };
-        let heights = [(TILE, 0..full_rows), (bottom.unwrap_or(TILE), full_rows..shape.height.div_ceil(TILE))];
+        let heights =
+            [(TILE, 0..full_rows), (bottom.unwrap_or(TILE), full_rows..shape.height.div_ceil(TILE))];
         for (span, rows) in heights {
             let mut chunk = Chunk { segments: Vec::new(), span, full: 0, tails: 0 };
             for block in 0..shape.blocks() {
@@ -136,7 +137,9 @@ mod tests {
 
     #[test]
     fn every_result_is_in_exactly_one_tile() {
-        for (height, width, batch, slots) in [(28, 28, 33, 4), (14, 14, 5, 9), (7, 7, 64, 4), (1, 2, 1, 3), (5, 103, 2, 100)] {
+        for (height, width, batch, slots) in
+            [(28, 28, 33, 4), (14, 14, 5, 9), (7, 7, 64, 4), (1, 2, 1, 3), (5, 103, 2, 100)]
+        {
             let shape = LaneShape { batch, channels: 3, height, width };
             let plan = Plan::new(shape, slots);
             let mut seen = vec![0; shape.blocks() * height * width];

@@ -228,7 +228,9 @@ impl Backward<'_> {
                         if segment.tail {
                             let slot = from.add(segment.tail_slot * l);
                             match self.tail {
-                                Some(2) => self.tile::<S, 2>(simd, slot, &mut buffer.0[i], segment.full * TILE),
+                                Some(2) => {
+                                    self.tile::<S, 2>(simd, slot, &mut buffer.0[i], segment.full * TILE)
+                                }
                                 _ => self.tile::<S, 3>(simd, slot, &mut buffer.0[i], segment.full * TILE),
                             }
                         }

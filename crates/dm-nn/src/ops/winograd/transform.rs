@@ -37,11 +37,8 @@ pub(super) const fn has_point(span: usize, k: usize) -> bool {
 pub(super) fn input<S: Simd, const SPAN: usize>(simd: S, d: [V<S>; POINTS]) -> [V<S>; POINTS] {
     let c = |x| simd.splat_f32s(x);
     let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
-    let (add, sub, mul) = (
-        |a, b| simd.add_f32s(a, b),
-        |a, b| simd.sub_f32s(a, b),
-        |a, b| simd.mul_f32s(a, b),
-    );
+    let (add, sub, mul) =
+        (|a, b| simd.add_f32s(a, b), |a, b| simd.sub_f32s(a, b), |a, b| simd.mul_f32s(a, b));
     match SPAN {
         2 => {
             let minus3 = c(-3.0);
@@ -94,12 +91,9 @@ pub(super) fn output<S: Simd, const SPAN: usize>(simd: S, m: [V<S>; POINTS]) -> 
     let odd1 = sub(m[1], m[2]);
     match SPAN {
         2 => [add(m[0], even1), add(odd1, m[5]), m[0], m[0]],
-        3 => [
-            add(add(m[0], even1), m[3]),
-            fma(c(2.0), m[3], odd1),
-            add(fma(c(4.0), m[3], even1), m[5]),
-            m[0],
-        ],
+        3 => {
+            [add(add(m[0], even1), m[3]), fma(c(2.0), m[3], odd1), add(fma(c(4.0), m[3], even1), m[5]), m[0]]
+        }
         _ => {
             let even2 = add(m[3], m[4]);
             let odd2 = sub(m[3], m[4]);
@@ -130,14 +124,7 @@ pub(super) fn output_gradient<S: Simd, const SPAN: usize>(simd: S, y: [V<S>; 4])
             let (even, odd) = (add(y[0], y[2]), add(y[1], y[3]));
             let even4 = fma(c(4.0), y[2], y[0]);
             let odd4 = fma(c(4.0), y[3], y[1]);
-            [
-                y[0],
-                add(even, odd),
-                sub(even, odd),
-                fma(c(2.0), odd4, even4),
-                fma(c(-2.0), odd4, even4),
-                y[3],
-            ]
+            [y[0], add(even, odd), sub(even, odd), fma(c(2.0), odd4, even4), fma(c(-2.0), odd4, even4), y[3]]
         }
     }
 }
