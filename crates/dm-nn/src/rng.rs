@@ -30,6 +30,8 @@ pub enum Stream {
     Sample = 6,
     /// Validation batches: fixed over a run; index = position in the validation set.
     Validate = 7,
+    /// Random choices of a metric (projections, subsets); index = their number.
+    Metric = 8,
 }
 
 /// One stream of random numbers: ChaCha8 with its own key.
