@@ -1,0 +1,130 @@
+//! Input that has no answer is refused with a message that says what was found and what was expected.
+
+mod common;
+
+use common::normal;
+use dm_eval::authenticity::authenticity;
+use dm_eval::class_balance::{class_balance, floor, histogram};
+use dm_eval::classifier_score::classifier_score;
+use dm_eval::distances::{Exclude, balls_holding, nearest};
+use dm_eval::fd_infinity::{fd_infinity, line};
+use dm_eval::frechet::{Moments, frechet};
+use dm_eval::kid::{Scale, kid, squared_mmd};
+use dm_eval::manifold::manifold;
+use dm_eval::realism::{median_realism, realism};
+use dm_eval::restoration::{SIDE, restoration};
+use dm_eval::sliced_wasserstein::sliced_wasserstein;
+use dm_eval::{Features, Result};
+use dm_nn::rng::Seed;
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T>, words: &[&str]) {
+    let message = result.unwrap_err().to_string();
+    for word in words {
+        assert!(message.contains(word), "{message:?} lacks {word:?}");
+    }
+}
+
+fn constant(n: usize, dim: usize, value: f64) -> Features {
+    Features::new("constant", n, dim, vec![value; n * dim]).unwrap()
+}
+
+#[test]
+fn a_set_is_checked_when_it_is_made() {
+    refused(Features::new("samples", 0, 3, vec![]), &["samples", "0 rows"]);
+    refused(Features::new("samples", 3, 0, vec![]), &["3 rows of 0"]);
+    refused(Features::new("samples", 2, 2, vec![0.0; 3]), &["expected 4", "found 3"]);
+    refused(Features::new("samples", usize::MAX, 2, vec![0.0; 3]), &["found 3"]);
+    refused(Features::new("samples", 2, 2, vec![0.0, 1.0, f64::NAN, 0.0]), &["row 1, column 0", "NaN"]);
+    refused(Features::from_f32("samples", 1, 2, &[0.0, f32::INFINITY]), &["row 0, column 1", "inf"]);
+    refused(Features::new("samples", 1, 1, vec![-1e200]), &["-1", "1e40"]);
+    refused(normal(3, 2, 0.0, 1).select(&[0, 3]), &["below 3", "found 3"]);
+    refused(normal(3, 2, 0.0, 1).select(&[]), &["0 rows"]);
+}
+
+#[test]
+fn sets_of_different_width_do_not_meet() {
+    let (a, b) = (normal(40, 3, 0.0, 1), normal(40, 4, 0.0, 2));
+    let words = &["expected both sets to have 4 columns", "found 3"];
+    refused(frechet(&a, &b), words);
+    refused(fd_infinity(&a, &b, Seed(0)), words);
+    refused(kid(&a, &b), words);
+    refused(manifold(&a, &b, 3), words);
+    refused(realism(&a, &b, 3), words);
+    refused(authenticity(&a, &b, 1), words);
+    refused(sliced_wasserstein(&a, &b, 4, Seed(0)), words);
+    refused(balls_holding(&a, &b, &[0.0; 40]), words);
+}
+
+#[test]
+fn too_few_rows_are_named() {
+    let (one, many) = (normal(1, 4, 0.0, 1), normal(50, 4, 0.0, 2));
+    refused(Moments::of(&one), &["at least 2", "found 1"]);
+    // Four features need five rows for a covariance of full rank.
+    refused(frechet(&normal(4, 4, 0.0, 3), &many), &["generated", "at least 5", "found 4"]);
+    refused(frechet(&many, &normal(4, 4, 0.0, 3)), &["reference", "at least 5"]);
+    refused(fd_infinity(&normal(49, 4, 0.0, 3), &many, Seed(0)), &["at least 50", "found 49"]);
+    refused(squared_mmd(&one, &many, Scale::Raw), &["kernel distance", "generated", "at least 2"]);
+    refused(manifold(&one, &many, 5), &["generated", "at least 6", "found 1"]);
+    refused(manifold(&many, &normal(5, 4, 0.0, 3), 5), &["reference", "at least 6", "found 5"]);
+    refused(realism(&one, &normal(3, 4, 0.0, 3), 3), &["at least 4"]);
+    refused(authenticity(&many, &one, 1), &["training", "at least 2"]);
+    refused(nearest(&one, &many, 51, Exclude::Nothing), &["at least 51", "found 50"]);
+    refused(nearest(&many, &many, usize::MAX, Exclude::Own), &["found 50"]);
+    refused(classifier_score(&one), &["at least 2"]);
+}
+
+#[test]
+fn arguments_without_sense_are_refused() {
+    let set = normal(10, 2, 0.0, 1);
+    refused(manifold(&set, &set, 0), &["k", "at least 1"]);
+    refused(nearest(&set, &set, 1, Exclude::Rows(&[0])), &["10 rows", "found 1 rows"]);
+    refused(nearest(&set, &set, 1, Exclude::Rows(&[10; 10])), &["below 10", "10"]);
+    refused(balls_holding(&set, &set, &[1.0]), &["expected 10", "found 1"]);
+    refused(sliced_wasserstein(&set, &set, 0, Seed(0)), &["projections"]);
+    refused(classifier_score(&normal(5, 1, 0.0, 1)), &["expected", "2"]);
+    refused(Moments::new(5, vec![0.0; 2], vec![1.0, 0.5, 0.4, 1.0]), &["symmetric"]);
+    refused(Moments::new(5, vec![0.0; 2], vec![1.0; 3]), &["covariance", "expected 4"]);
+    refused(line(&[(5, 1.0), (5, 2.0)]), &["two different n"]);
+    refused(line(&[(0, 1.0), (5, 2.0)]), &["none of them 0"]);
+    refused(line(&[]), &["two different n"]);
+    refused(histogram(&[1, 12], 10), &["below 10", "found 12"]);
+    refused(class_balance(&[1], &[1, 2]), &["2", "found 1"]);
+    refused(class_balance(&[0, 0], &[1, 2]), &["generated", "found 0"]);
+    refused(class_balance(&[1, 1], &[0, 2]), &["class 0"]);
+    refused(floor(&[0, 0], 10, 0.95, 10, Seed(0)), &["reference"]);
+    refused(floor(&[1, 1], 10, f64::NAN, 10, Seed(0)), &["quantile", "NaN"]);
+    refused(floor(&[1, 1], 0, 0.5, 10, Seed(0)), &["at least 1"]);
+}
+
+#[test]
+fn images_out_of_range_are_refused() {
+    let good = constant(2, SIDE * SIDE, 0.5);
+    refused(restoration(&constant(2, SIDE * SIDE, 1.5), &good), &["restored", "1.5", "[0, 1]"]);
+    refused(restoration(&good, &constant(2, SIDE * SIDE, -0.1)), &["original", "-0.1"]);
+    refused(restoration(&constant(2, 64, 0.5), &good), &["784", "found 64"]);
+    refused(restoration(&constant(1, SIDE * SIDE, 0.5), &good), &["restored", "found 784"]);
+}
+
+#[test]
+fn constant_images_have_documented_values() {
+    // No spread at all: the distance is that of the means plus the reference's variance.
+    let (flat, real) = (constant(30, 4, 2.0), normal(30, 4, 0.0, 7));
+    let moments = Moments::of(&real).unwrap();
+    let means: f64 = moments.mean().iter().map(|m| (2.0 - m).powi(2)).sum();
+    let trace: f64 = (0..4).map(|i| moments.covariance()[5 * i]).sum();
+    let distance = frechet(&flat, &real).unwrap().value;
+    assert!((distance - means - trace).abs() < 1e-12 * distance);
+    // All balls of a constant set have radius 0: real images are in none, and no open ball holds anything.
+    let found = manifold(&flat, &real, 3).unwrap();
+    assert_eq!(found.recall, 0.0);
+    let reversed = manifold(&real, &flat, 3).unwrap();
+    assert_eq!((reversed.precision, reversed.density, reversed.coverage), (0.0, 0.0, 0.0));
+    // Copies within the reference: infinite realism for another copy, none for anything else.
+    assert_eq!(median_realism(&flat, &flat, 3).unwrap().value, f64::INFINITY);
+    assert_eq!(realism(&real, &flat, 3).unwrap(), vec![0.0; 30]);
+    // A reference of zeros has no scale; the kernel is that of raw features.
+    let zero = constant(10, 4, 0.0);
+    assert_eq!(kid(&zero, &zero).unwrap().value, 0.0);
+    assert!(kid(&real, &zero).unwrap().value.is_finite());
+}
