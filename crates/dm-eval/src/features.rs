@@ -29,8 +29,7 @@ impl Features {
         if values.len() != expected {
             return Err(EvalError::Length { set: set.to_owned(), expected, found: values.len() });
         }
-        // Written so that NaN fails too.
-        if let Some(at) = values.iter().position(|v| !(v.abs() <= LARGEST)) {
+        if let Some(at) = values.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
             let (row, column, value) = (at / dim, at % dim, values[at]);
             return Err(EvalError::Unusable { set: set.to_owned(), row, column, value, limit: LARGEST });
         }

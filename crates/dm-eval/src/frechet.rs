@@ -60,7 +60,7 @@ impl Moments {
         Ok(Self { n, mean, covariance })
     }
 
-    /// Moments computed elsewhere: `mean` [dim] and `covariance` [dim, dim] of `n` rows.
+    /// Moments computed elsewhere: `mean` (dim values) and `covariance` (dim x dim) of `n` rows.
     ///
     /// # Errors
     /// Lengths that disagree, values that are not finite, a covariance that is not symmetric to 1e-9 of its largest
@@ -96,12 +96,12 @@ impl Moments {
         self.mean.len()
     }
 
-    /// Mean, [dim].
+    /// Mean: dim values.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// Covariance, [dim, dim].
+    /// Covariance: dim x dim values.
     pub fn covariance(&self) -> &[f64] {
         &self.covariance
     }

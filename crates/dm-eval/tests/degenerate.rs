@@ -1,5 +1,7 @@
 //! Input that has no answer is refused with a message that says what was found and what was expected.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::normal;

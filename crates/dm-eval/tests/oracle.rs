@@ -1,5 +1,7 @@
 //! Values computed elsewhere or by hand: SciPy and NumPy in f64 for the fixture, closed forms for the rest.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{close, expected, fixture, normal};

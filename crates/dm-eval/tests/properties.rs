@@ -1,5 +1,7 @@
 //! Properties over random sets: neighbours and balls against brute force, order of rows, scale, blocks of any size.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{normal, shuffled};

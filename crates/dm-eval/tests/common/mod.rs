@@ -1,6 +1,7 @@
 //! Sets of features for the tests: drawn from a seed or read from the fixture. No assertions here.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use dm_eval::Features;
 use dm_nn::rng::{Seed, Stream};
