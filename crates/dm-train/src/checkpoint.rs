@@ -31,12 +31,12 @@ pub fn write(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
         file.insert(format!("adam.m/{}", slot.name), &slot.m)?;
         file.insert(format!("adam.v/{}", slot.name), &slot.v)?;
     }
-    file.set_metadata("dm.schema", SCHEMA);
-    file.set_metadata("dm.config", state.config.to_toml()?);
-    file.set_metadata("dm.step", state.step.to_string());
-    file.set_metadata("dm.totals", json(&state.totals)?);
-    file.set_metadata("dm.elapsed_s", elapsed_s.to_string());
-    file.set_metadata("dm.data_sha256", state.data_sha256.clone());
+    file.set_metadata("schema", SCHEMA);
+    file.set_metadata("config", state.config.to_toml()?);
+    file.set_metadata("step", state.step.to_string());
+    file.set_metadata("totals", json(&state.totals)?);
+    file.set_metadata("elapsed_s", elapsed_s.to_string());
+    file.set_metadata("data_sha256", state.data_sha256.clone());
     Ok(file.write()?)
 }
 
@@ -49,26 +49,26 @@ pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Re
     let bad = |field: &str, found: &str, expected: &str| {
         Error::Network(dm_nn::Error::format(path, field, found, expected))
     };
-    let schema = file.metadata("dm.schema")?;
+    let schema = file.metadata("schema")?;
     if schema != SCHEMA {
-        return Err(bad("dm.schema", schema, SCHEMA));
+        return Err(bad("schema", schema, SCHEMA));
     }
-    if file.metadata("dm.config")? != config.to_toml()? {
-        return Err(bad("dm.config", "another config", "the config of this run"));
+    if file.metadata("config")? != config.to_toml()? {
+        return Err(bad("config", "another config", "the config of this run"));
     }
-    if file.metadata("dm.data_sha256")? != data.sha256 {
-        return Err(bad("dm.data_sha256", "another data set", &data.sha256));
+    if file.metadata("data_sha256")? != data.sha256 {
+        return Err(bad("data_sha256", "another data set", &data.sha256));
     }
     let mut state = State::new(config, data, device)?;
-    let step = file.metadata("dm.step")?;
-    state.step = step.parse().map_err(|_| bad("dm.step", step, "a number of steps"))?;
+    let step = file.metadata("step")?;
+    state.step = step.parse().map_err(|_| bad("step", step, "a number of steps"))?;
     if state.step > state.total_steps() {
-        return Err(bad("dm.step", step, &format!("at most {}", state.total_steps())));
+        return Err(bad("step", step, &format!("at most {}", state.total_steps())));
     }
-    let totals = file.metadata("dm.totals")?;
-    state.totals = serde_json::from_str(totals).map_err(|_| bad("dm.totals", totals, "sums of losses"))?;
-    let elapsed = file.metadata("dm.elapsed_s")?;
-    let elapsed_s = elapsed.parse().map_err(|_| bad("dm.elapsed_s", elapsed, "seconds"))?;
+    let totals = file.metadata("totals")?;
+    state.totals = serde_json::from_str(totals).map_err(|_| bad("totals", totals, "sums of losses"))?;
+    let elapsed = file.metadata("elapsed_s")?;
+    let elapsed_s = elapsed.parse().map_err(|_| bad("elapsed_s", elapsed, "seconds"))?;
 
     let mut expected = staged(&file, "param", state.params.iter())?;
     if let Some(average) = &state.average {

@@ -24,26 +24,29 @@ use crate::model;
 /// # Errors
 /// A file that is no checkpoint of the notebook, by tensor, found and expected; then nothing is written.
 pub fn notebook(from: &Path, to: &Path) -> Result<Config> {
-    let file = strip_prefix(&pth::read(from)?);
-    let config = config_of(&file)?;
+    let (weights, tables) = split(&pth::read(from)?);
+    let config = config_of(&weights, &tables)?;
     let mut params = Params::new(config.seed, &Device::Cpu);
     config.network.build(1, 1, params.frozen())?;
-    params.load(&file, "")?;
+    params.load(&weights, "")?;
     model::write_parts(to, &config, &[], 0, "", &params)?;
     Ok(config)
 }
 
-/// The network's tensors without `gt.`; tables and frequencies are kept under `.`-names no parameter has.
-fn strip_prefix(file: &TensorFile) -> TensorFile {
-    let mut out = TensorFile::new(file.path());
+/// The network's parameters without `gt.`, and the tables that are no parameters.
+fn split(file: &TensorFile) -> (TensorFile, TensorFile) {
+    let (mut weights, mut tables) = (TensorFile::new(file.path()), TensorFile::new(file.path()));
     for name in file.names() {
         let Some((shape, values)) = file.get(name) else { continue };
-        out.insert_values(name.strip_prefix("gt.").unwrap_or(name), shape.to_vec(), values.to_vec());
+        let short = name.strip_prefix("gt.").unwrap_or(name);
+        let table = ["frequencies", "beta_t", "alpha_t"].contains(&short);
+        let part = if table { &mut tables } else { &mut weights };
+        part.insert_values(short, shape.to_vec(), values.to_vec());
     }
-    out
+    (weights, tables)
 }
 
-fn config_of(file: &TensorFile) -> Result<Config> {
+fn config_of(file: &TensorFile, tables: &TensorFile) -> Result<Config> {
     let bad = |field: &str, found: String, expected: &str| {
         Error::Network(dm_nn::Error::format(file.path(), field, found, expected))
     };
@@ -62,14 +65,14 @@ fn config_of(file: &TensorFile) -> Result<Config> {
             "the notebook's DDPM (CNN with LayerNorm blocks)",
         ));
     }
-    if let Some((_, found)) = file.get("frequencies") {
+    if let Some((_, found)) = tables.get("frequencies") {
         let known = frequencies();
         let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
         if found.len() != known.len() || !found.iter().zip(&known).all(close) {
             return Err(bad("frequencies", format!("{found:?}"), "0 and 2 pi 1.5^i, i = 0..14"));
         }
     }
-    let degradation = match file.get("beta_t") {
+    let degradation = match tables.get("beta_t") {
         None => GaussianConfig {
             schedule: ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.02 },
             range: 0.5,

@@ -60,11 +60,11 @@ pub fn write_parts(
     for (name, var) in params.iter() {
         file.insert(name, var)?;
     }
-    file.set_metadata("dm.schema", SCHEMA);
-    file.set_metadata("dm.config", config.to_toml()?);
-    file.set_metadata("dm.fitted", json(&fitted)?);
-    file.set_metadata("dm.step", step.to_string());
-    file.set_metadata("dm.data_sha256", data_sha256);
+    file.set_metadata("schema", SCHEMA);
+    file.set_metadata("config", config.to_toml()?);
+    file.set_metadata("fitted", json(&fitted)?);
+    file.set_metadata("step", step.to_string());
+    file.set_metadata("data_sha256", data_sha256);
     Ok(file.write()?)
 }
 
@@ -79,19 +79,19 @@ impl Model {
         let bad = |field: &str, found: &str, expected: &str| {
             Error::Network(dm_nn::Error::format(&path, field, found, expected))
         };
-        if !file.has_metadata("dm.config") {
-            return Err(bad("metadata `dm.config`", "none", "a model written by `dm train` or `dm import`"));
+        if !file.has_metadata("config") {
+            return Err(bad("metadata `config`", "none", "a model written by `dm train` or `dm import`"));
         }
-        let schema = file.metadata("dm.schema")?;
+        let schema = file.metadata("schema")?;
         if schema != SCHEMA {
-            return Err(bad("dm.schema", schema, SCHEMA));
+            return Err(bad("schema", schema, SCHEMA));
         }
-        let config = Config::parse(file.metadata("dm.config")?, &path)?;
-        let fitted = file.metadata("dm.fitted")?;
+        let config = Config::parse(file.metadata("config")?, &path)?;
+        let fitted = file.metadata("fitted")?;
         let fitted: Vec<f32> =
-            serde_json::from_str(fitted).map_err(|_| bad("dm.fitted", fitted, "a list of numbers"))?;
-        let step = file.metadata("dm.step")?;
-        let step = step.parse().map_err(|_| bad("dm.step", step, "a number of steps"))?;
+            serde_json::from_str(fitted).map_err(|_| bad("fitted", fitted, "a list of numbers"))?;
+        let step = file.metadata("step")?;
+        let step = step.parse().map_err(|_| bad("step", step, "a number of steps"))?;
         let degradation = config.degradation.build(&fitted)?;
         let mut params = Params::new(config.seed, device);
         let network = config.network.build(degradation.channels(), 1, params.frozen())?;

@@ -98,13 +98,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
     let sheet_path = args.out.join("images.safetensors");
     let origin = [
-        ("dm.model", model.config.name.clone()),
-        ("dm.seed", args.seed.to_string()),
-        ("dm.sampler", sampler.name().to_owned()),
-        ("dm.steps", steps.to_string()),
-        ("dm.seconds", format!("{seconds:.3}")),
+        ("model", model.config.name.clone()),
+        ("seed", args.seed.to_string()),
+        ("sampler", sampler.name().to_owned()),
+        ("steps", steps.to_string()),
+        ("seconds", format!("{seconds:.3}")),
     ];
-    sheet::write(&sheet_path, &pixels, origin.map(|(key, value)| (key.to_owned(), value)).into())?;
+    sheet::write(&sheet_path, &pixels, &origin.map(|(key, value)| (key.to_owned(), value)).into())?;
     let grid_path = args.out.join("grid.png");
     let shown = &pixels[..pixels.len().min(100 * PIXELS)];
     grid::write(&grid_path, shown, 10, 2)?;

@@ -1,13 +1,13 @@
 //! Sheets of images: a safetensors file with one u8 tensor `images` [n, 1, 28, 28], 255 = full ink.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{PIXELS, SIDE};
 use crate::error::{Error, Result};
-use crate::params::file::write_atomic;
+use crate::params::file::{json_metadata, write_atomic};
 
 /// Name of the tensor.
 const NAME: &str = "images";
@@ -16,11 +16,11 @@ const NAME: &str = "images";
 ///
 /// # Errors
 /// If the disk says so.
-pub fn write(path: &Path, pixels: &[u8], metadata: HashMap<String, String>) -> Result<()> {
+pub fn write(path: &Path, pixels: &[u8], metadata: &BTreeMap<String, String>) -> Result<()> {
     let bad = |e| Error::format(path, NAME, e, "whole images of 784 bytes");
     let shape = vec![pixels.len() / PIXELS, 1, SIDE, SIDE];
     let view = TensorView::new(Dtype::U8, shape, pixels).map_err(bad)?;
-    write_atomic(path, &safetensors::serialize([(NAME, view)], Some(metadata)).map_err(bad)?)
+    write_atomic(path, &safetensors::serialize([(NAME, view)], Some(json_metadata(metadata))).map_err(bad)?)
 }
 
 /// Reads the pixels [n, 784] of the sheet at `path`.

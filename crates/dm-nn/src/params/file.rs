@@ -12,6 +12,10 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::{Error, Result};
 
+/// The one metadata key of the format, a JSON object: several keys would be written in random order, and equal content
+/// shall be equal bytes.
+pub(crate) const METADATA: &str = "dm";
+
 /// Files larger than this are refused before they are read; the project's own are a few megabytes.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -45,7 +49,12 @@ impl TensorFile {
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let broken = |e| Error::format(path, "safetensors header", e, "a whole safetensors file");
         let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+        let metadata = header.metadata().as_ref().and_then(|m| m.get(METADATA));
+        let metadata = match metadata {
+            None => BTreeMap::new(),
+            Some(text) => serde_json::from_str(text)
+                .map_err(|e| Error::format(path, "metadata `dm`", e, "a JSON object of strings"))?,
+        };
         let views = safetensors::SafeTensors::deserialize(bytes).map_err(broken)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in views.iter() {
@@ -142,10 +151,16 @@ impl TensorFile {
         for (name, shape, data) in &bytes {
             views.push((name.as_str(), TensorView::new(Dtype::F32, (*shape).clone(), data).map_err(bad)?));
         }
-        let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
-        let file = safetensors::serialize(views, Some(metadata)).map_err(bad)?;
+        let file = safetensors::serialize(views, Some(json_metadata(&self.metadata))).map_err(bad)?;
         write_atomic(&self.path, &file)
     }
+}
+
+/// `entries` as the metadata of a safetensors file.
+pub(crate) fn json_metadata(entries: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let object: serde_json::Map<_, _> =
+        entries.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+    HashMap::from([(METADATA.to_owned(), serde_json::Value::Object(object).to_string())])
 }
 
 /// Writes `bytes` to `path` so that the file is there whole or as it was before, even after a power cut.

@@ -5,7 +5,9 @@
 
 mod portable;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor, bail};
+
+use crate::ops::{self, LanePlanes};
 
 /// A batch of feature maps [B, C, H, W], f32.
 #[derive(Clone)]
@@ -13,6 +15,7 @@ pub struct Planes(Repr);
 
 #[derive(Clone)]
 enum Repr {
+    Lanes(LanePlanes),
     Portable(Tensor),
 }
 
@@ -36,7 +39,11 @@ impl Planes {
     /// # Errors
     /// If `images` is not of rank 4.
     pub fn enter(images: &Tensor) -> Result<Self> {
-        Self::portable(images)
+        if images.device().is_cpu() && images.dtype() == DType::F32 {
+            LanePlanes::enter(images).map(Self::lanes)
+        } else {
+            Self::portable(images)
+        }
     }
 
     /// Enters candle's own operations, on any device: the oracle of the lane engine.
@@ -54,6 +61,7 @@ impl Planes {
     /// If the tensor library fails.
     pub fn leave(&self) -> Result<Tensor> {
         match &self.0 {
+            Repr::Lanes(x) => x.leave(),
             Repr::Portable(x) => Ok(x.clone()),
         }
     }
@@ -64,6 +72,7 @@ impl Planes {
     /// If shapes do not fit.
     pub fn conv(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
         match &self.0 {
+            Repr::Lanes(x) => lane_conv(x, weight, bias).map(Self::lanes),
             Repr::Portable(x) => portable::conv2d(x, weight, bias, 1).map(Self::wrap),
         }
     }
@@ -74,6 +83,7 @@ impl Planes {
     /// If shapes do not fit.
     pub fn conv_stride2(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
         match &self.0 {
+            Repr::Lanes(x) => ops::conv3x3_stride2(x, weight, bias).map(Self::lanes),
             Repr::Portable(x) => portable::conv2d(x, weight, bias, 2).map(Self::wrap),
         }
     }
@@ -99,6 +109,7 @@ impl Planes {
     /// If `groups` does not divide C.
     pub fn group_norm_silu(&self, groups: usize, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Self> {
         match &self.0 {
+            Repr::Lanes(x) => ops::group_norm_silu(x, groups, gamma, beta, eps).map(Self::lanes),
             Repr::Portable(x) => portable::group_norm_silu(x, groups, gamma, beta, eps).map(Self::wrap),
         }
     }
@@ -109,7 +120,9 @@ impl Planes {
     /// If the shapes differ.
     pub fn add(&self, other: &Self) -> Result<Self> {
         match (&self.0, &other.0) {
+            (Repr::Lanes(a), Repr::Lanes(b)) => ops::add(a, b).map(Self::lanes),
             (Repr::Portable(a), Repr::Portable(b)) => (a + b).map(Self::wrap),
+            _ => bail!("add: planes of the engine and of candle do not mix"),
         }
     }
 
@@ -119,7 +132,9 @@ impl Planes {
     /// If batch or size differ.
     pub fn concat(&self, other: &Self) -> Result<Self> {
         match (&self.0, &other.0) {
+            (Repr::Lanes(a), Repr::Lanes(b)) => ops::concat(&[a, b]).map(Self::lanes),
             (Repr::Portable(a), Repr::Portable(b)) => Tensor::cat(&[a, b], 1).map(Self::wrap),
+            _ => bail!("concat: planes of the engine and of candle do not mix"),
         }
     }
 
@@ -129,15 +144,13 @@ impl Planes {
     /// If the tensor library fails.
     pub fn upsample2(&self) -> Result<Self> {
         match &self.0 {
+            Repr::Lanes(x) => ops::upsample2(x).map(Self::lanes),
             Repr::Portable(x) => portable::upsample2(x).map(Self::wrap),
         }
     }
 
-    /// Where these planes live.
-    pub fn device(&self) -> Device {
-        match &self.0 {
-            Repr::Portable(x) => x.device().clone(),
-        }
+    fn lanes(x: LanePlanes) -> Self {
+        Self(Repr::Lanes(x))
     }
 
     fn wrap(x: Tensor) -> Self {
