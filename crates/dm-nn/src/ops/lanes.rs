@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::simd::lanes;
 
@@ -63,20 +64,30 @@ impl LaneShape {
 
 /// Where the gradient of one [`LanePlanes`] gathers during the backward pass.
 #[derive(Default)]
-pub(crate) struct GradSlot(Mutex<Option<Buffer>>);
+pub(crate) struct GradSlot(Mutex<Option<PlaneData>>);
 
 impl GradSlot {
-    /// Adds `grad`; the first one is moved in.
-    pub fn accumulate(&self, grad: Buffer) {
+    /// Adds `grad` (a [`Buffer`], or planes still to be computed); the first one is moved in.
+    pub fn accumulate(&self, grad: impl Into<PlaneData>) {
+        let grad = grad.into();
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match slot.as_mut() {
-            None => *slot = Some(grad),
-            Some(sum) => add_assign(sum, &grad),
-        }
+        *slot = Some(match slot.take() {
+            None => grad,
+            Some(sum) => {
+                let mut sum = sum.into_buffer();
+                add_assign(&mut sum, &grad);
+                sum.into()
+            }
+        });
     }
 
     /// Takes what has gathered; `None` if nothing depends on these planes.
     pub fn take(&self) -> Option<Buffer> {
+        self.take_data().map(PlaneData::into_buffer)
+    }
+
+    /// Like [`Self::take`], for operations that read plane by plane and need no buffer.
+    pub fn take_data(&self) -> Option<PlaneData> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -97,7 +108,7 @@ pub struct LanePlanes {
     /// What the buffer means.
     pub(crate) shape: LaneShape,
     /// Values [blocks, C, H, W, LANES].
-    pub(crate) data: Arc<Buffer>,
+    pub(crate) data: Arc<PlaneData>,
     /// Gradient of the loss with respect to `data`.
     pub(crate) grad: Arc<GradSlot>,
 }
@@ -162,10 +173,10 @@ impl LanePlanes {
     pub fn enter(images: &Tensor) -> Result<Self> {
         let (batch, channels, height, width) = images.dims4()?;
         let shape = LaneShape { batch, channels, height, width };
-        let data = Arc::new(with_slice(images, |values| Ok(to_lanes(values, shape)))?);
+        let data = with_slice(images, |values| Ok(to_lanes(values, shape)))?;
         let grad = Arc::<GradSlot>::default();
         let token = images.apply_op1(Enter { shape, grad: grad.clone() })?;
-        Ok(Self { token, shape, data, grad })
+        Ok(Self::new(token, shape, data, grad))
     }
 
     /// Leaves the layout: a tensor [B, C, H, W].
@@ -178,9 +189,13 @@ impl LanePlanes {
     }
 
     /// New planes of the result of an operation; `token` is what the operation returned for `grad`.
-    pub(crate) fn new(token: Tensor, shape: LaneShape, data: Buffer, grad: Arc<GradSlot>) -> Self {
-        debug_assert_eq!(data.len(), shape.len());
-        Self { token, shape, data: Arc::new(data), grad }
+    pub(crate) fn new(
+        token: Tensor,
+        shape: LaneShape,
+        data: impl Into<PlaneData>,
+        grad: Arc<GradSlot>,
+    ) -> Self {
+        Self { token, shape, data: Arc::new(data.into()), grad }
     }
 }
 
@@ -206,7 +221,7 @@ impl CustomOp1 for Enter {
 
 struct Leave {
     shape: LaneShape,
-    data: Mutex<Option<Arc<Buffer>>>,
+    data: Mutex<Option<Arc<PlaneData>>>,
     grad: Arc<GradSlot>,
 }
 

@@ -9,23 +9,35 @@ mod add;
 mod channel_bias;
 mod concat;
 mod conv;
+mod conv_norm_gelu;
 mod disjoint;
+mod fft;
+#[cfg(test)]
+mod fft_tests;
 mod group_norm_silu;
 mod lanes;
+mod layer_norm_gelu;
+mod math;
+mod norm_kernels;
 #[cfg(test)]
 mod oracle;
+mod plane_data;
 mod pool;
 mod products;
 mod simd;
 mod taps;
 mod upsample;
+mod vector;
 mod winograd;
 
 pub(crate) use add::add;
 pub(crate) use channel_bias::add_channels;
 pub(crate) use concat::concat;
 pub(crate) use conv::{conv1x1, conv3x3, conv3x3_stride2};
+pub use conv_norm_gelu::conv_norm_gelu;
+pub use fft::conv_fft;
 pub(crate) use group_norm_silu::group_norm_silu;
 pub use lanes::LanePlanes;
+pub use layer_norm_gelu::layer_norm_gelu;
 pub use simd::lanes;
 pub(crate) use upsample::upsample2;

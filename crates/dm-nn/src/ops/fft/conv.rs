@@ -1,0 +1,257 @@
+//! The convolution as an operation on lane planes, with its backward pass.
+//!
+//! One task takes one lane block through transform, product and inverse transform; weight gradients sum over all blocks
+//! bin by bin, in block order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use super::super::norm_kernels::Moments;
+use super::super::plane_data::PlaneData;
+use super::super::pool::Buffer;
+use super::super::simd::{dispatch, lanes};
+use super::product::{Backward, Forward, WeightGradient, channel_bins};
+use super::transform::{BINS, Extent, POINTS, WORK, forward, inverse};
+use super::weights::{KernelSpectra, kernel_gradient};
+
+/// Bins of the weight gradient that one task sums.
+const BIN_CHUNK: usize = 8;
+
+/// Same-padded convolution (cross-correlation): weight [O, I, k, k] with k odd, bias [O].
+///
+/// Exact while nothing wraps around the transform's 32 points: height + k/2 <= 32 and width + k/2 <= 32 (k/2 rounded
+/// down), so up to 29x29 for k = 7.
+pub fn conv_fft(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    let (outputs, inputs, size, size_2) = weight.dims4()?;
+    let LaneShape { channels, height, width, .. } = x.shape;
+    if size != size_2 || size % 2 == 0 || inputs != channels || bias.dims() != [outputs] {
+        candle_core::bail!(
+            "conv_fft: weight {:?} and bias {:?} on {channels} channels",
+            weight.dims(),
+            bias.dims()
+        );
+    }
+    if height.max(width) + size / 2 > POINTS {
+        candle_core::bail!("conv_fft: {size}x{size} on {height}x{width} does not fit {POINTS} points");
+    }
+    let shape = x.shape.with_channels(outputs);
+    let kernels = with_slice(weight, |w| Ok(KernelSpectra::new(w, inputs, outputs, size)))?;
+    let keep = x.token.track_op() || weight.track_op() || bias.track_op();
+    let (y, spectra) = with_slice(bias, |bias| Ok(run_forward(&x.data, x.shape, &kernels, bias, keep)))?;
+    let grad = Arc::<GradSlot>::default();
+    let saved = spectra.map(|x| Saved { x, kernels });
+    let op = Conv { shape: x.shape, saved: Mutex::new(saved), x: x.grad.clone(), out: grad.clone() };
+    let token = x.token.apply_op3(weight, bias, op)?;
+    Ok(LanePlanes::new(token, shape, y, grad))
+}
+
+/// Floats of the spectrum of one block.
+fn spectrum_len(channels: usize) -> usize {
+    channels * BINS * 2 * lanes()
+}
+
+/// All blocks forward: the output planes and, with `keep`, the spectra of the input.
+fn run_forward(
+    x: &PlaneData,
+    shape: LaneShape,
+    kernels: &KernelSpectra,
+    bias: &[f32],
+    keep: bool,
+) -> (PlaneData, Option<Buffer>) {
+    let out = shape.with_channels(kernels.outputs);
+    let mut y = Buffer::stale(out.len());
+    let len = spectrum_len(shape.channels);
+    let mut kept = Buffer::stale(if keep { shape.blocks() * len } else { 0 });
+    let kept_blocks: Vec<Option<&mut [f32]>> = if keep {
+        kept.chunks_exact_mut(len).map(Some).collect()
+    } else {
+        (0..shape.blocks()).map(|_| None).collect()
+    };
+    let mut moments = Buffer::stale(out.blocks() * out.channels * 2 * lanes());
+    let moments_blocks = moments.par_chunks_mut(out.channels * 2 * lanes());
+    let y_blocks = y.par_chunks_mut(out.channels * out.plane()).zip(moments_blocks);
+    y_blocks.zip(kept_blocks).enumerate().for_each(|(block, ((y, moments), kept))| {
+        let mut scratch = Buffer::stale(if keep { 0 } else { len });
+        let x_spectrum = kept.unwrap_or(&mut scratch);
+        to_spectra(x, shape, block, x_spectrum);
+        let mut y_spectrum = Buffer::stale(spectrum_len(out.channels));
+        dispatch(Forward { x: x_spectrum, kernels, y: &mut y_spectrum });
+        // A constant plane is 1024 times its value at frequency 0; the inverse multiplies by 1024.
+        for (channel, bias) in bias.iter().enumerate() {
+            let start = channel_bins(channel, out.channels).0 * 2 * lanes();
+            y_spectrum[start..][..lanes()].iter_mut().for_each(|v| *v += bias);
+        }
+        from_spectra(&y_spectrum, out, y, Some(moments));
+    });
+    (PlaneData::from(y).with_moments(moments), keep.then_some(kept))
+}
+
+/// Spectra of the planes of one block.
+fn to_spectra(x: &PlaneData, shape: LaneShape, block: usize, out: &mut [f32]) {
+    let mut work = Buffer::stale(WORK * lanes());
+    let mut scratch = Buffer::stale(shape.plane());
+    for channel in 0..shape.channels {
+        let plane = x.plane(shape, block, channel, &mut scratch);
+        let (at, step) = channel_bins(channel, shape.channels);
+        dispatch(Transform { plane, extent: extent(shape), work: &mut work, out, step, at });
+    }
+}
+
+/// Planes of one block from their spectra, and on request each plane's moments, see [`PlaneData::with_moments`].
+fn from_spectra(spectra: &[f32], shape: LaneShape, planes: &mut [f32], mut moments: Option<&mut [f32]>) {
+    let mut work = Buffer::stale(WORK * lanes());
+    for (channel, plane) in planes.chunks_exact_mut(shape.plane()).enumerate() {
+        let (at, step) = channel_bins(channel, shape.channels);
+        dispatch(Restore { spectra, step, at, work: &mut work, plane, extent: extent(shape) });
+        if let Some(moments) = moments.as_deref_mut() {
+            let out = &mut moments[channel * 2 * lanes()..][..2 * lanes()];
+            dispatch(Moments { plane, out });
+        }
+    }
+}
+
+fn extent(shape: LaneShape) -> Extent {
+    Extent { height: shape.height, width: shape.width }
+}
+
+struct Transform<'a> {
+    plane: &'a [f32],
+    extent: Extent,
+    work: &'a mut [f32],
+    out: &'a mut [f32],
+    step: usize,
+    at: usize,
+}
+
+impl WithSimd for Transform<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let work = S::as_mut_simd_f32s(self.work).0;
+        let out = S::as_mut_simd_f32s(self.out).0;
+        forward(simd, S::as_simd_f32s(self.plane).0, self.extent, work, out, self.step, self.at);
+    }
+}
+
+struct Restore<'a> {
+    spectra: &'a [f32],
+    step: usize,
+    at: usize,
+    work: &'a mut [f32],
+    plane: &'a mut [f32],
+    extent: Extent,
+}
+
+impl WithSimd for Restore<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let work = S::as_mut_simd_f32s(self.work).0;
+        let plane = S::as_mut_simd_f32s(self.plane).0;
+        inverse(simd, S::as_simd_f32s(self.spectra).0, self.step, self.at, work, plane, self.extent);
+    }
+}
+
+/// What the backward pass needs.
+struct Saved {
+    /// Spectra of the input planes, all blocks.
+    x: Buffer,
+    kernels: KernelSpectra,
+}
+
+struct Conv {
+    /// Of the input.
+    shape: LaneShape,
+    saved: Mutex<Option<Saved>>,
+    x: Arc<GradSlot>,
+    out: Arc<GradSlot>,
+}
+
+impl CustomOp3 for Conv {
+    fn name(&self) -> &'static str {
+        "lanes-conv-fft"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(token())
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let Some(grad) = self.out.take_data() else { return Ok((None, None, None)) };
+        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(saved) = saved else { candle_core::bail!("conv_fft: backward runs once") };
+        let Saved { x: x_spectra, kernels } = saved;
+        let KernelSpectra { inputs, outputs, pairs, .. } = kernels;
+        let shape = self.shape.with_channels(outputs);
+        let (blocks, y_len) = (shape.blocks(), spectrum_len(outputs));
+
+        let mut y_spectra = Buffer::stale(blocks * y_len);
+        let need_x = x.track_op();
+        let mut x_grad = Buffer::stale(if need_x { self.shape.len() } else { 0 });
+        let x_planes: Vec<Option<&mut [f32]>> = if need_x {
+            x_grad.chunks_exact_mut(self.shape.channels * self.shape.plane()).map(Some).collect()
+        } else {
+            (0..blocks).map(|_| None).collect()
+        };
+        let work = y_spectra.par_chunks_mut(y_len).zip(x_planes).enumerate();
+        work.for_each(|(block, (y, x))| {
+            to_spectra(&grad, shape, block, y);
+            if let Some(planes) = x {
+                let mut x = Buffer::stale(spectrum_len(inputs));
+                dispatch(Backward { y, kernels: &kernels, x: &mut x });
+                from_spectra(&x, self.shape, planes, None);
+            }
+        });
+        drop(grad);
+        if need_x {
+            self.x.accumulate(x_grad);
+        }
+
+        let mut spectra = Buffer::zeros(BINS * 2 * pairs);
+        let channels = (inputs, outputs);
+        spectra.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, out)| {
+            let bin = chunk * BIN_CHUNK;
+            dispatch(WeightGradient { x: &x_spectra, y: &y_spectra, channels, bin, pairs, out });
+        });
+        let size = weight.dims4()?.2;
+        let weight_grad = kernel_gradient(&spectra, inputs, outputs, size);
+        let bias_grad = bias_gradient(&y_spectra, outputs);
+        let device = weight.device();
+        Ok((
+            if need_x { token_grad()? } else { None },
+            Some(Tensor::from_vec(weight_grad, weight.shape(), device)?),
+            Some(Tensor::from_vec(bias_grad, bias.shape(), device)?),
+        ))
+    }
+}
+
+/// The sum of the gradient over images and pixels: half of what [`forward`] finds at frequency 0.
+fn bias_gradient(spectra: &[f32], channels: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; channels];
+    for block in spectra.chunks_exact(spectrum_len(channels)) {
+        for (channel, sum) in sums.iter_mut().enumerate() {
+            let start = channel_bins(channel, channels).0 * 2 * lanes();
+            *sum += block[start..][..lanes()].iter().sum::<f32>() * 0.5;
+        }
+    }
+    sums
+}

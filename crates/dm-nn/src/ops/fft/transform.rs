@@ -1,0 +1,404 @@
+//! The exact 32x32 real Fourier transform of one plane per lane, in both directions.
+//!
+//! A plane of at most 32x32 pixels, zero outside, becomes [`BINS`] complex numbers: the 514 that determine the spectrum
+//! of a real plane. Columns 0 and 16 of the half spectrum belong to real sequences, so one complex transform does both,
+//! and of each the 17 rows that are not conjugates of others are kept. Order: column 0 rows 0..=16, column 16 rows
+//! 0..=16, then columns 1..=15 with 32 rows each.
+//!
+//! Scale: `forward` returns twice the transform, `inverse` 1024 times the inverse transform; who multiplies spectra
+//! folds the factors into one of them.
+
+use pulp::Simd;
+
+use super::super::vector::{C, F, inlined};
+
+/// Points of the transform along each axis.
+pub(crate) const POINTS: usize = 32;
+/// Complex numbers in the spectrum of a real plane.
+pub(crate) const BINS: usize = 2 * 17 + 15 * 32;
+/// Rows and columns of a plane up to which the last inputs of every transform are known to be zero.
+pub(crate) const SHORT: usize = 28;
+
+/// Complex numbers from one column to the next in the working buffer; odd, so that columns do not share cache sets.
+const COLUMN: usize = POINTS + 1;
+/// Floats of working memory `forward` and `inverse` need, in vectors.
+pub(crate) const WORK: usize = 16 * COLUMN * 2;
+
+/// exp(-2 pi i k / 32) as (cos, -sin).
+static TWIDDLES: [(f32, f32); 22] = twiddles();
+
+const fn twiddles() -> [(f32, f32); 22] {
+    const COS: [f32; 9] = [
+        1.0,
+        0.980_785_3,
+        0.923_879_5,
+        0.831_469_6,
+        std::f32::consts::FRAC_1_SQRT_2,
+        0.555_570_24,
+        0.382_683_43,
+        0.195_090_32,
+        0.0,
+    ];
+    let mut table = [(0.0, 0.0); 22];
+    let mut k = 0;
+    while k < 22 {
+        let (cos, sin) = (COS[k % 8], COS[8 - k % 8]);
+        table[k] = match k / 8 {
+            0 => (cos, -sin),
+            1 => (-sin, -cos),
+            _ => (-cos, sin),
+        };
+        k += 1;
+    }
+    table
+}
+
+#[inline(always)]
+fn fft4<S: Simd>(x: [C<S>; 4]) -> [C<S>; 4] {
+    let (even, odd) = (x[0] + x[2], x[1] + x[3]);
+    let (a, b) = (x[0] - x[2], x[1] - x[3]);
+    [even + odd, C::new(a.re + b.im, a.im - b.re), even - odd, C::new(a.re - b.im, a.im + b.re)]
+}
+
+/// Eight-point transform; with `SEVEN`, `x[7]` is taken to be zero.
+#[inline(always)]
+fn fft8<S: Simd, const SEVEN: bool>(x: [C<S>; 8]) -> [C<S>; 8] {
+    let e = fft4([x[0], x[2], x[4], x[6]]);
+    let o = if SEVEN {
+        let (even, odd) = (x[1] + x[5], x[3]);
+        let (a, b) = (x[1] - x[5], x[3]);
+        [even + odd, C::new(a.re + b.im, a.im - b.re), even - odd, C::new(a.re - b.im, a.im + b.re)]
+    } else {
+        fft4([x[1], x[3], x[5], x[7]])
+    };
+    let half = F::splat(x[0].re.0, std::f32::consts::FRAC_1_SQRT_2);
+    let o1 = C::new(half * (o[1].re + o[1].im), half * (o[1].im - o[1].re));
+    let o3 = C::new(half * (o[3].im - o[3].re), half * (o[3].re + o[3].im));
+    [
+        e[0] + o[0],
+        e[1] + o1,
+        C::new(e[2].re + o[2].im, e[2].im - o[2].re),
+        C::new(e[3].re + o3.re, e[3].im - o3.im),
+        e[0] - o[0],
+        e[1] - o1,
+        C::new(e[2].re - o[2].im, e[2].im + o[2].re),
+        C::new(e[3].re - o3.re, e[3].im + o3.im),
+    ]
+}
+
+/// 32-point transform, in order, 4 x 8. With `INVERSE` the unscaled inverse; with `TAIL` inputs 28..32 are zero and
+/// not loaded.
+#[inline(always)]
+fn fft32<S: Simd, const INVERSE: bool, const TAIL: bool>(
+    simd: S,
+    load: impl Fn(usize) -> C<S>,
+    mut store: impl FnMut(usize, C<S>),
+) {
+    let mut part = [[C::zero(simd); 8]; 4];
+    for n in 0..4 {
+        let get = inlined(
+            #[inline(always)]
+            |i: usize| {
+                let v = load(n + 4 * i);
+                if INVERSE { v.swap() } else { v }
+            },
+        );
+        let last = if TAIL { C::zero(simd) } else { get(7) };
+        let mut y = fft8::<S, TAIL>([get(0), get(1), get(2), get(3), get(4), get(5), get(6), last]);
+        if n > 0 {
+            for k in 1..8 {
+                let (cos, sin) = TWIDDLES[n * k];
+                let (cos, sin) = (F::splat(simd, cos), F::splat(simd, sin));
+                let v = y[k];
+                y[k] = C::new(v.im.neg_mul_add(sin, v.re * cos), v.re.mul_add(sin, v.im * cos));
+            }
+        }
+        part[n] = y;
+    }
+    for k in 0..8 {
+        let y = fft4([part[0][k], part[1][k], part[2][k], part[3][k]]);
+        for (j, v) in y.into_iter().enumerate() {
+            store(k + 8 * j, if INVERSE { v.swap() } else { v });
+        }
+    }
+}
+
+/// Reads and writes complex numbers in a slice of vectors [.., re, im].
+#[inline(always)]
+fn get<S: Simd>(simd: S, data: &[S::f32s], at: usize) -> C<S> {
+    C::new(F(simd, data[2 * at]), F(simd, data[2 * at + 1]))
+}
+
+#[inline(always)]
+fn set<S: Simd>(data: &mut [S::f32s], at: usize, v: C<S>) {
+    data[2 * at] = v.re.1;
+    data[2 * at + 1] = v.im.1;
+}
+
+/// Splits the transform of a + ib into twice the transforms of a and b at `k`, given its values at k and -k.
+#[inline(always)]
+fn split<S: Simd>(u: C<S>, v: C<S>) -> (C<S>, C<S>) {
+    (C::new(u.re + v.re, u.im - v.im), C::new(u.im + v.im, v.re - u.re))
+}
+
+/// The number at k, and the one at -k, of the transform of a + ib, given those of a and b at k.
+#[inline(always)]
+fn join<S: Simd>(a: C<S>, b: C<S>) -> (C<S>, C<S>) {
+    (C::new(a.re - b.im, a.im + b.re), C::new(a.re + b.im, b.re - a.im))
+}
+
+/// Where the rows of a plane lie: a slice of `height` rows of `width` vectors.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    /// Rows, at most 32.
+    pub height: usize,
+    /// Columns, at most 32.
+    pub width: usize,
+}
+
+/// plane [height, width] -> twice its spectrum, bin f at `out[(f * step + at)]` as complex numbers.
+#[inline(always)]
+pub(crate) fn forward<S: Simd>(
+    simd: S,
+    plane: &[S::f32s],
+    extent: Extent,
+    work: &mut [S::f32s],
+    out: &mut [S::f32s],
+    step: usize,
+    at: usize,
+) {
+    if extent.height == SHORT && extent.width == SHORT {
+        // Constants let the compiler drop every edge test of the usual size.
+        let extent = Extent { height: SHORT, width: SHORT };
+        forward_sized::<S, true>(simd, plane, extent, work, out, step, at);
+    } else {
+        forward_sized::<S, false>(simd, plane, extent, work, out, step, at);
+    }
+}
+
+#[inline(always)]
+fn forward_sized<S: Simd, const TAIL: bool>(
+    simd: S,
+    plane: &[S::f32s],
+    extent: Extent,
+    work: &mut [S::f32s],
+    out: &mut [S::f32s],
+    step: usize,
+    at: usize,
+) {
+    let Extent { height, width } = extent;
+    let plane = &plane[..height * width];
+    for row in (0..height).step_by(2) {
+        let first = &plane[row * width..][..width];
+        let second = if row + 1 < height { &plane[(row + 1) * width..][..width] } else { &[] };
+        forward_row_pair::<S, TAIL>(
+            simd,
+            #[inline(always)]
+            |w| C::new(pixel(simd, first, w), pixel(simd, second, w)),
+            work,
+            row,
+            row + 1,
+        );
+    }
+    forward_columns::<S, TAIL>(simd, height.next_multiple_of(2), work, out, step, at);
+}
+
+/// A row's pixel, zero outside.
+#[inline(always)]
+fn pixel<S: Simd>(simd: S, row: &[S::f32s], at: usize) -> F<S> {
+    match row.get(at) {
+        Some(v) => F(simd, *v),
+        None => F::zero(simd),
+    }
+}
+
+/// Transforms two real rows, given as one complex row, into rows `first` and `second` of the columns in `work`.
+#[inline(always)]
+pub(super) fn forward_row_pair<S: Simd, const TAIL: bool>(
+    simd: S,
+    load: impl Fn(usize) -> C<S>,
+    work: &mut [S::f32s],
+    first: usize,
+    second: usize,
+) {
+    let mut y = [C::zero(simd); POINTS];
+    fft32::<S, false, TAIL>(
+        simd,
+        load,
+        #[inline(always)]
+        |k, v| y[k] = v,
+    );
+    let work = &mut work[..WORK];
+    set::<S>(work, first, C::new(y[0].re, y[16].re));
+    set::<S>(work, second, C::new(y[0].im, y[16].im));
+    for k in 1..16 {
+        let (a, b) = split(y[k], y[POINTS - k]);
+        set::<S>(work, k * COLUMN + first, a);
+        set::<S>(work, k * COLUMN + second, b);
+    }
+}
+
+/// Transforms the columns in `work`, of which rows from `height` on are zero, into the spectrum.
+#[inline(always)]
+pub(super) fn forward_columns<S: Simd, const TAIL: bool>(
+    simd: S,
+    height: usize,
+    work: &[S::f32s],
+    out: &mut [S::f32s],
+    step: usize,
+    at: usize,
+) {
+    let work = &work[..WORK];
+    for k in 0..16 {
+        let column = &work[2 * k * COLUMN..][..2 * POINTS];
+        let load = inlined(
+            #[inline(always)]
+            |row: usize| {
+                if TAIL || row < height { get(simd, column, row) } else { C::zero(simd) }
+            },
+        );
+        if k == 0 {
+            let mut y = [C::zero(simd); POINTS];
+            fft32::<S, false, TAIL>(
+                simd,
+                load,
+                #[inline(always)]
+                |k, v| y[k] = v,
+            );
+            for m in 0..17 {
+                let (first, last) = split(y[m], y[(POINTS - m) % POINTS]);
+                set::<S>(out, m * step + at, first);
+                set::<S>(out, (17 + m) * step + at, last);
+            }
+        } else {
+            let start = (34 + (k - 1) * POINTS) * step + at;
+            fft32::<S, false, TAIL>(
+                simd,
+                load,
+                #[inline(always)]
+                |r, v| set::<S>(out, start + r * step, v),
+            );
+        }
+    }
+}
+
+/// Spectrum, laid out as [`forward`] writes it -> 1024 times the plane [height, width].
+#[inline(always)]
+pub(crate) fn inverse<S: Simd>(
+    simd: S,
+    spectrum: &[S::f32s],
+    step: usize,
+    at: usize,
+    work: &mut [S::f32s],
+    plane: &mut [S::f32s],
+    extent: Extent,
+) {
+    if extent.height == SHORT && extent.width == SHORT {
+        let extent = Extent { height: SHORT, width: SHORT };
+        inverse_sized(simd, spectrum, step, at, work, plane, extent);
+    } else {
+        inverse_sized(simd, spectrum, step, at, work, plane, extent);
+    }
+}
+
+#[inline(always)]
+fn inverse_sized<S: Simd>(
+    simd: S,
+    spectrum: &[S::f32s],
+    step: usize,
+    at: usize,
+    work: &mut [S::f32s],
+    plane: &mut [S::f32s],
+    extent: Extent,
+) {
+    let Extent { height, width } = extent;
+    inverse_columns(simd, spectrum, step, at, work);
+    let plane = &mut plane[..height * width];
+    for row in (0..height).step_by(2) {
+        let (first, second) = plane[row * width..].split_at_mut(width);
+        let second = if row + 1 < height { &mut second[..width] } else { &mut [] };
+        inverse_row_pair(
+            simd,
+            work,
+            row,
+            row + 1,
+            #[inline(always)]
+            |w, v| {
+                if w < width {
+                    first[w] = v.re.1;
+                    if let Some(pixel) = second.get_mut(w) {
+                        *pixel = v.im.1;
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Inverse transforms of all columns, into `work`.
+#[inline(always)]
+pub(super) fn inverse_columns<S: Simd>(
+    simd: S,
+    spectrum: &[S::f32s],
+    step: usize,
+    at: usize,
+    work: &mut [S::f32s],
+) {
+    let work = &mut work[..WORK];
+    for k in 0..16 {
+        let column = &mut work[2 * k * COLUMN..][..2 * POINTS];
+        if k == 0 {
+            let mut z = [C::zero(simd); POINTS];
+            for m in 0..17 {
+                let a = get(simd, spectrum, m * step + at);
+                let b = get(simd, spectrum, (17 + m) * step + at);
+                let (plus, minus) = join(a, b);
+                // At rows 0 and 16 both are the same number, and real parts only.
+                z[(POINTS - m) % POINTS] = minus;
+                z[m] = plus;
+            }
+            fft32::<S, true, false>(
+                simd,
+                #[inline(always)]
+                |m| z[m],
+                #[inline(always)]
+                |row, v| set::<S>(column, row, v),
+            );
+        } else {
+            let start = (34 + (k - 1) * POINTS) * step + at;
+            fft32::<S, true, false>(
+                simd,
+                #[inline(always)]
+                |r| get(simd, spectrum, start + r * step),
+                #[inline(always)]
+                |row, v| set::<S>(column, row, v),
+            );
+        }
+    }
+}
+
+/// Inverse transforms of rows `first` and `second` of `work`: real parts are the first row, imaginary the second.
+#[inline(always)]
+pub(super) fn inverse_row_pair<S: Simd>(
+    simd: S,
+    work: &[S::f32s],
+    first: usize,
+    second: usize,
+    store: impl FnMut(usize, C<S>),
+) {
+    let work = &work[..WORK];
+    let (a, b) = (get(simd, work, first), get(simd, work, second));
+    let mut z = [C::zero(simd); POINTS];
+    z[0] = C::new(a.re, b.re);
+    z[16] = C::new(a.im, b.im);
+    for k in 1..16 {
+        let (a, b) = (get(simd, work, k * COLUMN + first), get(simd, work, k * COLUMN + second));
+        (z[k], z[POINTS - k]) = join(a, b);
+    }
+    fft32::<S, true, false>(
+        simd,
+        #[inline(always)]
+        |k| z[k],
+        store,
+    );
+}

@@ -1,0 +1,170 @@
+//! Kernels [O, I, k, k] to and from the frequency domain, one (input, output) pair per lane.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::super::pool::Buffer;
+use super::super::simd::{dispatch, lanes};
+use super::super::vector::{C, F};
+use super::transform::{
+    BINS, POINTS, WORK, forward_columns, forward_row_pair, inverse_columns, inverse_row_pair,
+};
+
+/// What the transforms of a product of two spectra multiply it by: 2 x 2 going forward, 32 x 32 coming back.
+const SCALE: f32 = 4096.0;
+/// Bins copied together from one layout to the other.
+const BIN_CHUNK: usize = 16;
+
+/// The spectra of all kernels of a convolution, scaled so that products need no further factor.
+pub(crate) struct KernelSpectra {
+    /// [BINS][re, im][pairs], pair (i, o) at i * outputs + o.
+    pub data: Buffer,
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// inputs * outputs, rounded up to whole vectors.
+    pub pairs: usize,
+}
+
+impl KernelSpectra {
+    /// Numbers per half bin for so many channels.
+    pub fn padded_pairs(inputs: usize, outputs: usize) -> usize {
+        (inputs * outputs).next_multiple_of(lanes())
+    }
+
+    /// Transforms kernels [outputs, inputs, size, size].
+    pub fn new(kernels: &[f32], inputs: usize, outputs: usize, size: usize) -> Self {
+        let l = lanes();
+        let pairs = Self::padded_pairs(inputs, outputs);
+        // Transforms write [pairs/LANES][BINS][re, im][LANES]; products read bin by bin.
+        let mut by_pair = Buffer::stale(pairs * BINS * 2);
+        by_pair.par_chunks_mut(BINS * 2 * l).enumerate().for_each(|(group, out)| {
+            let mut taps = Buffer::zeros(size * size * l);
+            for lane in 0..l.min(inputs * outputs - group * l) {
+                let (i, o) = ((group * l + lane) / outputs, (group * l + lane) % outputs);
+                let kernel = &kernels[(o * inputs + i) * size * size..][..size * size];
+                for (tap, value) in taps[lane..].iter_mut().step_by(l).zip(kernel) {
+                    *tap = value / SCALE;
+                }
+            }
+            let mut work = Buffer::zeros(WORK * l);
+            dispatch(ToSpectrum { taps: &taps, size, work: &mut work, out });
+        });
+        let mut data = Buffer::stale(pairs * BINS * 2);
+        data.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, out)| {
+            for (group, source) in by_pair.chunks_exact(BINS * 2 * l).enumerate() {
+                let source = source[chunk * BIN_CHUNK * 2 * l..].chunks_exact(l);
+                let targets = out.chunks_exact_mut(pairs);
+                for (target, source) in targets.zip(source) {
+                    target[group * l..][..l].copy_from_slice(source);
+                }
+            }
+        });
+        Self { data, inputs, outputs, pairs }
+    }
+}
+
+/// The gradient of kernels [outputs, inputs, size, size] from its spectra [BINS][re, im][pairs].
+pub(crate) fn kernel_gradient(spectra: &[f32], inputs: usize, outputs: usize, size: usize) -> Vec<f32> {
+    let l = lanes();
+    let pairs = KernelSpectra::padded_pairs(inputs, outputs);
+    let mut by_pair = vec![0.0; pairs * size * size];
+    by_pair.par_chunks_mut(size * size * l).enumerate().for_each(|(group, taps)| {
+        let mut spectrum = Buffer::stale(BINS * 2 * l);
+        for (target, source) in spectrum.chunks_exact_mut(l).zip(spectra.chunks_exact(pairs)) {
+            target.copy_from_slice(&source[group * l..][..l]);
+        }
+        let mut work = Buffer::stale(WORK * l);
+        dispatch(FromSpectrum { spectrum: &spectrum, size, work: &mut work, taps });
+    });
+    let mut gradient = vec![0.0; inputs * outputs * size * size];
+    gradient.chunks_exact_mut(size * size).enumerate().for_each(|(kernel, target)| {
+        let (o, i) = (kernel / inputs, kernel % inputs);
+        let pair = i * outputs + o;
+        let source = by_pair[pair / l * l * size * size + pair % l..].iter().step_by(l);
+        target.iter_mut().zip(source).for_each(|(t, s)| *t = s / SCALE);
+    });
+    gradient
+}
+
+/// Where row (or column) `tap` of a kernel lies on the circle of 32: the centre is at 0.
+#[inline(always)]
+fn place(tap: usize, size: usize) -> usize {
+    (tap + POINTS - size / 2) % POINTS
+}
+
+struct ToSpectrum<'a> {
+    taps: &'a [f32],
+    size: usize,
+    /// Zeros.
+    work: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for ToSpectrum<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { size, .. } = self;
+        let taps = S::as_simd_f32s(self.taps).0;
+        let work = S::as_mut_simd_f32s(self.work).0;
+        for row in (0..size).step_by(2) {
+            let mut line = [C::zero(simd); POINTS];
+            for column in 0..size {
+                let re = F(simd, taps[row * size + column]);
+                let below = if row + 1 < size { taps.get((row + 1) * size + column) } else { None };
+                let im = below.map_or(F::zero(simd), |v| F(simd, *v));
+                line[place(column, size)] = C::new(re, im);
+            }
+            // The row after the last one is zero, and lands on a row that is zero.
+            let (first, second) = (place(row, size), place(row + 1, size));
+            forward_row_pair::<S, false>(
+                simd,
+                #[inline(always)]
+                |w| line[w],
+                work,
+                first,
+                second,
+            );
+        }
+        let out = S::as_mut_simd_f32s(self.out).0;
+        forward_columns::<S, false>(simd, POINTS, work, out, 1, 0);
+    }
+}
+
+struct FromSpectrum<'a> {
+    spectrum: &'a [f32],
+    size: usize,
+    work: &'a mut [f32],
+    taps: &'a mut [f32],
+}
+
+impl WithSimd for FromSpectrum<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { size, .. } = self;
+        let work = S::as_mut_simd_f32s(self.work).0;
+        let taps = S::as_mut_simd_f32s(self.taps).0;
+        inverse_columns(simd, S::as_simd_f32s(self.spectrum).0, 1, 0, work);
+        for row in (0..size).step_by(2) {
+            let mut line = [C::zero(simd); POINTS];
+            inverse_row_pair(
+                simd,
+                work,
+                place(row, size),
+                place(row + 1, size),
+                #[inline(always)]
+                |w, v| line[w] = v,
+            );
+            for column in 0..size {
+                let v = line[place(column, size)];
+                taps[row * size + column] = v.re.1;
+                if row + 1 < size {
+                    taps[(row + 1) * size + column] = v.im.1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The values of lane planes, present or still to be computed.
+//!
+//! An elementwise operation need not write its result to memory: it can leave a [`Pending`] that computes any one plane
+//! when asked. A consumer that works plane by plane (a transform) asks for planes and finds them in cache; any other
+//! consumer sees a slice, which is filled on first use. So operations fuse without knowing of each other.
+
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::lanes::LaneShape;
+use super::pool::Buffer;
+
+/// How to compute planes on demand.
+pub(crate) trait Pending: Send + Sync {
+    /// What the planes are.
+    fn shape(&self) -> LaneShape;
+
+    /// Computes one plane into `out` ([`LaneShape::plane`] floats).
+    fn compute(&self, block: usize, channel: usize, out: &mut [f32]);
+}
+
+/// The values of lane planes, [blocks, C, H, W, LANES]; derefs to the slice of all of them.
+pub(crate) struct PlaneData {
+    ready: OnceLock<Buffer>,
+    pending: Option<Box<dyn Pending>>,
+    moments: Option<Buffer>,
+}
+
+impl From<Buffer> for PlaneData {
+    fn from(buffer: Buffer) -> Self {
+        Self { ready: buffer.into(), pending: None, moments: None }
+    }
+}
+
+impl PlaneData {
+    /// Planes that are computed when they are used.
+    pub fn pending(pending: impl Pending + 'static) -> Self {
+        Self { ready: OnceLock::new(), pending: Some(Box::new(pending)), moments: None }
+    }
+
+    /// Adds what an operation learnt about its planes while it had them in cache: per plane the mean and the sum of
+    /// squared deviations from it, [blocks, C, 2, LANES].
+    pub fn with_moments(self, moments: Buffer) -> Self {
+        Self { moments: Some(moments), ..self }
+    }
+
+    /// See [`Self::with_moments`].
+    pub fn moments(&self) -> Option<&[f32]> {
+        self.moments.as_deref()
+    }
+
+    /// One plane: where it lies, or computed into `scratch`.
+    pub fn plane<'a>(
+        &'a self,
+        shape: LaneShape,
+        block: usize,
+        channel: usize,
+        scratch: &'a mut [f32],
+    ) -> &'a [f32] {
+        match (&self.pending, self.ready.get()) {
+            (Some(pending), None) => {
+                let scratch = &mut scratch[..shape.plane()];
+                pending.compute(block, channel, scratch);
+                scratch
+            }
+            _ => &self[(block * shape.channels + channel) * shape.plane()..][..shape.plane()],
+        }
+    }
+
+    /// All planes as a buffer.
+    pub fn into_buffer(self) -> Buffer {
+        let _: &[f32] = &self;
+        self.ready.into_inner().unwrap_or_else(|| Buffer::zeros(0))
+    }
+}
+
+impl Deref for PlaneData {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.ready.get_or_init(|| {
+            let Some(pending) = &self.pending else { return Buffer::zeros(0) };
+            let shape = pending.shape();
+            let mut all = Buffer::stale(shape.len());
+            all.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, plane)| {
+                pending.compute(i / shape.channels, i % shape.channels, plane);
+            });
+            all
+        })
+    }
+}
