@@ -9,6 +9,7 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use super::channel_bias::{bias_planes, channel_sums};
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::taps::{self, Geometry};
 use super::winograd;
@@ -113,7 +114,7 @@ struct Convolution {
     shape: LaneShape,
     out_shape: LaneShape,
     /// The input, if the weight's gradient will be asked for.
-    x: Mutex<Option<Arc<Buffer>>>,
+    x: Mutex<Option<Arc<PlaneData>>>,
     x_grad: Arc<GradSlot>,
     grad: Arc<GradSlot>,
 }

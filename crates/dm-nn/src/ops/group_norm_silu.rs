@@ -10,6 +10,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::simd::{V, dispatch, lanes};
 
@@ -64,7 +65,7 @@ struct GroupNormSilu {
     shape: LaneShape,
     groups: usize,
     /// Input, and [block, group, (mean, 1/sigma)] vectors.
-    saved: Mutex<Option<(Arc<Buffer>, Buffer)>>,
+    saved: Mutex<Option<(Arc<PlaneData>, Buffer)>>,
     x_grad: Arc<GradSlot>,
     grad: Arc<GradSlot>,
 }

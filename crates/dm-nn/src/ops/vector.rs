@@ -42,13 +42,6 @@ impl<S: Simd> F<S> {
         Self(self.0, self.0.div_f32s(self.1, b.1))
     }
 
-    /// 1 / sqrt(self).
-    #[inline(always)]
-    pub fn rsqrt(self) -> Self {
-        let root = self.0.sqrt_f32s(self.1);
-        Self(self.0, self.0.div_f32s(self.0.splat_f32s(1.0), root))
-    }
-
     /// The larger of self and b, per lane.
     #[inline(always)]
     pub fn max(self, b: Self) -> Self {

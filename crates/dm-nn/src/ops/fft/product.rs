@@ -5,6 +5,8 @@
 //! neither a transform (one channel, all bins) nor a product (one bin, all channels) strides through more than a few
 //! dozen pages.
 
+#![allow(unsafe_code, reason = "bounds checks on every weight would cost a third of the products' speed")]
+
 use pulp::{Simd, WithSimd};
 
 use super::super::vector::F;
