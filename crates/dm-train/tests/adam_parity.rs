@@ -43,9 +43,8 @@ fn check(file: &str, norm: Norm) {
         let before = fixture.get(&format!("w/{name}")).unwrap().1;
         // Relative to the way the parameter has come: Adam's first steps follow the signs of gradients, so an element
         // whose gradient is a rounding error may go the other way.
-        let distance = |a: &[f32], b: &[f32]| {
-            a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
-        };
+        let distance =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
         let (error, moved) = (distance(&found, expected), distance(before, expected));
         // A bias in front of a plane norm has nothing but such gradients.
         let cancels = norm == Norm::Plane && name.starts_with("blocks.") && name.ends_with(".net.0.bias");

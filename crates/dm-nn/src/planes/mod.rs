@@ -93,10 +93,14 @@ impl Planes {
     /// # Errors
     /// If shapes do not fit.
     pub fn conv_norm_gelu(&self, p: &ConvNorm<'_>, channel_bias: Option<&Tensor>) -> Result<Self> {
+        let ConvNorm { weight, bias, gamma, beta, eps } = *p;
         match &self.0 {
+            Repr::Lanes(x) => {
+                ops::conv_norm_gelu(x, weight, bias, gamma, beta, channel_bias, eps).map(Self::lanes)
+            }
             Repr::Portable(x) => {
-                let y = portable::conv2d(x, p.weight, p.bias, 1)?;
-                let y = portable::layer_norm_gelu(&y, p.gamma, p.beta, p.eps)?;
+                let y = portable::conv2d(x, weight, bias, 1)?;
+                let y = portable::layer_norm_gelu(&y, gamma, beta, eps)?;
                 let y = channel_bias.map_or(Ok(y.clone()), |bias| portable::add_channels(&y, bias))?;
                 Ok(Self::wrap(y))
             }
@@ -109,7 +113,7 @@ impl Planes {
     /// If `groups` does not divide C.
     pub fn group_norm_silu(&self, groups: usize, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Self> {
         match &self.0 {
-            Repr::Lanes(x) => ops::group_norm_silu(x, groups, gamma, beta, eps).map(Self::lanes),
+            Repr::Lanes(x) => ops::group_norm_silu(x, groups, gamma, beta, eps as f32).map(Self::lanes),
             Repr::Portable(x) => portable::group_norm_silu(x, groups, gamma, beta, eps).map(Self::wrap),
         }
     }
@@ -155,5 +159,18 @@ impl Planes {
 
     fn wrap(x: Tensor) -> Self {
         Self(Repr::Portable(x))
+    }
+}
+
+/// The engine's convolution for the size of the kernel.
+fn lane_conv(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    match weight.dim(3)? {
+        1 => ops::conv1x1(x, weight, bias),
+        3 => ops::conv3x3(x, weight, bias),
+        _ if bias.rank() == 2 => {
+            let none = Tensor::zeros(weight.dim(0)?, DType::F32, bias.device())?;
+            ops::add_channels(&ops::conv_fft(x, weight, &none)?, bias)
+        }
+        _ => ops::conv_fft(x, weight, bias),
     }
 }
