@@ -27,11 +27,16 @@ fn random(shape: &[usize], seed: u64) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn close(what: &str, got: &Tensor, expected: &Tensor) {
+fn norm(t: &Tensor) -> f64 {
+    t.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt()
+}
+
+/// Asserts a relative L2 error. `terms` is the size of the terms whose sum `expected` is: where they happen to cancel (the
+/// gradient of a single bias, say) the error is measured against them, not against the little that is left.
+fn close(what: &str, got: &Tensor, expected: &Tensor, terms: f64) {
     let got = got.to_dtype(DType::F64).unwrap();
     assert_eq!(got.dims(), expected.dims(), "{what}");
-    let norm = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
-    let error = norm(&(&got - expected).unwrap()) / norm(expected).max(1e-3);
+    let error = norm(&(&got - expected).unwrap()) / norm(expected).max(terms);
     assert!(error < TOLERANCE, "{what}: relative error {error:e}");
 }
 
@@ -62,10 +67,12 @@ fn check(
     let loss64 = (&y64 * weights.to_dtype(DType::F64).unwrap()).unwrap().sum_all().unwrap();
     let grads64 = loss64.backward().unwrap();
 
-    close("values", &y, &y64);
-    close("input gradient", grads.get(&x).unwrap(), grads64.get(&x64).unwrap());
+    // Inputs and parameters are about standard normal, so terms are about the size of the output's gradient.
+    let terms = 0.25 * norm(&weights.to_dtype(DType::F64).unwrap());
+    close("values", &y, &y64, terms);
+    close("input gradient", grads.get(&x).unwrap(), grads64.get(&x64).unwrap(), terms);
     for (i, (v, v64)) in vars.iter().zip(&vars64).enumerate() {
-        close(&format!("gradient of parameter {i}"), grads.get(v).unwrap(), grads64.get(v64).unwrap());
+        close(&format!("gradient of parameter {i}"), grads.get(v).unwrap(), grads64.get(v64).unwrap(), terms);
     }
 }
 
@@ -98,22 +105,44 @@ fn check_conv(kernel: usize, stride: usize, input: [usize; 4], out: usize, per_i
     );
 }
 
+fn reference_norm(x: &Tensor, groups: usize, gamma: &Tensor, beta: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let grouped = x.reshape((b, groups, c / groups * h * w))?;
+    let centred = grouped.broadcast_sub(&grouped.mean_keepdim(2)?)?;
+    let sigma = (centred.sqr()?.mean_keepdim(2)? + 1e-5)?.sqrt()?;
+    let y = centred.broadcast_div(&sigma)?.reshape((b, c, h, w))?;
+    with_bias(&y.broadcast_mul(&gamma.reshape((1, c, 1, 1))?)?, beta)?.silu()
+}
+
 fn check_norm(input: [usize; 4], groups: usize) {
-    let c = input[1];
     check(
         input,
-        &[vec![c], vec![c]],
+        &[vec![input[1]], vec![input[1]]],
         |x, p| group_norm_silu(x, groups, &p[0], &p[1], 1e-5),
-        |x, p| {
-            let (b, c, h, w) = x.dims4()?;
-            let grouped = x.reshape((b, groups, c / groups * h * w))?;
-            let centred = grouped.broadcast_sub(&grouped.mean_keepdim(2)?)?;
-            let sigma = (centred.sqr()?.mean_keepdim(2)? + 1e-5)?.sqrt()?;
-            let y = centred.broadcast_div(&sigma)?.reshape((b, c, h, w))?;
-            let y = y.broadcast_mul(&p[0].reshape((1, c, 1, 1))?)?;
-            with_bias(&y, &p[1])?.silu()
-        },
+        |x, p| reference_norm(x, groups, &p[0], &p[1]),
     );
+}
+
+/// Normalising two values leaves only their order, so the input gradient is a difference of nearly equal terms and no
+/// f32 computation gets it to 1e-5: here the measure is candle's own in f32.
+#[test]
+fn tiny_groups_are_as_exact_as_candle_in_f32() {
+    let gradient = |dtype: DType, lanes: bool| {
+        let x = Var::from_tensor(&random(&[19, 3, 2, 1], 1).to_dtype(dtype).unwrap()).unwrap();
+        let p = [2, 3].map(|seed| random(&[3], seed).to_dtype(dtype).unwrap());
+        let y = if lanes {
+            group_norm_silu(&LanePlanes::enter(&x).unwrap(), 3, &p[0], &p[1], 1e-5).unwrap().leave().unwrap()
+        } else {
+            reference_norm(&x, 3, &p[0], &p[1]).unwrap()
+        };
+        let weights = random(y.dims(), 99).to_dtype(dtype).unwrap();
+        let grads = (&y * weights).unwrap().sum_all().unwrap().backward().unwrap();
+        grads.get(&x).unwrap().to_dtype(DType::F64).unwrap()
+    };
+    let exact = gradient(DType::F64, false);
+    let error = |t: &Tensor| norm(&(t - &exact).unwrap()) / norm(&exact);
+    let (ours, candle) = (error(&gradient(DType::F32, true)), error(&gradient(DType::F32, false)));
+    assert!(ours < 4.0 * candle, "relative error {ours:e}, candle's {candle:e}");
 }
 
 #[test]
@@ -243,8 +272,8 @@ proptest! {
     }
 
     #[test]
-    fn group_norm_silu_matches_candle(b in 1..20usize, groups in 1..5usize, per in 1..4usize, h in 2..9usize,
-                                      w in 1..9usize) {
+    fn group_norm_silu_matches_candle(b in 1..20usize, groups in 1..5usize, per in 1..4usize, h in 3..9usize,
+                                      w in 2..9usize) {
         check_norm([b, groups * per, h, w], groups);
     }
 }
