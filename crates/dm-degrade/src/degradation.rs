@@ -5,9 +5,9 @@
 
 use dm_nn::rng::Rng;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// A level of degradation, 0 (the image itself) to T (the prior).
+/// A level of degradation, 0 (the image itself) to T (the prior). Beyond T there is nothing: tables are indexed by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(pub usize);
 
@@ -46,7 +46,7 @@ pub trait Degradation: Send + Sync {
     /// degradation's own reverse transition.
     ///
     /// # Errors
-    /// If this degradation has none.
+    /// If this degradation has none, or unless s < t <= T.
     fn bridge(&self, x_t: &[f32], x0: &[f32], t: Level, s: Level, rng: &mut Rng) -> Result<Vec<f32>>;
 
     /// The state at level 0, recovered from the state at `level` and the key alone; `None` where that is impossible.
@@ -87,4 +87,13 @@ pub trait Degradation: Send + Sync {
     fn density(&self) -> Option<f32> {
         None
     }
+}
+
+/// Checks that s < t <= T: a bridge goes backward.
+pub(crate) fn check_backward(degradation: &dyn Degradation, t: Level, s: Level) -> Result<()> {
+    if s < t && t.0 <= degradation.steps() {
+        return Ok(());
+    }
+    let expected = format!("s < t, t at most {}", degradation.steps());
+    Err(Error::invalid("bridge levels", format!("t = {}, s = {}", t.0, s.0), expected))
 }

@@ -10,11 +10,46 @@ use dm_nn::data::SIDE;
 /// One axis of the kernel, [28, 28] row-major.
 pub type Kernel = [[f32; SIDE]; SIDE];
 
-/// Eigenvectors and eigenvalues of the path graph.
+/// Eigenvectors and eigenvalues of the path graph: any function of its Laplacian.
 #[derive(Clone, Debug)]
 pub struct Heat {
     cosines: [[f64; SIDE]; SIDE],
     lambda: [f64; SIDE],
+}
+
+/// The kernel of one axis after time `tau` >= 0, by the method of images.
+///
+/// On the endless line a walker is n nodes away with probability e^(-2 tau) I_n(2 tau). Folding the line at both edges
+/// gives k(y, x) = f(y - x) + f(y + x + 1), where f sums the walker over all distances equal modulo 2 * 28. No term is
+/// negative, so even the far tails are right to many digits, where the sum over cosines would leave only its rounding.
+pub fn kernel(tau: f64) -> Kernel {
+    let folded = folded_walk(2.0 * tau);
+    std::array::from_fn(|y| std::array::from_fn(|x| (folded[y.abs_diff(x)] + folded[y + x + 1]) as f32))
+}
+
+/// e^(-z) I_n(z) summed over all n, positive and negative, that are equal modulo 56.
+fn folded_walk(z: f64) -> [f64; 2 * SIDE] {
+    let mut folded = [0.0; 2 * SIDE];
+    if z <= 0.0 {
+        folded[0] = 1.0;
+        return folded;
+    }
+    // Miller's backward recurrence I_(n-1) = I_(n+1) + 2n/z I_n from far beyond where I_n matters; its unknown scale
+    // drops out because all terms together are 1.
+    let (mut above, mut here) = (0.0, 1e-300);
+    for n in (1..=60 + (10.0 * z.sqrt()) as usize).rev() {
+        folded[n % (2 * SIDE)] += here;
+        folded[(2 * SIDE - n % (2 * SIDE)) % (2 * SIDE)] += here;
+        (above, here) = (here, above + 2.0 * n as f64 / z * here);
+        if here > 1e250 {
+            let shrink = 1e-250;
+            (above, here) = (above * shrink, here * shrink);
+            folded.iter_mut().for_each(|f| *f *= shrink);
+        }
+    }
+    folded[0] += here;
+    let total: f64 = folded.iter().sum();
+    folded.map(|f| f / total)
 }
 
 impl Default for Heat {
@@ -30,19 +65,6 @@ impl Default for Heat {
 }
 
 impl Heat {
-    /// The kernel of one axis after time `tau` >= 0. Rounding below zero is removed and rows are normalised.
-    pub fn kernel(&self, tau: f64) -> Kernel {
-        let decay = self.lambda.map(|lambda| (-lambda * tau).exp());
-        std::array::from_fn(|y| {
-            let row: [f64; SIDE] = std::array::from_fn(|x| {
-                let term = |j: usize| self.cosines[j][y] * decay[j] * self.cosines[j][x];
-                (0..SIDE).map(term).sum::<f64>().max(0.0)
-            });
-            let total: f64 = row.iter().sum();
-            row.map(|k| (k / total) as f32)
-        })
-    }
-
     /// Multiplies every mode of `image` [784] by `gain(lambda_row + lambda_column)`: any function of the Laplacian.
     pub fn filter(&self, image: &[f32], gain: impl Fn(f64) -> f64) -> Vec<f32> {
         let image: Vec<f64> = image.iter().map(|&v| f64::from(v)).collect();

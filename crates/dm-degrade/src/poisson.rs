@@ -6,10 +6,15 @@
 /// Means above this are refused by configs: below it the search starts at a representable probability.
 pub const MAX_MEAN: f64 = 600.0;
 
-/// The smallest k with P(Poisson(`mean`) <= k) > `u`, for `u` in [0, 1) and `mean` in [0, [`MAX_MEAN`]].
+/// The uniform `u` in [0, 1) has 24 bits and stands for the middle of its cell, so that neither end is ever hit: a `u` of
+/// zero, one pixel in twenty million, would otherwise be a count of zero at any mean.
+pub const HALF_CELL: f64 = 1.0 / 33_554_432.0;
+
+/// The smallest k with P(Poisson(`mean`) <= k) > `u` + [`HALF_CELL`], for `u` in [0, 1) and `mean` in
+/// [0, [`MAX_MEAN`]]; values outside are taken as the nearest inside.
 pub fn quantile(mean: f32, u: f32) -> f32 {
     let mean = f64::from(mean).clamp(0.0, MAX_MEAN);
-    let u = f64::from(u);
+    let u = f64::from(u) + HALF_CELL;
     let mut probability = (-mean).exp();
     let mut below = probability;
     let mut k = 0.0;

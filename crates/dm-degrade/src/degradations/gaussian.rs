@@ -8,7 +8,7 @@ use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{DegradationConfig, Entry};
-use crate::degradation::{Degradation, Key, Level};
+use crate::degradation::{Degradation, Key, Level, check_backward};
 use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
@@ -97,6 +97,7 @@ impl Degradation for Gaussian {
 
     /// q(x_s | x_t, x_0), Ho et al. 2020, eq. 6 and 7, for any s < t.
     fn bridge(&self, x_t: &[f32], x0: &[f32], t: Level, s: Level, rng: &mut Rng) -> Result<Vec<f32>> {
+        check_backward(self, t, s)?;
         let (alpha_t, alpha_s) = (self.schedule.signal(t), self.schedule.signal(s));
         let step = alpha_t / alpha_s;
         let from_t = (step.sqrt() * (1.0 - alpha_s) / (1.0 - alpha_t)) as f32;

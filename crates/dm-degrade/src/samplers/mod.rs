@@ -32,8 +32,8 @@ pub enum SamplerKind {
     Cold,
 }
 
-/// Draws the random stream of a sample (its number) at a level: T for the prior, t for the step that leaves t, 0 for the
-/// sample's frozen key.
+/// Draws the random stream of a sample (its number) at a level: T for the prior, T + 1 for the step that leaves T, t for
+/// the step that leaves any other t, 0 for the sample's frozen key.
 pub type Randomness<'a> = dyn Fn(u64, Level) -> Rng + Sync + 'a;
 
 /// Everything a sampler needs.

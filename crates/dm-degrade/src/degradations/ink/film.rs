@@ -1,0 +1,81 @@
+//! The film: every grain of one image with its whole path, the keyed form of ink.
+
+use dm_nn::data::{PIXELS, SIDE};
+use dm_nn::rng::Rng;
+
+use super::Ink;
+use super::grains::{cumulate, pick};
+use crate::degradation::Level;
+use crate::error::{Error, Result};
+use crate::{heat, poisson};
+
+/// Every grain of one image with its whole path: with the film as key, ink is inverted bit for bit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Film {
+    /// `paths[i][g]` is the pixel of grain g in frame i.
+    paths: Vec<Vec<u16>>,
+}
+
+impl Film {
+    /// Draws Poisson(x0(p)) grains in every pixel and walks each through `levels`, one frame per level.
+    ///
+    /// # Errors
+    /// If `levels` do not begin at 0 and ascend to at most T.
+    pub fn record(ink: &Ink, x0: &[f32], levels: &[Level], rng: &mut Rng) -> Result<Self> {
+        let last = Level(ink.tau.len() - 1);
+        let ascending = levels.windows(2).all(|pair| pair[0] <= pair[1]);
+        if levels.first() != Some(&Level(0)) || !ascending || levels.last() > Some(&last) {
+            let expected = format!("0 first, then ascending to at most {}", last.0);
+            let found: Vec<usize> = levels.iter().map(|level| level.0).collect();
+            return Err(Error::invalid("film levels", format!("{found:?}"), expected));
+        }
+        let mut start = Vec::new();
+        for (p, &mean) in x0.iter().enumerate() {
+            let count = poisson::quantile(mean, rng.uniform()) as usize;
+            start.extend(std::iter::repeat_n(p as u16, count));
+        }
+        let mut paths = vec![start];
+        for pair in levels.windows(2) {
+            let kernel = heat::kernel(ink.tau(pair[1]) - ink.tau(pair[0]));
+            let rows = kernel.map(|row| cumulate(row.into_iter()));
+            let mut step = |from: &u16| {
+                let (y, x) = (usize::from(*from) / SIDE, usize::from(*from) % SIDE);
+                (pick(&rows[y], y, rng) * SIDE + pick(&rows[x], x, rng)) as u16
+            };
+            let next = paths[paths.len() - 1].iter().map(&mut step).collect();
+            paths.push(next);
+        }
+        Ok(Self { paths })
+    }
+
+    /// Number of frames: one per recorded level.
+    pub fn frames(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Grain counts [784] of frame `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::frames`].
+    pub fn counts(&self, i: usize) -> Vec<f32> {
+        let mut counts = vec![0.0; PIXELS];
+        self.paths[i].iter().for_each(|&p| counts[usize::from(p)] += 1.0);
+        counts
+    }
+
+    /// The counts of frame 0, recovered from the counts of frame `i` by walking every grain back along its path.
+    ///
+    /// `None` if `counts` are not the counts of frame `i`: then the film is not its key.
+    pub fn invert(&self, counts: &[f32], i: usize) -> Option<Vec<f32>> {
+        let path = self.paths.get(i)?;
+        if counts != self.counts(i) {
+            return None;
+        }
+        let mut restored = counts.to_vec();
+        for (from, to) in path.iter().zip(&self.paths[0]) {
+            restored[usize::from(*from)] -= 1.0;
+            restored[usize::from(*to)] += 1.0;
+        }
+        Some(restored)
+    }
+}

@@ -1,0 +1,121 @@
+//! Configs outside their domain: one error that names field, found and expected.
+
+use dm_degrade::degradations::{GaussianConfig, InkConfig};
+use dm_degrade::schedule::ScheduleConfig;
+use dm_degrade::{DegradationConfig, Prediction, REGISTRY};
+use dm_nn::data::{Images, PIXELS};
+
+use super::{mnist, processes};
+
+fn refused(config: &DegradationConfig, fitted: &[f32], field: &str, found: &str) {
+    let Err(error) = config.build(fitted) else { panic!("{config:?} was built") };
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("{field}: found {found}, expected ")), "{text}");
+    assert!(!text.contains('\n') && text.len() > field.len() + found.len() + 20, "{text}");
+}
+
+fn refused_ink(config: InkConfig, field: &str, found: &str) {
+    let config = DegradationConfig::Ink(config);
+    refused(&config, &config.fit(&mnist().test), field, found);
+}
+
+fn refused_gaussian(config: GaussianConfig, field: &str, found: &str) {
+    refused(&DegradationConfig::Gaussian(config), &[], field, found);
+}
+
+#[test]
+fn no_steps_or_too_many() {
+    for steps in [0, 100_001] {
+        let field = "degradation.steps";
+        refused_ink(InkConfig { steps, ..InkConfig::default() }, field, &steps.to_string());
+        refused_gaussian(GaussianConfig { steps, ..GaussianConfig::default() }, field, &steps.to_string());
+    }
+}
+
+#[test]
+fn density_and_range() {
+    for (value, found) in
+        [(0.0, "0"), (-1.0, "-1"), (f32::NAN, "NaN"), (f32::INFINITY, "inf"), (601.0, "601")]
+    {
+        refused_ink(InkConfig { density: value, ..InkConfig::default() }, "degradation.density", found);
+        refused_gaussian(
+            GaussianConfig { range: value, ..GaussianConfig::default() },
+            "degradation.range",
+            found,
+        );
+    }
+}
+
+#[test]
+fn spreads_out_of_order() {
+    let nan = f64::NAN;
+    for (sigma_min, sigma_max) in
+        [(0.0, 16.0), (16.0, 0.2), (2.0, 2.0), (nan, 16.0), (0.2, nan), (0.2, 101.0)]
+    {
+        let found = format!("{sigma_min} and {sigma_max}");
+        let config = InkConfig { sigma_min, sigma_max, ..InkConfig::default() };
+        refused_ink(config, "degradation.sigma_min, sigma_max", &found);
+    }
+}
+
+#[test]
+fn betas_outside_the_unit_interval() {
+    for bad in [0.0, 1.0, -0.1, f64::NAN, f64::INFINITY] {
+        for (field, beta_1, beta_t) in [("beta_1", bad, 0.02), ("beta_t", 1e-4, bad)] {
+            let schedule = ScheduleConfig::Linear { beta_1, beta_t };
+            let config = GaussianConfig { schedule, ..GaussianConfig::default() };
+            refused_gaussian(config, &format!("degradation.schedule.{field}"), &bad.to_string());
+        }
+    }
+}
+
+#[test]
+fn fitted_numbers_of_something_else() {
+    let config = DegradationConfig::Ink(InkConfig::default());
+    let good = config.fit(&mnist().test);
+    refused(&config, &[], "fitted ink", "0 values");
+    refused(&config, &good[1..], "fitted ink", "1040 values");
+    for bad in [-1.0, f32::NAN, f32::INFINITY, 785.0] {
+        let mut fitted = good.clone();
+        fitted[3] = bad;
+        refused(&config, &fitted, "fitted ink, value 3", &bad.to_string());
+    }
+    let nothing = Images { pixels: Vec::new(), labels: Vec::new() };
+    refused(&config, &config.fit(&nothing), "fitted ink", "0 values");
+}
+
+#[test]
+fn blank_training_images_make_a_blank_prior() {
+    let blank = Images { pixels: vec![0; 3 * PIXELS], labels: vec![0; 3] };
+    for entry in REGISTRY {
+        let config = (entry.config)();
+        let process = config.build(&config.fit(&blank)).unwrap();
+        let prior = process.prior(&mut super::rng(1, 0));
+        assert!(prior.iter().all(|v| v.is_finite()));
+        if process.density().is_some() {
+            assert_eq!(prior, vec![0.0; PIXELS]);
+        }
+    }
+}
+
+#[test]
+fn predictions_go_with_their_degradations() {
+    for process in processes() {
+        let gaussian = process.signal_and_noise(dm_degrade::Level(1)).is_some();
+        let intensity = process.density().is_some();
+        for (prediction, fits) in [
+            (Prediction::Eps, gaussian),
+            (Prediction::V, gaussian),
+            (Prediction::X0, true),
+            (Prediction::Conserving, intensity),
+            (Prediction::Free, intensity),
+        ] {
+            let result = prediction.check(process.as_ref());
+            assert_eq!(result.is_ok(), fits, "{prediction:?} with {}", process.name());
+            if let Err(error) = result {
+                let found = format!("objective.prediction: found {prediction:?} with `{}`", process.name());
+                assert!(error.to_string().starts_with(&found), "{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The laws of ink, by chi-square tests with fixed seeds: degrading, filming, bridging, and the prior at level T.
+//!
+//! Every test compares z, chi-square as a standard normal, with 4 on both sides: a right program fails one seed in
+//! 16,000, and the seeds are fixed. Expected counts come from the cosine transform, not from the kernel under test.
+
+use dm_degrade::degradations::ink::{Film, Ink, InkConfig, fit};
+use dm_degrade::heat::Heat;
+use dm_degrade::{Degradation, Level};
+use dm_nn::data::PIXELS;
+use rayon::prelude::*;
+
+use super::{chi_square_z, digit, ink, mnist, rng};
+
+/// Mean counts at level `t` by the cosine transform.
+fn expected(ink: &Ink, x0: &[f32], t: Level) -> Vec<f64> {
+    let spread = Heat::default().filter(x0, |lambda| (-lambda * ink.tau(t)).exp());
+    spread.iter().map(|&h| f64::from(h).max(0.0)).collect()
+}
+
+/// z of two tests of `draws` being independent Poisson numbers of means `mean`, pixel by pixel: that the sums over all
+/// draws have the right means, and that single draws have the right variance.
+fn poisson_z(draws: &[Vec<f32>], mean: &[f64]) -> [f64; 2] {
+    let n = draws.len() as f64;
+    let mut sums = vec![0.0; PIXELS];
+    let (mut squares, mut degrees, mut variance) = (0.0, 0.0, 0.0);
+    for draw in draws {
+        for ((sum, &found), &mean) in sums.iter_mut().zip(draw).zip(mean) {
+            *sum += f64::from(found);
+            // Pixels of less than half a grain are left to the sums.
+            if mean >= 0.5 {
+                squares += (f64::from(found) - mean).powi(2) / mean;
+                degrees += 1.0;
+                variance += 2.0 + 1.0 / mean;
+            }
+        }
+    }
+    // Pixels with less than five expected grains are joined to one cell.
+    let (mut value, mut cells, mut rest, mut rest_due) = (0.0, 0.0, 0.0, 0.0);
+    for (&sum, &mean) in sums.iter().zip(mean) {
+        let due = n * mean;
+        if due >= 5.0 {
+            value += (sum - due).powi(2) / due;
+            cells += 1.0;
+        } else {
+            (rest, rest_due) = (rest + sum, rest_due + due);
+        }
+    }
+    if rest_due > 0.0 {
+        value += (rest - rest_due).powi(2) / rest_due;
+        cells += 1.0;
+    }
+    [chi_square_z(value, cells), (squares - degrees) / f64::sqrt(variance)]
+}
+
+fn holds(what: &str, draws: &[Vec<f32>], mean: &[f64]) {
+    let [means, spread] = poisson_z(draws, mean);
+    assert!(
+        means.abs() < 4.0 && spread.abs() < 4.0,
+        "{what}: z = {means:.2} of means, {spread:.2} of spread"
+    );
+}
+
+/// `n` draws, in parallel.
+fn draws(n: u64, draw: impl Fn(u64) -> Vec<f32> + Sync + Send) -> Vec<Vec<f32>> {
+    (0..n).into_par_iter().map(draw).collect()
+}
+
+#[test]
+fn degraded_counts_are_poisson_numbers_of_the_spread_intensity() {
+    for (i, t) in [1, 250, 500, 1000].map(Level).into_iter().enumerate() {
+        let x0 = ink().to_state(&digit(i));
+        let found = draws(300, |k| ink().apply(&x0, t, &ink().draw(&mut rng(20 + i as u64, k))));
+        holds(&format!("level {}", t.0), &found, &expected(ink(), &x0, t));
+    }
+}
+
+#[test]
+fn a_film_has_the_law_of_apply() {
+    let levels = [0, 100, 400, 600, 1000].map(Level);
+    let x0 = ink().to_state(&digit(4));
+    let films: Vec<Film> = (0..200u64)
+        .into_par_iter()
+        .map(|k| Film::record(ink(), &x0, &levels, &mut rng(30, k)).unwrap())
+        .collect();
+    for (i, &t) in levels.iter().enumerate() {
+        let found: Vec<Vec<f32>> = films.iter().map(|film| film.counts(i)).collect();
+        holds(&format!("frame {i}"), &found, &expected(ink(), &x0, t));
+    }
+}
+
+#[test]
+fn a_bridge_with_the_true_image_has_the_law_of_apply() {
+    for (i, (t, s)) in [(1000, 990), (1000, 500), (600, 400), (300, 299), (250, 1)].into_iter().enumerate() {
+        let (t, s) = (Level(t), Level(s));
+        let x0 = ink().to_state(&digit(5 + i));
+        let found = draws(300, |k| {
+            let mut stream = rng(40 + i as u64, k);
+            let x_t = ink().apply(&x0, t, &ink().draw(&mut stream));
+            ink().bridge(&x_t, &x0, t, s, &mut stream).unwrap()
+        });
+        holds(&format!("{} to {}", t.0, s.0), &found, &expected(ink(), &x0, s));
+    }
+}
+
+#[test]
+fn a_chain_of_bridges_with_the_true_image_arrives_from_its_own_level_t() {
+    let x0 = ink().to_state(&digit(11));
+    let found = draws(200, |k| {
+        let mut stream = rng(50, k);
+        let mut x = ink().apply(&x0, Level(1000), &ink().draw(&mut stream));
+        for t in (2..=10).rev() {
+            x = ink().bridge(&x, &x0, Level(100 * t), Level(100 * (t - 1)), &mut stream).unwrap();
+        }
+        x
+    });
+    holds("ten bridges", &found, &expected(ink(), &x0, Level(100)));
+}
+
+#[test]
+fn the_test_has_power() {
+    // One per cent too much ink, or the level next but twenty, is noticed.
+    let x0 = ink().to_state(&digit(4));
+    let found = draws(300, |k| ink().apply(&x0, Level(500), &ink().draw(&mut rng(60, k))));
+    let more: Vec<f64> = expected(ink(), &x0, Level(500)).iter().map(|h| 1.01 * h).collect();
+    assert!(poisson_z(&found, &more)[0] > 4.0);
+    assert!(poisson_z(&found, &expected(ink(), &x0, Level(520)))[0] > 4.0);
+}
+
+/// The law of the positions of the prior's grains, from many draws of it, as shares.
+fn prior_shares(ink: &Ink, seed: u64) -> Vec<f64> {
+    // The prior is Poisson numbers around fixed shares; they are read off by degrading the mean image.
+    let fitted = fit(&mnist().train);
+    let mean = expected(ink, &fitted[fitted.len() - PIXELS..], Level(ink.steps()));
+    let total: f64 = mean.iter().sum();
+    let shares: Vec<f64> = mean.iter().map(|m| m / total).collect();
+    // That they are the prior's is tested here, given each draw's total: a multinomial chi-square on the sums.
+    let draws = draws(1000, |k| ink.prior(&mut rng(seed, k)));
+    let z = multinomial_z(&draws, &shares);
+    assert!(z.abs() < 4.0, "prior against its shares: z = {z:.2}");
+    shares
+}
+
+/// z of the summed counts against `shares`, given their total.
+fn multinomial_z(counts: &[Vec<f32>], shares: &[f64]) -> f64 {
+    let mut sums = vec![0.0; PIXELS];
+    counts.iter().for_each(|n| sums.iter_mut().zip(n).for_each(|(sum, n)| *sum += f64::from(*n)));
+    let total: f64 = sums.iter().sum();
+    let value = sums.iter().zip(shares).map(|(sum, share)| (sum - total * share).powi(2) / (total * share));
+    chi_square_z(value.sum(), PIXELS as f64 - 1.0)
+}
+
+/// Counts at level T of the first 1,000 test digits.
+fn at_the_end(ink: &Ink, seed: u64) -> Vec<Vec<f32>> {
+    let level = Level(ink.steps());
+    draws(1000, |k| ink.apply(&ink.to_state(&digit(k as usize)), level, &ink.draw(&mut rng(seed, k))))
+}
+
+#[test]
+fn at_level_t_a_digit_cannot_be_told_from_the_prior() {
+    let shares = prior_shares(ink(), 70);
+    let counts = at_the_end(ink(), 71);
+    // One by one: 1,000 tests, none of them beyond one in 16,000 more often than twice, and no drift of the whole.
+    let each: Vec<f64> = counts.iter().map(|n| multinomial_z(std::slice::from_ref(n), &shares)).collect();
+    let beyond = each.iter().filter(|z| z.abs() > 4.0).count();
+    let drift = each.iter().sum::<f64>() / (each.len() as f64).sqrt();
+    assert!(beyond <= 2 && drift.abs() < 4.0, "{beyond} digits stand out; drift z = {drift:.2}");
+    // All together: 6.5 million grains, of which one standard deviation is expected to show.
+    let pooled = multinomial_z(&counts, &shares);
+    assert!(pooled.abs() < 4.0, "pooled z = {pooled:.2}");
+}
+
+#[test]
+fn a_uniform_prior_would_need_a_wider_spread() {
+    let even = vec![1.0 / PIXELS as f64; PIXELS];
+    let at = |sigma_max: f64| {
+        let config = InkConfig { sigma_max, steps: 1, ..InkConfig::default() };
+        let ink = Ink::new(&config, &fit(&mnist().test)).unwrap();
+        multinomial_z(&at_the_end(&ink, 72), &even)
+    };
+    assert!(at(16.0) > 20.0);
+    assert!(at(26.0).abs() < 4.0);
+}
+
+#[test]
+fn the_prior_has_the_total_ink_of_the_training_set() {
+    let n = 4000;
+    let found: Vec<f64> = draws(n, |k| ink().prior(&mut rng(80, k)))
+        .iter()
+        .map(|n| n.iter().map(|&n| f64::from(n)).sum::<f64>() / 64.0)
+        .collect();
+    let real: Vec<f64> = mnist().train.total_ink().iter().map(|&v| f64::from(v)).collect();
+    let moments = |v: &[f64]| {
+        let mean = v.iter().sum::<f64>() / v.len() as f64;
+        (mean, (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / v.len() as f64).sqrt())
+    };
+    let ((mean, spread), (real_mean, real_spread)) = (moments(&found), moments(&real));
+    // Four standard errors of a mean; shot noise widens the law by sqrt(total / 64), about 1.3 of 41.
+    assert!((mean - real_mean).abs() < 4.0 * real_spread / (n as f64).sqrt(), "{mean} for {real_mean}");
+    assert!((spread / real_spread - 1.0).abs() < 0.05, "{spread} for {real_spread}");
+}
