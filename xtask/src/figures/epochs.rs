@@ -1,0 +1,83 @@
+//! Samples of the same seeds at a few epochs, a row for each run: when do digits appear?
+
+use super::Run;
+use super::canvas::{Canvas, LABEL, TITLE};
+use super::tiles::{Tiles, spread};
+use std::path::PathBuf;
+
+const MOST_COLUMNS: usize = 5;
+/// Rows and columns of images shown of each grid.
+const SHOWN: usize = 5;
+const SIDE: u32 = 148;
+const GUTTER: u32 = 12;
+const MARGIN: u32 = 14;
+const HEAD: u32 = 50;
+
+pub fn draw(runs: &[Run]) -> Option<Canvas> {
+    let rows: Vec<_> =
+        runs.iter().map(|run| (run, grids(run))).filter(|(_, grids)| !grids.is_empty()).collect();
+    let columns = rows.iter().map(|(_, grids)| grids.len()).max()? as u32;
+    let width = 2 * MARGIN + columns * (SIDE + GUTTER) - GUTTER;
+    let height = rows.len() as u32 * (HEAD + SIDE) + MARGIN;
+    let mut page = Canvas::new(f64::from(width.max(320)), f64::from(height));
+    for (index, (run, grids)) in rows.iter().enumerate() {
+        let top = index as u32 * (HEAD + SIDE);
+        page.text(f64::from(MARGIN), f64::from(top) + 22.0, &run.title, TITLE);
+        for (column, (epoch, tiles)) in grids.iter().enumerate() {
+            let left = MARGIN + column as u32 * (SIDE + GUTTER);
+            let text = if column == 0 { format!("epoch {epoch}") } else { epoch.to_string() };
+            page.text(f64::from(left), f64::from(top + HEAD) - 7.0, &text, LABEL);
+            let picked = |count: usize| (0..count.min(SHOWN)).collect::<Vec<_>>();
+            page.picture(left, top + HEAD, tiles.pick(&picked(tiles.rows), &picked(tiles.columns)));
+        }
+    }
+    Some(page)
+}
+
+/// The grids of a few epochs: early ones closer together, the last one always.
+fn grids(run: &Run) -> Vec<(u64, Tiles)> {
+    let all = epochs(run);
+    let open = |epoch: u64| Some((epoch, Tiles::open(&file(run, epoch))?));
+    choose(&all).into_iter().filter_map(open).collect()
+}
+
+fn file(run: &Run, epoch: u64) -> PathBuf {
+    run.folder.join("samples").join(format!("epoch-{epoch:04}.png"))
+}
+
+/// Epochs that have a grid, in order.
+fn epochs(run: &Run) -> Vec<u64> {
+    let Ok(entries) = std::fs::read_dir(run.folder.join("samples")) else { return Vec::new() };
+    let number = |name: &str| name.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok();
+    let mut epochs: Vec<u64> =
+        entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect();
+    epochs.sort_unstable();
+    epochs
+}
+
+/// Evenly spread in the logarithm where there are many, since most happens early.
+fn choose(epochs: &[u64]) -> Vec<u64> {
+    if epochs.len() <= 2 * MOST_COLUMNS {
+        return spread(epochs.len(), MOST_COLUMNS).into_iter().map(|index| epochs[index]).collect();
+    }
+    let last = (epochs.len() as f64).ln();
+    let place = |k: usize| (last * k as f64 / (MOST_COLUMNS - 1) as f64).exp().round() as usize - 1;
+    let mut places: Vec<_> = (0..MOST_COLUMNS).map(place).collect();
+    places.dedup();
+    places.into_iter().map(|place| epochs[place]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    #[test]
+    fn few_epochs_are_spread_and_many_are_denser_at_the_start() {
+        let chosen = |count: u64| choose(&(1..=count).collect::<Vec<_>>());
+        assert_eq!(chosen(1), [1]);
+        assert_eq!(chosen(3), [1, 2, 3]);
+        assert_eq!(chosen(5), [1, 2, 3, 4, 5]);
+        assert_eq!(chosen(9), [1, 3, 5, 7, 9]);
+        assert_eq!(chosen(100), [1, 3, 10, 32, 100]);
+    }
+}

@@ -1,0 +1,60 @@
+//! Training and validation loss over epochs, one chart per run: their losses are different things, so no two runs
+//! share an axis.
+
+use super::Run;
+use super::axes::{Chart, Line, canvas};
+use super::canvas::Canvas;
+use super::style::{FAINT, QUIET, THICK, THIN, run_colour};
+use super::ticks::Scale;
+
+/// How far above the epochs' losses the first steps may reach before they are cut off.
+const HEADROOM: f64 = 6.0;
+
+pub fn draw(runs: &[Run]) -> Option<Canvas> {
+    let charts: Vec<_> = runs.iter().enumerate().filter_map(|(index, run)| chart(run, index)).collect();
+    let mut page = (!charts.is_empty()).then(|| canvas(charts.len()))?;
+    for (place, chart) in charts.iter().enumerate() {
+        chart.draw(&mut page, place);
+    }
+    Some(page)
+}
+
+fn chart(run: &Run, index: usize) -> Option<Chart<'_>> {
+    let per_epoch = run.steps_per_epoch;
+    let steps: Vec<(f64, f64)> =
+        run.metrics.steps.iter().filter_map(|row| Some((row.step as f64 / per_epoch, row.loss?))).collect();
+    let of_epochs = |loss: fn(&crate::record::EpochRow) -> Option<f64>| -> Vec<(f64, f64)> {
+        let rows = run.metrics.epochs.iter();
+        rows.filter_map(|row| Some((row.step as f64 / per_epoch, loss(row)?))).collect()
+    };
+    let train = of_epochs(|row| row.train_loss);
+    let validation = of_epochs(|row| row.val_loss);
+
+    let losses = |points: &[(f64, f64)]| points.iter().map(|point| point.1).collect::<Vec<_>>();
+    let highest = losses(&train).into_iter().chain(losses(&validation)).fold(f64::NEG_INFINITY, f64::max);
+    let ceiling = if highest > 0.0 { HEADROOM * highest } else { f64::INFINITY };
+    let shown = losses(&steps).into_iter().chain(losses(&train)).chain(losses(&validation));
+    let y = Scale::around(shown.filter(|&loss| loss <= ceiling))?;
+    let last = steps.iter().chain(&validation).map(|point| point.0).fold(0.0, f64::max);
+    let dots = validation.len() <= 12;
+    let line = |legend: &str, colour: &str, width, dots, points| Line {
+        legend: Some(legend.into()),
+        colour: colour.into(),
+        width,
+        dots,
+        points,
+    };
+    Some(Chart {
+        title: &run.title,
+        y_label: &run.loss,
+        x_label: "epoch",
+        x: Scale::linear(0.0, if last > 0.0 { last } else { 1.0 }),
+        whole_x: last >= 3.0,
+        y,
+        lines: vec![
+            line("steps", FAINT, THIN, false, steps),
+            line("training", QUIET, 1.6, dots, train),
+            line("validation", &run_colour(index), THICK, dots, validation),
+        ],
+    })
+}

@@ -1,0 +1,123 @@
+//! Processes of a run: a log that is also a lock, and a child that is watched until it ends. Interrupts are
+//! passed on to it once, so that it can save what it has. What to spawn is decided elsewhere.
+
+use super::plan::LOG;
+use anyhow::{Context, Result};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// How often an interrupt came: once asks the children to save and stop, twice kills them.
+static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
+
+/// From here on Ctrl-C and SIGTERM stop the children first.
+pub fn catch_interrupts() -> Result<()> {
+    ctrlc::set_handler(|| {
+        INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    })
+    .context("installing the Ctrl-C handler")
+}
+
+pub fn interrupted() -> bool {
+    INTERRUPTS.load(Ordering::Relaxed) > 0
+}
+
+/// The log of a run folder, locked. A child writes to the same open file, so the lock is held until both this
+/// process and the child are gone: if a sweep is killed, the next one waits for the training it left behind.
+pub struct Log {
+    file: File,
+    path: PathBuf,
+}
+
+impl Log {
+    /// Makes the run folder and takes its lock; calls `waiting` while somebody else has it. `None` when an
+    /// interrupt came first.
+    pub fn lock(run: &Path, mut waiting: impl FnMut()) -> Result<Option<Self>> {
+        std::fs::create_dir_all(run).with_context(|| run.display().to_string())?;
+        let path = run.join(LOG);
+        let open = OpenOptions::new().create(true).append(true).open(&path);
+        let file = open.with_context(|| path.display().to_string())?;
+        while !interrupted() {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self { file, path })),
+                Err(TryLockError::WouldBlock) => waiting(),
+                Err(TryLockError::Error(error)) => return Err(error).context(path.display().to_string()),
+            }
+            sleep(POLL);
+        }
+        Ok(None)
+    }
+
+    pub fn clear(&self) -> Result<()> {
+        self.file.set_len(0).with_context(|| self.path.display().to_string())
+    }
+
+    /// Runs a command to its end, its output in the log, `tick` called while it runs.
+    pub fn watch(&mut self, command: &mut Command, mut tick: impl FnMut()) -> Result<ExitStatus> {
+        writeln!(self.file, "$ {}", render(command)).with_context(|| self.path.display().to_string())?;
+        command.stdin(Stdio::null());
+        command.stdout(self.file.try_clone()?).stderr(self.file.try_clone()?);
+        apart(command);
+        let program = command.get_program().display().to_string();
+        let mut child = command.spawn().with_context(|| format!("starting {program}"))?;
+        let mut passed_on = 0;
+        loop {
+            if let Some(status) = child.try_wait().context("waiting for a child")? {
+                tick();
+                return Ok(status);
+            }
+            let interrupts = INTERRUPTS.load(Ordering::Relaxed);
+            if interrupts > 1 {
+                child.kill().context("killing a child")?;
+            } else if interrupts > passed_on {
+                terminate(&mut child)?;
+                passed_on = interrupts;
+            }
+            tick();
+            sleep(POLL);
+        }
+    }
+
+    /// The last lines of what the last command wrote.
+    pub fn tail(&self, lines: usize) -> String {
+        let text = std::fs::read(&self.path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let written: Vec<_> =
+            text.lines().rev().take_while(|line| !line.starts_with("$ ")).take(lines).collect();
+        written.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn render(command: &Command) -> String {
+    let mut words = vec![command.get_program()];
+    words.extend(command.get_args());
+    words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// A child in a group of its own does not get the terminal's Ctrl-C as well as ours: a second one would tell it
+/// to give up without saving.
+fn apart(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(unix)]
+fn terminate(child: &mut Child) -> Result<()> {
+    let id = child.id().to_string();
+    let status =
+        Command::new("kill").args(["-TERM", &id]).stderr(Stdio::null()).status().context("running kill")?;
+    // A child that has just ended cannot be told: the next poll finds that out.
+    let _ = status;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn terminate(child: &mut Child) -> Result<()> {
+    child.kill().context("killing a child")
+}

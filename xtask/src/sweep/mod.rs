@@ -1,0 +1,169 @@
+//! `cargo xtask sweep`: trains and samples every run of a profile, skipping what is complete and resuming what is
+//! not, then writes a summary and figures. What the runs are stands in `xtask/sweeps/`; how a model is trained is
+//! the business of `dm`.
+
+mod child;
+mod plan;
+mod progress;
+mod spec;
+mod summary;
+mod worker;
+
+use crate::{figures, workspace};
+use anyhow::{Context, Result};
+use progress::State;
+use spec::{Job, Profile};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use worker::Setup;
+
+/// Exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// What to sweep.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Only this run (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Number of runs at a time; the processor's threads are shared among them
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Delete the folders of the chosen runs first, and train anew
+    #[arg(long)]
+    fresh: bool,
+    /// The `dm` binary to use, instead of building it
+    #[arg(long, value_name = "PATH")]
+    dm: Option<PathBuf>,
+}
+
+/// What to draw again.
+#[derive(clap::Args)]
+pub struct FigureArgs {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Which runs, and where they are.
+#[derive(clap::Args)]
+struct Place {
+    /// How much work it is
+    #[arg(long, value_enum, default_value = "laptop")]
+    profile: Profile,
+    /// Where the run folders go [default: runs/PROFILE]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Folder of the sweep files
+    #[arg(long, value_name = "DIR", hide = true)]
+    sweeps: Option<PathBuf>,
+}
+
+impl Place {
+    fn out(&self) -> Result<PathBuf> {
+        let default = || workspace::root().join("runs").join(self.profile.name());
+        let out = self.out.clone().unwrap_or_else(default);
+        std::path::absolute(&out).with_context(|| out.display().to_string())
+    }
+
+    fn jobs(&self) -> Result<Vec<Job>> {
+        let root = workspace::root();
+        let sweeps = self.sweeps.clone().unwrap_or_else(|| root.join("xtask/sweeps"));
+        spec::load(&sweeps, root, self.profile)
+    }
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let out = args.place.out()?;
+    let all = args.place.jobs()?;
+    let jobs = spec::select(all.clone(), &args.only)?;
+    let dm = match &args.dm {
+        Some(dm) => std::path::absolute(dm).with_context(|| dm.display().to_string())?,
+        None => workspace::build_dm()?,
+    };
+    std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    if args.fresh {
+        announce_deletion(&jobs, &out)?;
+    }
+    child::catch_interrupts()?;
+    let at_once = usize::from(args.jobs).min(jobs.len());
+    let threads = (at_once > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none())
+        .then(|| (std::thread::available_parallelism().map_or(1, usize::from) / at_once).max(1));
+    let setup = Setup { dm, out, fresh: args.fresh, threads };
+
+    let ends = work(&jobs, &setup, at_once);
+    finish(&all, &setup.out)?;
+    Ok(if child::interrupted() {
+        ExitCode::from(INTERRUPTED)
+    } else if ends.iter().all(|end| matches!(end, State::Complete { .. })) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// `cargo xtask figures`: summary and figures from what is there.
+pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
+    finish(&args.place.jobs()?, &args.place.out()?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what `--fresh` is about to delete.
+fn announce_deletion(jobs: &[Job], out: &Path) -> Result<()> {
+    for run in jobs.iter().map(|job| out.join(&job.name)).filter(|run| run.is_dir()) {
+        let (files, bytes) = plan::weigh(&run)?;
+        eprintln!("--fresh: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
+    }
+    Ok(())
+}
+
+/// Runs all jobs, `at_once` at a time; the state each of them ended in.
+fn work(jobs: &[Job], setup: &Setup, at_once: usize) -> Vec<State> {
+    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let next = AtomicUsize::new(0);
+    let (send, receive) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            let (send, next) = (send.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(index) else { return };
+                    // The receiver outlives all workers, so nothing sent is lost.
+                    let report = |state| drop(send.send((index, state)));
+                    let end = if child::interrupted() {
+                        State::Interrupted
+                    } else {
+                        report(State::Starting);
+                        worker::run(job, setup, &report)
+                            .unwrap_or_else(|error| State::Failed(format!("{error:#}")))
+                    };
+                    report(end);
+                }
+            });
+        }
+        drop(send);
+        progress::show(&names, &receive)
+    })
+}
+
+/// Summary and figures of every run of the profile that has begun.
+fn finish(all: &[Job], out: &Path) -> Result<()> {
+    let rows = summary::rows(all, out)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    summary::write(&rows, out)?;
+    print!("{}", summary::table(&rows));
+    let runs: Vec<_> = all
+        .iter()
+        .filter(|job| rows.iter().any(|row| row.run == job.name))
+        .map(|job| figures::Run::read(&job.title, &job.loss, &out.join(&job.name)))
+        .collect::<Result<_>>()?;
+    let drawn = figures::draw_all(&runs, &out.join("figures"))?;
+    println!("{drawn} figures in {}", out.join("figures").display());
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! What to do with a run folder, decided from its files alone: train, resume, or leave it. A stamp (`sweep.json`)
+//! written before training says what the folder was made from. Spawning anything happens elsewhere.
+
+use super::spec::{Job, Sample};
+use crate::record::{Manifest, Status};
+use crate::workspace::write_atomically;
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The log of a run, and at the same time its lock: see `super::child`.
+pub const LOG: &str = "log.txt";
+const STAMP: &str = "sweep.json";
+const MANIFEST: &str = "manifest.json";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Images of a finished run; the folder gets this name when all of them are there.
+const GENERATED: &str = "generated";
+const GENERATED_PART: &str = "generated.part";
+const SAMPLE_STAMP: &str = "sample.json";
+
+/// What a run folder was made from: the config file's values and what was set over them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    config: Value,
+    set: Vec<String>,
+}
+
+impl Stamp {
+    pub fn of(job: &Job) -> Result<Self> {
+        let name = job.config.display();
+        let text = std::fs::read_to_string(&job.config).with_context(|| name.to_string())?;
+        let config: Value = toml::from_str(&text).with_context(|| name.to_string())?;
+        Ok(Self { config, set: job.set.clone() })
+    }
+
+    fn read(run: &Path) -> Result<Option<Self>> {
+        let path = run.join(STAMP);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                Ok(Some(serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    pub fn write(&self, run: &Path) -> Result<()> {
+        write_atomically(&run.join(STAMP), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// The first thing in which this stamp differs from the one a folder bears, in words.
+    fn difference(&self, old: &Self) -> Option<String> {
+        if self.set != old.set {
+            return Some(format!("--set was [{}], is [{}]", old.set.join(", "), self.set.join(", ")));
+        }
+        value_difference("", &old.config, &self.config)
+    }
+}
+
+fn value_difference(path: &str, old: &Value, new: &Value) -> Option<String> {
+    if let (Value::Object(before), Value::Object(after)) = (old, new) {
+        let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        return keys.into_iter().find_map(|key| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            value_difference(
+                &path,
+                before.get(key).unwrap_or(&Value::Null),
+                after.get(key).unwrap_or(&Value::Null),
+            )
+        });
+    }
+    let say = |value: &Value| if value.is_null() { "absent".to_owned() } else { value.to_string() };
+    (old != new).then(|| format!("{path} was {}, is {}", say(old), say(new)))
+}
+
+/// What is to be done for training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Training {
+    /// Complete, and made from the same config.
+    Skip,
+    /// Cut off after a checkpoint.
+    Resume,
+    /// Nothing there that is worth keeping.
+    Start,
+}
+
+/// Decides what training a folder needs. A folder made from something else is an error: it holds somebody's
+/// work, and only `--fresh` may throw that away.
+pub fn training(run: &Path, stamp: &Stamp) -> Result<Training> {
+    let Some(old) = Stamp::read(run)? else {
+        ensure!(
+            is_bare(run)?,
+            "{}: not made by this sweep; --fresh deletes it and trains anew",
+            run.display()
+        );
+        return Ok(Training::Start);
+    };
+    if let Some(difference) = stamp.difference(&old) {
+        bail!(
+            "{}: made from another config ({difference}); --fresh deletes it and trains anew",
+            run.display()
+        );
+    }
+    Ok(match Manifest::read(run)? {
+        Some(manifest) if manifest.status == Status::Complete => Training::Skip,
+        Some(_) if run.join(CHECKPOINT).is_file() => Training::Resume,
+        _ => Training::Start,
+    })
+}
+
+/// Whether a folder holds nothing, or nothing but our log.
+fn is_bare(run: &Path) -> Result<bool> {
+    let entries = contents(run)?;
+    Ok(entries.iter().all(|path| path.file_name().is_some_and(|name| name == LOG)))
+}
+
+fn contents(dir: &Path) -> Result<Vec<PathBuf>> {
+    let read = || std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+    read().with_context(|| dir.display().to_string())
+}
+
+/// Empties a run folder, all but its log, which is the lock. The manifest goes first and the stamp last, so that
+/// a deletion cut short leaves a folder that the next sweep empties again.
+pub fn clear(run: &Path) -> Result<()> {
+    let mut entries = contents(run)?;
+    entries.retain(|path| path.file_name().is_some_and(|name| name != LOG));
+    entries.sort_by_key(|path| match path.file_name().and_then(|name| name.to_str()) {
+        Some(MANIFEST) => 0,
+        Some(STAMP) => 2,
+        _ => 1,
+    });
+    entries.iter().try_for_each(|path| remove(path))
+}
+
+/// Number of files below a folder and their size in bytes, for saying what `--fresh` is about to delete.
+pub fn weigh(dir: &Path) -> Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0, 0);
+    for path in contents(dir)? {
+        let meta = std::fs::symlink_metadata(&path).with_context(|| path.display().to_string())?;
+        let (more_files, more_bytes) = if meta.is_dir() { weigh(&path)? } else { (1, meta.len()) };
+        files += more_files;
+        bytes += more_bytes;
+    }
+    Ok((files, bytes))
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() && !path.is_symlink() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{}: cannot delete", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the images of a run are there and were asked for in the same way.
+pub fn is_sampled(run: &Path, sample: &Sample) -> bool {
+    let stamp = std::fs::read(run.join(GENERATED).join(SAMPLE_STAMP)).ok();
+    stamp.and_then(|bytes| serde_json::from_slice::<Sample>(&bytes).ok()).as_ref() == Some(sample)
+}
+
+/// An empty folder to sample into. What was sampled before goes.
+pub fn open_generated(run: &Path) -> Result<PathBuf> {
+    drop_generated(run)?;
+    let part = run.join(GENERATED_PART);
+    std::fs::create_dir(&part).with_context(|| part.display().to_string())?;
+    Ok(part)
+}
+
+/// Gives the folder its name, now that all of its images are there.
+pub fn close_generated(run: &Path, sample: &Sample) -> Result<()> {
+    let (part, whole) = (run.join(GENERATED_PART), run.join(GENERATED));
+    write_atomically(&part.join(SAMPLE_STAMP), &serde_json::to_vec_pretty(sample)?)?;
+    std::fs::rename(&part, &whole).with_context(|| whole.display().to_string())
+}
+
+/// Deletes images that do not belong to the weights any more.
+pub fn drop_generated(run: &Path) -> Result<()> {
+    remove(&run.join(GENERATED))?;
+    remove(&run.join(GENERATED_PART))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

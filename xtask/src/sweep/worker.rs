@@ -1,0 +1,144 @@
+//! One run from its folder's state to images: train or resume, sample, draw the forward strip. It reports where it
+//! is and says nothing on the terminal itself.
+
+use super::child::{Log, interrupted};
+use super::plan::{self, Stamp, Training};
+use super::progress::State;
+use super::spec::Job;
+use crate::record::{Manifest, Status, Tail};
+use crate::workspace;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Instant;
+
+/// Lines of a failed command that the message repeats.
+const TAIL_LINES: usize = 10;
+/// Rows and columns of the forward strip.
+const STRIP: (&str, &str) = ("4", "11");
+
+/// What all runs of a sweep share.
+pub struct Setup {
+    pub dm: PathBuf,
+    pub out: PathBuf,
+    pub fresh: bool,
+    /// Threads for each child, where several run at a time.
+    pub threads: Option<usize>,
+}
+
+/// Does whatever a run still lacks. Ends in `State::Complete` or `State::Interrupted`.
+pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
+    let run = setup.out.join(&job.name);
+    let stamp = Stamp::of(job)?;
+    let Some(mut log) = Log::lock(&run, || report(State::Locked))? else { return Ok(State::Interrupted) };
+    if setup.fresh {
+        plan::clear(&run)?;
+        log.clear()?;
+    }
+    let training = plan::training(&run, &stamp)?;
+    if training != Training::Skip {
+        if training == Training::Start {
+            plan::clear(&run)?;
+        }
+        plan::drop_generated(&run)?;
+        stamp.write(&run)?;
+        let status = train(job, setup, training, &run, &mut log, report)?;
+        if interrupted() {
+            return Ok(State::Interrupted);
+        }
+        succeed(status, "train", &log)?;
+        let complete = Manifest::read(&run)?.is_some_and(|manifest| manifest.status == Status::Complete);
+        if !complete {
+            bail!("{}: dm train ended well, but the manifest does not say complete", run.display());
+        }
+    }
+    let sampled = plan::is_sampled(&run, &job.sample);
+    if !sampled {
+        report(State::Sampling);
+        if !sample(job, setup, &run, &mut log)? {
+            return Ok(State::Interrupted);
+        }
+    }
+    Ok(State::Complete { made: training != Training::Skip || !sampled })
+}
+
+fn train(
+    job: &Job,
+    setup: &Setup,
+    training: Training,
+    run: &Path,
+    log: &mut Log,
+    report: &dyn Fn(State),
+) -> Result<ExitStatus> {
+    let mut command = dm(setup, "train");
+    command.arg(&job.config).arg("--run").arg(run);
+    for pair in &job.set {
+        command.arg("--set").arg(pair);
+    }
+    if training == Training::Resume {
+        command.arg("--resume");
+    }
+    let mut tail = Tail::new(run);
+    let mut since: Option<(Instant, u64)> = None;
+    log.watch(&mut command, || {
+        // What cannot be read now may be readable at the next look; the outcome does not hang on it.
+        if tail.poll().is_err() {
+            return;
+        }
+        let Ok(Some(manifest)) = Manifest::read(run) else { return };
+        let Some(last) = tail.metrics.steps.last() else { return report(State::Starting) };
+        let (began, first) = *since.get_or_insert_with(|| (Instant::now(), last.step));
+        let gained = last.step.saturating_sub(first);
+        let left = manifest.steps_total.saturating_sub(last.step) as f64;
+        report(State::Training {
+            epoch: last.epoch,
+            epochs: manifest.epochs,
+            step: last.step,
+            steps: manifest.steps_total,
+            loss: last.loss,
+            images_per_s: last.images_per_s,
+            eta_s: (gained > 0).then(|| began.elapsed().as_secs_f64() / gained as f64 * left),
+        });
+    })
+}
+
+/// Samples and draws the strips; false when interrupted.
+fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
+    let part = plan::open_generated(run)?;
+    let mut generate = dm(setup, "sample");
+    generate.arg(run).args(["-n", &job.sample.n.to_string(), "--seed", &job.sample.seed.to_string()]);
+    if let Some(steps) = job.sample.steps {
+        generate.args(["--steps", &steps.to_string()]);
+    }
+    generate.arg("--strip").arg("--out").arg(&part);
+    let mut degrade = dm(setup, "degrade");
+    degrade.arg(run).args(["--count", STRIP.0, "--columns", STRIP.1, "--out"]).arg(part.join("forward.png"));
+    for (name, command) in [("sample", &mut generate), ("degrade", &mut degrade)] {
+        let status = log.watch(command, || ())?;
+        if interrupted() {
+            return Ok(false);
+        }
+        succeed(status, name, log)?;
+    }
+    for name in ["images.safetensors", "grid.png", "strip.png", "forward.png"] {
+        std::fs::metadata(part.join(name)).with_context(|| format!("{name}: dm did not write it"))?;
+    }
+    plan::close_generated(run, &job.sample)?;
+    Ok(true)
+}
+
+fn dm(setup: &Setup, subcommand: &str) -> Command {
+    let mut command = Command::new(&setup.dm);
+    command.arg(subcommand).current_dir(workspace::root());
+    if let Some(threads) = setup.threads {
+        command.env("RAYON_NUM_THREADS", threads.to_string());
+    }
+    command
+}
+
+fn succeed(status: ExitStatus, subcommand: &str, log: &Log) -> Result<()> {
+    if !status.success() {
+        bail!("dm {subcommand} failed ({status}); its log ends:\n{}", log.tail(TAIL_LINES));
+    }
+    Ok(())
+}

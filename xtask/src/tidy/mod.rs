@@ -1,0 +1,116 @@
+//! `cargo xtask tidy`: habits that no compiler checks. This file gathers the files of the workspace and says what
+//! was found; each rule stands in `rules.rs`.
+
+mod rules;
+#[cfg(test)]
+mod rules_tests;
+
+use crate::workspace::root;
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// The files of the workspace: path from the root with `/` between its parts, and text where it is text.
+#[derive(Default)]
+struct Tree {
+    files: BTreeMap<String, Option<String>>,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Finding {
+    path: String,
+    /// Counted from 1; 0 when it is about the whole file.
+    line: usize,
+    message: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.path, self.message),
+            line => write!(f, "{}:{line}: {}", self.path, self.message),
+        }
+    }
+}
+
+impl Tree {
+    /// What git tracks or would track, as it is on disk.
+    fn read(root: &Path) -> Result<Self> {
+        let mut tree = Self::default();
+        for path in list(root)? {
+            // Listed but gone: deleted and not committed yet.
+            let Ok(bytes) = std::fs::read(root.join(&path)) else { continue };
+            tree.files.insert(path, String::from_utf8(bytes).ok());
+        }
+        Ok(tree)
+    }
+
+    fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path)?.as_deref()
+    }
+
+    /// Whether there is such a file, or a folder with something in it.
+    fn has(&self, path: &str) -> bool {
+        let folder = format!("{path}/");
+        let next = self.files.range(folder.clone()..).next();
+        self.files.contains_key(path) || next.is_some_and(|(path, _)| path.starts_with(&folder))
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let mut findings: Vec<_> = rules::RULES.iter().flat_map(|rule| rule(self)).collect();
+        findings.sort();
+        findings
+    }
+}
+
+fn list(root: &Path) -> Result<Vec<String>> {
+    let git = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .context("starting git")?;
+    if git.status.success() {
+        let names = git.stdout.split(|&byte| byte == 0).filter(|name| !name.is_empty());
+        return Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect());
+    }
+    // No repository (an unpacked archive): everything but what builds and runs leave behind.
+    let mut files = Vec::new();
+    walk(root, "", &mut files)?;
+    Ok(files)
+}
+
+fn walk(dir: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let entry = entry.with_context(|| dir.display().to_string())?;
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if ["target", "runs", "out", ".git"].contains(&path.as_str()) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), &format!("{path}/"), files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+pub fn run() -> Result<ExitCode> {
+    let tree = Tree::read(root())?;
+    let findings = tree.check();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.is_empty() {
+        println!("tidy: {} files, {} rules, nothing found", tree.files.len(), rules::RULES.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("tidy: {} to mend", findings.len());
+    Ok(ExitCode::FAILURE)
+}

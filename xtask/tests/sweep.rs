@@ -1,0 +1,219 @@
+//! Whole sweeps through the `xtask` binary, with a script standing in for `dm`: skip, resume, fresh, failure,
+//! interruption, a killed sweep, and what is left on disk after each.
+#![cfg(unix)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A place with a fake `dm`, a sweep of some runs and room for their folders.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// Each run by name, with what is set for it.
+    fn new(runs: &[(&str, &str)]) -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake-dm.sh");
+        std::fs::copy(fake, place.path("dm")).unwrap();
+        image::GrayImage::new(5 * 30 - 2, 5 * 30 - 2).save(place.path("sheet.png")).unwrap();
+        std::fs::write(place.path("config.toml"), "seed = 1\n").unwrap();
+        std::fs::create_dir(place.path("sweeps")).unwrap();
+        place.define(runs);
+        place
+    }
+
+    fn define(&self, runs: &[(&str, &str)]) {
+        let config = self.path("config.toml");
+        let run = |(name, set): &(&str, &str)| {
+            format!(
+                "[[run]]\nname = \"{name}\"\ntitle = \"{name}\"\nloss = \"error\"\nconfig = {config:?}\n\
+                 profiles.smoke = {{ set = [{set}], sample = {{ n = 25 }} }}\n"
+            )
+        };
+        let text: String = runs.iter().map(run).collect();
+        std::fs::write(self.path("sweeps/some.toml"), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["sweep", "--profile", "smoke", "--out"]).arg(self.path("runs"));
+        command.arg("--sweeps").arg(self.path("sweeps")).arg("--dm").arg(self.path("dm")).args(more);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn sweep(&self, more: &[&str]) -> Output {
+        self.command(more).output().unwrap()
+    }
+
+    fn start(&self, more: &[&str]) -> Child {
+        self.command(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What was asked of `dm` since the last look, the subcommands with `resume` where it was given.
+    fn calls(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("calls.txt")).unwrap_or_default();
+        let _ = std::fs::remove_file(self.path("calls.txt"));
+        let name = |line: &str| {
+            let command = line.split(' ').next().unwrap().to_owned();
+            if line.contains("--resume") { command + " resume" } else { command }
+        };
+        text.lines().map(name).collect()
+    }
+
+    fn steps(&self, run: &str) -> usize {
+        let path = self.path("runs").join(run).join("metrics.jsonl");
+        std::fs::read_to_string(path).unwrap_or_default().matches("\"step\",").count()
+    }
+
+    fn wait_for_steps(&self, run: &str, steps: usize) {
+        let began = Instant::now();
+        while self.steps(run) < steps {
+            assert!(began.elapsed() < Duration::from_secs(20), "{run} never got to step {steps}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn manifest(&self, run: &str) -> String {
+        std::fs::read_to_string(self.path("runs").join(run).join("manifest.json")).unwrap()
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
+    let place = Place::new(&[("a", ""), ("b", "\"steps=6\"")]);
+    let first = place.sweep(&[]);
+    assert!(first.status.success(), "{}", stderr(&first));
+    assert_eq!(place.calls(), ["train", "sample", "degrade", "train", "sample", "degrade"]);
+    assert!(stderr(&first).contains("a: complete"), "{}", stderr(&first));
+    let table = stdout(&first);
+    assert!(table.contains("| a ") && table.contains("1,234") && table.contains("0.2500"), "{table}");
+    let summary = std::fs::read_to_string(place.path("runs/summary.md")).unwrap();
+    assert!(summary.starts_with(table.split("4 figures").next().unwrap()), "{summary}");
+    for figure in ["loss-curves", "loss-by-t", "epochs", "strips"] {
+        for kind in ["png", "svg"] {
+            assert!(place.path("runs/figures").join(format!("{figure}.{kind}")).is_file(), "{figure}.{kind}");
+        }
+    }
+    for file in ["images.safetensors", "grid.png", "strip.png", "forward.png"] {
+        assert!(place.path("runs/a/generated").join(file).is_file(), "{file}");
+    }
+
+    let second = place.sweep(&[]);
+    assert!(second.status.success());
+    assert_eq!(place.calls(), Vec::<String>::new());
+    assert!(stderr(&second).contains("a: complete already"));
+    assert_eq!(stdout(&second), table);
+}
+
+#[test]
+fn only_and_jobs_choose_what_runs_and_how_many_at_a_time() {
+    let place = Place::new(&[("a", "\"slow=1\""), ("b", "\"slow=1\""), ("c", "")]);
+    let output = place.sweep(&["--only", "b", "--only", "a", "--jobs", "2"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!place.path("runs/c").exists());
+    assert_eq!(place.calls()[..2], ["train", "train"], "both trained before either was sampled");
+    let unknown = place.sweep(&["--only", "d"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("expected one of a, b, c"));
+}
+
+#[test]
+fn a_failed_run_shows_its_log_the_others_go_on_and_the_next_sweep_resumes_it() {
+    let place = Place::new(&[("a", "\"fail=1\""), ("b", "")]);
+    let output = place.sweep(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("a failed: dm train failed") && said.contains("loss is NaN at step 2"), "{said}");
+    assert!(stdout(&output).contains("unfinished"), "{}", stdout(&output));
+    assert_eq!(place.calls(), ["train", "train", "sample", "degrade"]);
+    assert!(std::fs::read_to_string(place.path("runs/a/log.txt")).unwrap().contains("loss is NaN"));
+
+    assert!(place.sweep(&[]).status.success());
+    assert_eq!(place.calls(), ["train resume", "sample", "degrade"]);
+    assert_eq!(place.steps("a"), 4, "two before the failure, two after it");
+}
+
+#[test]
+fn fresh_says_what_it_deletes_and_trains_anew() {
+    let place = Place::new(&[("a", ""), ("b", "")]);
+    place.sweep(&[]);
+    place.calls();
+    let output = place.sweep(&["--fresh", "--only", "a"]);
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("--fresh: deleting") && stderr(&output).contains("runs/a ("));
+    assert_eq!(place.calls(), ["train", "sample", "degrade"]);
+    assert_eq!(place.steps("a"), 4);
+}
+
+#[test]
+fn a_changed_run_is_refused_until_fresh_and_changed_sampling_only_samples() {
+    let place = Place::new(&[("a", ""), ("b", "")]);
+    place.sweep(&[]);
+    place.calls();
+    place.define(&[("a", "\"steps=8\""), ("b", "")]);
+    let output = place.sweep(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--set was [], is [steps=8]"), "{}", stderr(&output));
+    assert_eq!(place.calls(), Vec::<String>::new());
+    assert!(place.sweep(&["--fresh", "--only", "a"]).status.success());
+    assert_eq!(place.calls(), ["train", "sample", "degrade"]);
+
+    let sweeps = place.path("sweeps/some.toml");
+    let text = std::fs::read_to_string(&sweeps).unwrap().replace("n = 25", "n = 25, steps = 3");
+    std::fs::write(&sweeps, text).unwrap();
+    assert!(place.sweep(&["--only", "b"]).status.success());
+    assert_eq!(place.calls(), ["sample", "degrade"]);
+}
+
+#[test]
+fn an_interrupted_sweep_lets_its_child_save_and_goes_on_later() {
+    let place = Place::new(&[("a", "\"slow=1\", \"steps=20\""), ("b", "")]);
+    let child = place.start(&[]);
+    place.wait_for_steps("a", 3);
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("a: interrupted") && stderr(&output).contains("b: interrupted"));
+    assert_eq!(place.calls(), ["train"]);
+    let saved = std::fs::read_to_string(place.path("runs/a/checkpoint.safetensors")).unwrap();
+    assert!(place.manifest("a").contains(&format!("\"steps_done\":{}", saved.trim())));
+
+    assert!(place.sweep(&[]).status.success());
+    assert_eq!(place.calls(), ["train resume", "sample", "degrade", "train", "sample", "degrade"]);
+    assert!(place.manifest("a").contains("\"status\":\"complete\""));
+}
+
+#[test]
+fn after_a_kill_the_next_sweep_waits_for_the_training_left_behind() {
+    let place = Place::new(&[("a", "\"slow=1\", \"steps=20\"")]);
+    let mut child = place.start(&[]);
+    place.wait_for_steps("a", 3);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    assert!(place.manifest("a").contains("running"));
+    let output = place.sweep(&[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("waiting for another process"), "{}", stderr(&output));
+    assert_eq!(place.calls(), ["train", "sample", "degrade"], "the orphan finished; only sampling was left");
+    assert_eq!(place.steps("a"), 20);
+}
