@@ -89,13 +89,13 @@ pub struct Ink {
     /// Kernel of every level.
     kernels: Vec<Kernel>,
     /// Quantiles of the total ink, in full pixels.
-    ink: Vec<f32>,
+    totals: Vec<f32>,
     /// Share of each pixel in the total at level T; sums to 1.
     share: Vec<f32>,
 }
 
 impl Ink {
-    /// Builds the tables; `fitted` is what [`fit`] returned.
+    /// Builds the tables; `fitted` is what [`fit`] returned. Quantiles alone, up to 257, make a prior of even ink.
     ///
     /// # Errors
     /// The first field outside its domain.
@@ -113,14 +113,15 @@ impl Ink {
             let expected = "0 < sigma_min < sigma_max <= 100";
             return Err(Error::invalid("degradation.sigma_min, sigma_max", found, expected));
         }
-        if fitted.len() != QUANTILES + PIXELS {
-            let expected = format!("{QUANTILES} quantiles and {PIXELS} means");
+        if !(1..=QUANTILES).contains(&fitted.len()) && fitted.len() != QUANTILES + PIXELS {
+            let expected = format!("1 to {QUANTILES} quantiles, or {QUANTILES} and {PIXELS} means");
             return Err(Error::invalid("fitted ink", format!("{} values", fitted.len()), expected));
         }
         if let Some(i) = fitted.iter().position(|v| !(*v >= 0.0 && *v <= PIXELS as f32)) {
             return Err(Error::invalid(format!("fitted ink, value {i}"), fitted[i], "0 to 784"));
         }
-        let (ink, mean) = fitted.split_at(QUANTILES);
+        let (totals, mean) = fitted.split_at(fitted.len().min(QUANTILES));
+        let mean = if mean.is_empty() { &[1.0; PIXELS] } else { mean };
         let ratio = sigma_max / sigma_min;
         let tau = |t: usize| match t {
             0 => 0.0,
@@ -132,7 +133,7 @@ impl Ink {
         let tau: Vec<f64> = (0..=steps).map(tau).collect();
         let kernels: Vec<Kernel> = tau.iter().map(|&tau| heat::kernel(tau)).collect();
         let share = shares(&spread(&kernels[steps], mean));
-        Ok(Self { density, tau, kernels, ink: ink.to_vec(), share })
+        Ok(Self { density, tau, kernels, totals: totals.to_vec(), share })
     }
 
     /// Walking time tau of a level; the spread is sqrt(2 tau) pixels.
@@ -179,10 +180,10 @@ impl Degradation for Ink {
 
     /// Total ink from the law of the training set, then Poisson(total * share) grains in every pixel.
     fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        let at = rng.uniform() * (self.ink.len() - 1) as f32;
+        let at = rng.uniform() * (self.totals.len() - 1) as f32;
         let low = at as usize;
-        let high = (low + 1).min(self.ink.len() - 1);
-        let total = self.ink[low] + (self.ink[high] - self.ink[low]) * at.fract();
+        let high = (low + 1).min(self.totals.len() - 1);
+        let total = self.totals[low] + (self.totals[high] - self.totals[low]) * at.fract();
         let grains = total * self.density;
         self.share.iter().map(|share| poisson::quantile(grains * share, rng.uniform())).collect()
     }

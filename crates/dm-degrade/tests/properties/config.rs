@@ -80,6 +80,7 @@ fn fitted_numbers_of_something_else() {
         fitted[3] = bad;
         refused(&config, &fitted, "fitted ink, value 3", &bad.to_string());
     }
+    assert!(config.build(&[100.0]).is_ok() && config.build(&good[..257]).is_ok());
     let nothing = Images { pixels: Vec::new(), labels: Vec::new() };
     refused(&config, &config.fit(&nothing), "fitted ink", "0 values");
 }
