@@ -17,7 +17,7 @@ impl Place {
         let place = Self { dir: tempfile::tempdir().unwrap() };
         let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake-dm.sh");
         std::fs::copy(fake, place.path("dm")).unwrap();
-        image::GrayImage::new(5 * 30 - 2, 5 * 30 - 2).save(place.path("sheet.png")).unwrap();
+        image::GrayImage::new(5 * 30 + 2, 5 * 30 + 2).save(place.path("sheet.png")).unwrap();
         std::fs::write(place.path("config.toml"), "seed = 1\n").unwrap();
         std::fs::create_dir(place.path("sweeps")).unwrap();
         place.define(runs);
@@ -146,7 +146,7 @@ fn a_failed_run_shows_its_log_the_others_go_on_and_the_next_sweep_resumes_it() {
     assert!(said.contains("a failed: dm train failed") && said.contains("loss is NaN at step 2"), "{said}");
     assert!(stdout(&output).contains("unfinished"), "{}", stdout(&output));
     assert_eq!(place.calls(), ["train", "train", "sample", "degrade"]);
-    assert!(std::fs::read_to_string(place.path("runs/a/log.txt")).unwrap().contains("loss is NaN"));
+    assert!(std::fs::read_to_string(place.path("runs/logs/a.txt")).unwrap().contains("loss is NaN"));
 
     assert!(place.sweep(&[]).status.success());
     assert_eq!(place.calls(), ["train resume", "sample", "degrade"]);

@@ -6,9 +6,11 @@ use super::tiles::{Tiles, spread};
 use std::path::PathBuf;
 
 const MOST_COLUMNS: usize = 5;
-/// Rows and columns of images shown of each grid.
-const SHOWN: usize = 5;
-const SIDE: u32 = 148;
+/// Images shown of each grid, and how they are laid out.
+const SHOWN: usize = 20;
+const ACROSS: usize = 5;
+const WIDTH: u32 = ACROSS as u32 * 30 - 2;
+const HEIGHT: u32 = (SHOWN / ACROSS) as u32 * 30 - 2;
 const GUTTER: u32 = 12;
 const MARGIN: u32 = 14;
 const HEAD: u32 = 50;
@@ -17,18 +19,17 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
     let rows: Vec<_> =
         runs.iter().map(|run| (run, grids(run))).filter(|(_, grids)| !grids.is_empty()).collect();
     let columns = rows.iter().map(|(_, grids)| grids.len()).max()? as u32;
-    let width = 2 * MARGIN + columns * (SIDE + GUTTER) - GUTTER;
-    let height = rows.len() as u32 * (HEAD + SIDE) + MARGIN;
+    let width = 2 * MARGIN + columns * (WIDTH + GUTTER) - GUTTER;
+    let height = rows.len() as u32 * (HEAD + HEIGHT) + MARGIN;
     let mut page = Canvas::new(f64::from(width.max(320)), f64::from(height));
     for (index, (run, grids)) in rows.iter().enumerate() {
-        let top = index as u32 * (HEAD + SIDE);
+        let top = index as u32 * (HEAD + HEIGHT);
         page.text(f64::from(MARGIN), f64::from(top) + 22.0, &run.title, TITLE);
         for (column, (epoch, tiles)) in grids.iter().enumerate() {
-            let left = MARGIN + column as u32 * (SIDE + GUTTER);
+            let left = MARGIN + column as u32 * (WIDTH + GUTTER);
             let text = if column == 0 { format!("epoch {epoch}") } else { epoch.to_string() };
             page.text(f64::from(left), f64::from(top + HEAD) - 7.0, &text, LABEL);
-            let picked = |count: usize| (0..count.min(SHOWN)).collect::<Vec<_>>();
-            page.picture(left, top + HEAD, tiles.pick(&picked(tiles.rows), &picked(tiles.columns)));
+            page.picture(left, top + HEAD, tiles.arrange(&tiles.first(SHOWN), ACROSS));
         }
     }
     Some(page)

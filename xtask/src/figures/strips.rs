@@ -6,7 +6,7 @@ use super::canvas::{Canvas, LABEL, TITLE};
 use super::tiles::{Tiles, spread};
 
 const ROWS: usize = 3;
-const COLUMNS: usize = 11;
+const COLUMNS: usize = 12;
 const WIDTH: u32 = COLUMNS as u32 * 30 - 2;
 const HEIGHT: u32 = ROWS as u32 * 30 - 2;
 const GUTTER: u32 = 26;
@@ -35,8 +35,10 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
         for (left, caption, tiles) in halves {
             let Some(tiles) = tiles else { continue };
             page.text(f64::from(left), f64::from(top + HEAD) - 8.0, caption, LABEL);
-            let rows: Vec<_> = (0..tiles.rows.min(ROWS)).collect();
-            page.picture(left, top + HEAD, tiles.pick(&rows, &spread(tiles.columns, COLUMNS)));
+            let columns = spread(tiles.columns, COLUMNS);
+            let row = |row: usize| columns.iter().map(move |&column| (row, column));
+            let chosen: Vec<_> = (0..tiles.rows.min(ROWS)).flat_map(row).collect();
+            page.picture(left, top + HEAD, tiles.arrange(&chosen, columns.len()));
         }
     }
     Some(page)

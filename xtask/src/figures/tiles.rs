@@ -1,18 +1,21 @@
 //! Grids and strips as `dm` writes them, taken apart into their 28x28 images and put together again with fewer
 //! rows and columns. Where they go on a page is for the figures to say.
 
-use image::{GenericImage, GenericImageView, Rgba, RgbaImage};
+use image::{RgbaImage, imageops};
 use std::path::Path;
 
 const SIDE: u32 = 28;
 const GAP: u32 = 2;
 const PITCH: u32 = SIDE + GAP;
 
-/// A sheet of images in rows and columns.
+/// Largest zoom that a sheet is looked for.
+const MOST_ZOOM: u32 = 4;
+
+/// A sheet of images in rows and columns, a margin as wide as the gaps around it.
 pub struct Tiles {
     sheet: RgbaImage,
-    /// Width of the margin around the images.
-    border: u32,
+    /// Pixels of the sheet to a pixel of an image.
+    zoom: u32,
     pub rows: usize,
     pub columns: usize,
 }
@@ -21,35 +24,44 @@ impl Tiles {
     /// Opens a sheet; `None` if it is not there (yet), or no sheet of images of this size.
     pub fn open(path: &Path) -> Option<Self> {
         let sheet = image::open(path).ok()?.to_rgba8();
+        let count = |length: u32, zoom: u32| {
+            let fits = length.is_multiple_of(zoom) && length / zoom > GAP;
+            (fits && (length / zoom - GAP).is_multiple_of(PITCH))
+                .then(|| ((length / zoom - GAP) / PITCH) as usize)
+        };
         let (width, height) = sheet.dimensions();
-        let border = [0, GAP].into_iter().find(|border| {
-            let fits =
-                |length: u32| length + GAP > 2 * border && (length + GAP - 2 * border).is_multiple_of(PITCH);
-            fits(width) && fits(height)
-        })?;
-        let count = |length: u32| ((length + GAP - 2 * border) / PITCH) as usize;
-        Some(Self { border, rows: count(height), columns: count(width), sheet })
+        let (zoom, columns, rows) =
+            (1..=MOST_ZOOM).find_map(|zoom| Some((zoom, count(width, zoom)?, count(height, zoom)?)))?;
+        Some(Self { sheet, zoom, rows, columns })
     }
 
-    /// A sheet of the given rows and columns only, with the same gaps and no margin.
-    pub fn pick(&self, rows: &[usize], columns: &[usize]) -> RgbaImage {
-        let length = |count: usize| (count as u32 * PITCH).saturating_sub(GAP).max(1);
-        let mut picked = RgbaImage::from_pixel(length(columns.len()), length(rows.len()), self.paper());
-        for (y, &row) in rows.iter().enumerate() {
-            for (x, &column) in columns.iter().enumerate() {
-                let corner = |index: usize| self.border + index as u32 * PITCH;
-                let tile = self.sheet.view(corner(column), corner(row), SIDE, SIDE);
-                let placed = picked.copy_from(&*tile, x as u32 * PITCH, y as u32 * PITCH);
-                debug_assert!(placed.is_ok(), "the picked sheet was sized for its tiles");
-            }
+    /// The image in this row and column, unzoomed.
+    fn tile(&self, row: usize, column: usize) -> RgbaImage {
+        let corner = |index: usize| GAP + index as u32 * PITCH;
+        let pixel = |x: u32, y: u32| {
+            *self.sheet.get_pixel((corner(column) + x) * self.zoom, (corner(row) + y) * self.zoom)
+        };
+        RgbaImage::from_fn(SIDE, SIDE, pixel)
+    }
+
+    /// A new sheet of the chosen images, each given by row and column, laid out in `columns` columns with the same
+    /// gaps and no margin.
+    pub fn arrange(&self, chosen: &[(usize, usize)], columns: usize) -> RgbaImage {
+        let extent = |count: usize| (count as u32 * PITCH).saturating_sub(GAP).max(1);
+        let paper = *self.sheet.get_pixel(0, 0);
+        let mut sheet = RgbaImage::from_pixel(extent(columns), extent(chosen.len().div_ceil(columns)), paper);
+        for (index, &(row, column)) in chosen.iter().enumerate() {
+            let (x, y) = ((index % columns) as i64, (index / columns) as i64);
+            let pitch = i64::from(PITCH);
+            imageops::replace(&mut sheet, &self.tile(row, column), x * pitch, y * pitch);
         }
-        picked
+        sheet
     }
 
-    /// The colour between the images.
-    fn paper(&self) -> Rgba<u8> {
-        let (x, y) = (self.border + SIDE, self.border);
-        if x < self.sheet.width() { *self.sheet.get_pixel(x, y) } else { Rgba([0, 0, 0, 255]) }
+    /// The first images in reading order.
+    pub fn first(&self, count: usize) -> Vec<(usize, usize)> {
+        let all = (0..self.rows).flat_map(|row| (0..self.columns).map(move |column| (row, column)));
+        all.take(count).collect()
     }
 }
 
@@ -66,34 +78,33 @@ pub fn spread(count: usize, most: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgba;
 
     /// A sheet whose image in row r, column c is all of shade 10 r + c.
-    fn sheet(rows: u32, columns: u32, border: u32) -> RgbaImage {
-        let length = |count: u32| count * PITCH - GAP + 2 * border;
-        let mut sheet = RgbaImage::from_pixel(length(columns), length(rows), Rgba([200, 200, 200, 255]));
-        for row in 0..rows {
-            for column in 0..columns {
-                let shade = (10 * row + column) as u8;
-                let tile = RgbaImage::from_pixel(SIDE, SIDE, Rgba([shade, shade, shade, 255]));
-                sheet.copy_from(&tile, border + column * PITCH, border + row * PITCH).unwrap();
-            }
-        }
-        sheet
+    fn sheet(rows: u32, columns: u32, zoom: u32) -> RgbaImage {
+        let extent = |count: u32| (count * PITCH + GAP) * zoom;
+        RgbaImage::from_fn(extent(columns), extent(rows), |x, y| {
+            let (x, y) = (x / zoom, y / zoom);
+            let in_gap = x % PITCH < GAP || y % PITCH < GAP;
+            let shade = if in_gap { 200 } else { (10 * (y / PITCH) + x / PITCH) as u8 };
+            Rgba([shade, shade, shade, 255])
+        })
     }
 
     #[test]
-    fn picking_finds_the_right_images_with_and_without_a_margin() {
+    fn images_are_found_and_laid_out_anew_at_any_zoom() {
         let dir = tempfile::tempdir().unwrap();
-        for border in [0, GAP] {
-            let path = dir.path().join(format!("{border}.png"));
-            sheet(3, 5, border).save(&path).unwrap();
+        for zoom in 1..=3 {
+            let path = dir.path().join(format!("{zoom}.png"));
+            sheet(3, 5, zoom).save(&path).unwrap();
             let tiles = Tiles::open(&path).unwrap();
-            assert_eq!((tiles.rows, tiles.columns), (3, 5));
-            let picked = tiles.pick(&[2, 0], &[1, 4]);
+            assert_eq!((tiles.rows, tiles.columns, tiles.zoom), (3, 5, zoom));
+            let picked = tiles.arrange(&[(2, 1), (2, 4), (0, 1), (0, 4)], 2);
             assert_eq!(picked.dimensions(), (58, 58));
             let shades =
                 [(0, 0), (30, 0), (0, 30), (57, 57), (28, 0)].map(|(x, y)| picked.get_pixel(x, y).0[0]);
             assert_eq!(shades, [21, 24, 1, 4, 200]);
+            assert_eq!(tiles.first(7)[5..], [(1, 0), (1, 1)]);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Processes of a run: a log that is also a lock, and a child that is watched until it ends. Interrupts are
 //! passed on to it once, so that it can save what it has. What to spawn is decided elsewhere.
 
-use super::plan::LOG;
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -28,7 +27,7 @@ pub fn interrupted() -> bool {
     INTERRUPTS.load(Ordering::Relaxed) > 0
 }
 
-/// The log of a run folder, locked. A child writes to the same open file, so the lock is held until both this
+/// The log of a run, locked. A child writes to the same open file, so the lock is held until both this
 /// process and the child are gone: if a sweep is killed, the next one waits for the training it left behind.
 pub struct Log {
     file: File,
@@ -36,11 +35,13 @@ pub struct Log {
 }
 
 impl Log {
-    /// Makes the run folder and takes its lock; calls `waiting` while somebody else has it. `None` when an
-    /// interrupt came first.
-    pub fn lock(run: &Path, mut waiting: impl FnMut()) -> Result<Option<Self>> {
-        std::fs::create_dir_all(run).with_context(|| run.display().to_string())?;
-        let path = run.join(LOG);
+    /// Opens the log and takes the lock; calls `waiting` while somebody else has it. `None` when an interrupt
+    /// came first.
+    pub fn lock(path: &Path, mut waiting: impl FnMut()) -> Result<Option<Self>> {
+        let path = path.to_owned();
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        }
         let open = OpenOptions::new().create(true).append(true).open(&path);
         let file = open.with_context(|| path.display().to_string())?;
         while !interrupted() {

@@ -1,5 +1,6 @@
-//! What to do with a run folder, decided from its files alone: train, resume, or leave it. A stamp (`sweep.json`)
-//! written before training says what the folder was made from. Spawning anything happens elsewhere.
+//! What to do with a run folder, decided from files alone: train, resume, or leave it. A stamp written before
+//! training says what the folder was made from; stamp and log lie beside the run folders, which belong to `dm`.
+//! Spawning anything happens elsewhere.
 
 use super::spec::{Job, Sample};
 use crate::record::{Manifest, Status};
@@ -10,15 +11,35 @@ use serde_json::Value;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The log of a run, and at the same time its lock: see `super::child`.
-pub const LOG: &str = "log.txt";
-const STAMP: &str = "sweep.json";
 const MANIFEST: &str = "manifest.json";
 const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Held by `dm` while it trains.
+const LOCK: &str = ".lock";
 /// Images of a finished run; the folder gets this name when all of them are there.
 const GENERATED: &str = "generated";
 const GENERATED_PART: &str = "generated.part";
 const SAMPLE_STAMP: &str = "sample.json";
+
+/// Where a run and what the sweep knows of it are.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The run folder, as `dm` writes it; images of a finished run are in its `generated`.
+    pub run: PathBuf,
+    /// What the children said; also a lock, see `super::child`.
+    pub log: PathBuf,
+    stamp: PathBuf,
+}
+
+impl Place {
+    pub fn of(out: &Path, name: &str) -> Self {
+        let beside = out.join("logs");
+        Self {
+            run: out.join(name),
+            log: beside.join(format!("{name}.txt")),
+            stamp: beside.join(format!("{name}.json")),
+        }
+    }
+}
 
 /// What a run folder was made from: the config file's values and what was set over them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,9 +57,8 @@ impl Stamp {
         Ok(Self { config, set: job.set.clone() })
     }
 
-    fn read(run: &Path) -> Result<Option<Self>> {
-        let path = run.join(STAMP);
-        match std::fs::read(&path) {
+    fn read(path: &Path) -> Result<Option<Self>> {
+        match std::fs::read(path) {
             Ok(bytes) => {
                 Ok(Some(serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?))
             }
@@ -47,8 +67,8 @@ impl Stamp {
         }
     }
 
-    pub fn write(&self, run: &Path) -> Result<()> {
-        write_atomically(&run.join(STAMP), &serde_json::to_vec_pretty(self)?)
+    pub fn write(&self, place: &Place) -> Result<()> {
+        write_atomically(&place.stamp, &serde_json::to_vec_pretty(self)?)
     }
 
     /// The first thing in which this stamp differs from the one a folder bears, in words.
@@ -91,50 +111,42 @@ pub enum Training {
 
 /// Decides what training a folder needs. A folder made from something else is an error: it holds somebody's
 /// work, and only `--fresh` may throw that away.
-pub fn training(run: &Path, stamp: &Stamp) -> Result<Training> {
-    let Some(old) = Stamp::read(run)? else {
-        ensure!(
-            is_bare(run)?,
-            "{}: not made by this sweep; --fresh deletes it and trains anew",
-            run.display()
-        );
+pub fn training(place: &Place, stamp: &Stamp) -> Result<Training> {
+    let run = place.run.display();
+    if contents(&place.run)?.is_empty() {
         return Ok(Training::Start);
+    }
+    let Some(old) = Stamp::read(&place.stamp)? else {
+        bail!("{run}: not made by this sweep; --fresh deletes it and trains anew");
     };
     if let Some(difference) = stamp.difference(&old) {
-        bail!(
-            "{}: made from another config ({difference}); --fresh deletes it and trains anew",
-            run.display()
-        );
+        bail!("{run}: made from another config ({difference}); --fresh deletes it and trains anew");
     }
-    Ok(match Manifest::read(run)? {
+    Ok(match Manifest::read(&place.run)? {
         Some(manifest) if manifest.status == Status::Complete => Training::Skip,
-        Some(_) if run.join(CHECKPOINT).is_file() => Training::Resume,
+        Some(_) if place.run.join(CHECKPOINT).is_file() => Training::Resume,
         _ => Training::Start,
     })
 }
 
-/// Whether a folder holds nothing, or nothing but our log.
-fn is_bare(run: &Path) -> Result<bool> {
-    let entries = contents(run)?;
-    Ok(entries.iter().all(|path| path.file_name().is_some_and(|name| name == LOG)))
-}
-
+/// Entries of a folder; none where there is no folder.
 fn contents(dir: &Path) -> Result<Vec<PathBuf>> {
-    let read = || std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
-    read().with_context(|| dir.display().to_string())
+    let read = || -> std::io::Result<_> { std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect() };
+    match read() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        result => result.with_context(|| dir.display().to_string()),
+    }
 }
 
-/// Empties a run folder, all but its log, which is the lock. The manifest goes first and the stamp last, so that
-/// a deletion cut short leaves a folder that the next sweep empties again.
-pub fn clear(run: &Path) -> Result<()> {
-    let mut entries = contents(run)?;
-    entries.retain(|path| path.file_name().is_some_and(|name| name != LOG));
-    entries.sort_by_key(|path| match path.file_name().and_then(|name| name.to_str()) {
-        Some(MANIFEST) => 0,
-        Some(STAMP) => 2,
-        _ => 1,
-    });
-    entries.iter().try_for_each(|path| remove(path))
+/// Deletes a run folder. The manifest goes first and the stamp stays, so that after a deletion cut short the next
+/// sweep deletes the rest.
+pub fn clear(place: &Place) -> Result<()> {
+    let run = &place.run;
+    if let Ok(lock) = std::fs::File::open(run.join(LOCK)) {
+        ensure!(lock.try_lock().is_ok(), "{}: another process is training into this folder", run.display());
+    }
+    remove(&run.join(MANIFEST))?;
+    remove(run)
 }
 
 /// Number of files below a folder and their size in bytes, for saying what `--fresh` is about to delete.

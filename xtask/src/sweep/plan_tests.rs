@@ -11,21 +11,26 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("run")).unwrap();
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        std::fs::create_dir(dir.path().join("logs")).unwrap();
         let config = dir.path().join("config.toml");
         std::fs::write(&config, "seed = 1\n[train]\nepochs = 5\n").unwrap();
-        let sample = Sample { n: 4, steps: None, seed: 0 };
+        let sample = Sample { n: 4, steps: None, seed: 1 };
         let (name, title, loss) = ("a".to_owned(), "A".to_owned(), "error".to_owned());
         let job = Job { name, title, loss, config, set: vec!["train.epochs=2".into()], sample };
         Self { dir, job }
     }
 
+    fn place(&self) -> Place {
+        Place::of(self.dir.path(), &self.job.name)
+    }
+
     fn run(&self) -> PathBuf {
-        self.dir.path().join("run")
+        self.place().run
     }
 
     fn stamped(self) -> Self {
-        Stamp::of(&self.job).unwrap().write(&self.run()).unwrap();
+        Stamp::of(&self.job).unwrap().write(&self.place()).unwrap();
         self
     }
 
@@ -42,14 +47,17 @@ impl Fixture {
     }
 
     fn decide(&self) -> Result<Training> {
-        training(&self.run(), &Stamp::of(&self.job).unwrap())
+        training(&self.place(), &Stamp::of(&self.job).unwrap())
     }
 }
 
 #[test]
-fn an_empty_folder_or_one_with_a_log_alone_is_started() {
+fn an_empty_folder_is_started_whatever_was_there_once() {
     assert_eq!(Fixture::new().decide().unwrap(), Training::Start);
-    assert_eq!(Fixture::new().with(LOG, "").decide().unwrap(), Training::Start);
+    let mut deleted_by_hand = Fixture::new().stamped();
+    deleted_by_hand.job.set.clear();
+    std::fs::remove_dir(deleted_by_hand.run()).unwrap();
+    assert_eq!(deleted_by_hand.decide().unwrap(), Training::Start);
 }
 
 #[test]
@@ -61,7 +69,7 @@ fn complete_is_skipped_and_running_is_resumed() {
 
 #[test]
 fn cut_off_before_the_first_checkpoint_is_started_again() {
-    assert_eq!(Fixture::new().stamped().decide().unwrap(), Training::Start);
+    assert_eq!(Fixture::new().stamped().with("config.toml", "").decide().unwrap(), Training::Start);
     assert_eq!(Fixture::new().stamped().manifest("running").decide().unwrap(), Training::Start);
     // A deletion cut short: the manifest went first.
     assert_eq!(Fixture::new().stamped().with(CHECKPOINT, "x").decide().unwrap(), Training::Start);
@@ -95,14 +103,20 @@ fn a_strangers_folder_is_refused() {
 }
 
 #[test]
-fn clearing_leaves_the_log_alone() {
-    let fixture = Fixture::new().stamped().manifest("complete").with(LOG, "lines");
+fn clearing_deletes_all_but_not_under_a_training_process() {
+    let fixture = Fixture::new().stamped().manifest("complete").with(LOCK, "");
     std::fs::create_dir(fixture.run().join("samples")).unwrap();
     std::fs::write(fixture.run().join("samples/epoch-0001.png"), "12345").unwrap();
-    assert_eq!(weigh(&fixture.run()).unwrap().0, 4);
-    clear(&fixture.run()).unwrap();
-    assert_eq!(contents(&fixture.run()).unwrap(), [fixture.run().join(LOG)]);
-    assert_eq!(weigh(&fixture.run()).unwrap(), (1, 5));
+    assert_eq!(weigh(&fixture.run()).unwrap().0, 3);
+    let lock = std::fs::File::open(fixture.run().join(LOCK)).unwrap();
+    lock.lock().unwrap();
+    assert!(clear(&fixture.place()).unwrap_err().to_string().contains("another process"));
+    assert_eq!(fixture.decide().unwrap(), Training::Skip);
+    drop(lock);
+    clear(&fixture.place()).unwrap();
+    assert!(!fixture.run().exists());
+    clear(&fixture.place()).unwrap();
+    assert_eq!(weigh(&fixture.run()).unwrap(), (0, 0));
 }
 
 #[test]

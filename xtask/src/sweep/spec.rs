@@ -48,10 +48,14 @@ pub struct Job {
 pub struct Sample {
     /// Number of images.
     pub n: u32,
-    /// Steps of the reverse chain; absent: as many as the model was trained with.
+    /// Network evaluations per image; absent: as in the model's config.
     pub steps: Option<u32>,
-    #[serde(default)]
+    #[serde(default = "first_seed")]
     pub seed: u64,
+}
+
+fn first_seed() -> u64 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -163,7 +167,7 @@ mod tests {
         assert_eq!(smoke.len(), 1);
         assert_eq!(smoke[0].config, Path::new("/root/data/first.toml"));
         assert_eq!(smoke[0].set, ["epochs=1"]);
-        assert_eq!(smoke[0].sample, Sample { n: 4, steps: Some(2), seed: 0 });
+        assert_eq!(smoke[0].sample, Sample { n: 4, steps: Some(2), seed: 1 });
         let full = load_text(TWO, Profile::Full).unwrap();
         assert_eq!(full.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
         assert!(

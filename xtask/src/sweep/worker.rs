@@ -2,7 +2,7 @@
 //! is and says nothing on the terminal itself.
 
 use super::child::{Log, interrupted};
-use super::plan::{self, Stamp, Training};
+use super::plan::{self, Place, Stamp, Training};
 use super::progress::State;
 use super::spec::Job;
 use crate::record::{Manifest, Status, Tail};
@@ -15,7 +15,7 @@ use std::time::Instant;
 /// Lines of a failed command that the message repeats.
 const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
-const STRIP: (&str, &str) = ("4", "11");
+const STRIP: (&str, &str) = ("4", "12");
 
 /// What all runs of a sweep share.
 pub struct Setup {
@@ -28,20 +28,23 @@ pub struct Setup {
 
 /// Does whatever a run still lacks. Ends in `State::Complete` or `State::Interrupted`.
 pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
-    let run = setup.out.join(&job.name);
+    let place = Place::of(&setup.out, &job.name);
+    let run = place.run.clone();
     let stamp = Stamp::of(job)?;
-    let Some(mut log) = Log::lock(&run, || report(State::Locked))? else { return Ok(State::Interrupted) };
+    let Some(mut log) = Log::lock(&place.log, || report(State::Locked))? else {
+        return Ok(State::Interrupted);
+    };
     if setup.fresh {
-        plan::clear(&run)?;
+        plan::clear(&place)?;
         log.clear()?;
     }
-    let training = plan::training(&run, &stamp)?;
+    let training = plan::training(&place, &stamp)?;
     if training != Training::Skip {
         if training == Training::Start {
-            plan::clear(&run)?;
+            plan::clear(&place)?;
         }
         plan::drop_generated(&run)?;
-        stamp.write(&run)?;
+        stamp.write(&place)?;
         let status = train(job, setup, training, &run, &mut log, report)?;
         if interrupted() {
             return Ok(State::Interrupted);
