@@ -9,6 +9,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::super::simd::sum4;
 use super::super::vector::F;
 use super::transform::BINS;
 use super::weights::KernelSpectra;
@@ -236,9 +237,17 @@ fn outer<S: Simd, const I: usize, const O: usize>(
         }
     }
     for (i, sums) in sums.into_iter().enumerate() {
-        for (o, (re, im)) in sums.into_iter().enumerate() {
-            out[at + i * outputs + o] = simd.reduce_sum_f32s(re.1);
-            out[pairs + at + i * outputs + o] = simd.reduce_sum_f32s(im.1);
+        let at = at + i * outputs;
+        if O == 4 {
+            let re = sum4(simd, [0, 1, 2, 3].map(|o| sums[o % O].0.1));
+            let im = sum4(simd, [0, 1, 2, 3].map(|o| sums[o % O].1.1));
+            out[at..][..4].copy_from_slice(&re);
+            out[pairs + at..][..4].copy_from_slice(&im);
+        } else {
+            for (o, (re, im)) in sums.into_iter().enumerate() {
+                out[at + o] = simd.reduce_sum_f32s(re.1);
+                out[pairs + at + o] = simd.reduce_sum_f32s(im.1);
+            }
         }
     }
 }

@@ -21,8 +21,12 @@ pub(crate) const SHORT: usize = 28;
 
 /// Complex numbers from one column to the next in the working buffer; odd, so that columns do not share cache sets.
 const COLUMN: usize = POINTS + 1;
-/// Floats of working memory `forward` and `inverse` need, in vectors.
-pub(crate) const WORK: usize = 16 * COLUMN * 2;
+/// Vectors of the columns in the working memory.
+const COLUMNS: usize = 16 * COLUMN * 2;
+/// Working memory of `forward` and `inverse`, in vectors: the columns, then two lines.
+pub(crate) const WORK: usize = COLUMNS + 2 * LINE;
+/// Vectors of 32 complex numbers.
+const LINE: usize = 2 * POINTS;
 
 /// exp(-2 pi i k / 32) as (cos, -sin).
 static TWIDDLES: [(f32, f32); 22] = twiddles();
@@ -87,14 +91,15 @@ fn fft8<S: Simd, const SEVEN: bool>(x: [C<S>; 8]) -> [C<S>; 8] {
 }
 
 /// 32-point transform, in order, 4 x 8. With `INVERSE` the unscaled inverse; with `TAIL` inputs 28..32 are zero and
-/// not loaded.
+/// not loaded. `part` is working memory: an array here would be set to zero on every call.
 #[inline(always)]
 fn fft32<S: Simd, const INVERSE: bool, const TAIL: bool>(
     simd: S,
+    part: &mut [S::f32s],
     load: impl Fn(usize) -> C<S>,
     mut store: impl FnMut(usize, C<S>),
 ) {
-    let mut part = [[C::zero(simd); 8]; 4];
+    let part = &mut part[..LINE];
     for n in 0..4 {
         let get = inlined(
             #[inline(always)]
@@ -104,19 +109,24 @@ fn fft32<S: Simd, const INVERSE: bool, const TAIL: bool>(
             },
         );
         let last = if TAIL { C::zero(simd) } else { get(7) };
-        let mut y = fft8::<S, TAIL>([get(0), get(1), get(2), get(3), get(4), get(5), get(6), last]);
-        if n > 0 {
-            for k in 1..8 {
+        let y = fft8::<S, TAIL>([get(0), get(1), get(2), get(3), get(4), get(5), get(6), last]);
+        for (k, v) in y.into_iter().enumerate() {
+            let v = if n > 0 && k > 0 {
                 let (cos, sin) = TWIDDLES[n * k];
                 let (cos, sin) = (F::splat(simd, cos), F::splat(simd, sin));
-                let v = y[k];
-                y[k] = C::new(v.im.neg_mul_add(sin, v.re * cos), v.re.mul_add(sin, v.im * cos));
-            }
+                C::new(v.im.neg_mul_add(sin, v.re * cos), v.re.mul_add(sin, v.im * cos))
+            } else {
+                v
+            };
+            set::<S>(part, 8 * n + k, v);
         }
-        part[n] = y;
     }
     for k in 0..8 {
-        let y = fft4([part[0][k], part[1][k], part[2][k], part[3][k]]);
+        let at = inlined(
+            #[inline(always)]
+            |n: usize| get(simd, part, 8 * n + k),
+        );
+        let y = fft4([at(0), at(1), at(2), at(3)]);
         for (j, v) in y.into_iter().enumerate() {
             store(k + 8 * j, if INVERSE { v.swap() } else { v });
         }
@@ -221,18 +231,20 @@ pub(super) fn forward_row_pair<S: Simd, const TAIL: bool>(
     first: usize,
     second: usize,
 ) {
-    let mut y = [C::zero(simd); POINTS];
+    let (work, lines) = work[..WORK].split_at_mut(COLUMNS);
+    let (part, y) = lines.split_at_mut(LINE);
     fft32::<S, false, TAIL>(
         simd,
+        part,
         load,
         #[inline(always)]
-        |k, v| y[k] = v,
+        |k, v| set::<S>(y, k, v),
     );
-    let work = &mut work[..WORK];
-    set::<S>(work, first, C::new(y[0].re, y[16].re));
-    set::<S>(work, second, C::new(y[0].im, y[16].im));
+    let (zero, half) = (get(simd, y, 0), get(simd, y, 16));
+    set::<S>(work, first, C::new(zero.re, half.re));
+    set::<S>(work, second, C::new(zero.im, half.im));
     for k in 1..16 {
-        let (a, b) = split(y[k], y[POINTS - k]);
+        let (a, b) = split(get(simd, y, k), get(simd, y, POINTS - k));
         set::<S>(work, k * COLUMN + first, a);
         set::<S>(work, k * COLUMN + second, b);
     }
@@ -243,12 +255,13 @@ pub(super) fn forward_row_pair<S: Simd, const TAIL: bool>(
 pub(super) fn forward_columns<S: Simd, const TAIL: bool>(
     simd: S,
     height: usize,
-    work: &[S::f32s],
+    work: &mut [S::f32s],
     out: &mut [S::f32s],
     step: usize,
     at: usize,
 ) {
-    let work = &work[..WORK];
+    let (work, lines) = work[..WORK].split_at_mut(COLUMNS);
+    let (part, y) = lines.split_at_mut(LINE);
     for k in 0..16 {
         let column = &work[2 * k * COLUMN..][..2 * POINTS];
         let load = inlined(
@@ -258,15 +271,15 @@ pub(super) fn forward_columns<S: Simd, const TAIL: bool>(
             },
         );
         if k == 0 {
-            let mut y = [C::zero(simd); POINTS];
             fft32::<S, false, TAIL>(
                 simd,
+                part,
                 load,
                 #[inline(always)]
-                |k, v| y[k] = v,
+                |k, v| set::<S>(y, k, v),
             );
             for m in 0..17 {
-                let (first, last) = split(y[m], y[(POINTS - m) % POINTS]);
+                let (first, last) = split(get(simd, y, m), get(simd, y, (POINTS - m) % POINTS));
                 set::<S>(out, m * step + at, first);
                 set::<S>(out, (17 + m) * step + at, last);
             }
@@ -274,6 +287,7 @@ pub(super) fn forward_columns<S: Simd, const TAIL: bool>(
             let start = (34 + (k - 1) * POINTS) * step + at;
             fft32::<S, false, TAIL>(
                 simd,
+                part,
                 load,
                 #[inline(always)]
                 |r, v| set::<S>(out, start + r * step, v),
@@ -344,23 +358,24 @@ pub(super) fn inverse_columns<S: Simd>(
     at: usize,
     work: &mut [S::f32s],
 ) {
-    let work = &mut work[..WORK];
+    let (work, lines) = work[..WORK].split_at_mut(COLUMNS);
+    let (part, z) = lines.split_at_mut(LINE);
     for k in 0..16 {
         let column = &mut work[2 * k * COLUMN..][..2 * POINTS];
         if k == 0 {
-            let mut z = [C::zero(simd); POINTS];
             for m in 0..17 {
                 let a = get(simd, spectrum, m * step + at);
                 let b = get(simd, spectrum, (17 + m) * step + at);
                 let (plus, minus) = join(a, b);
                 // At rows 0 and 16 both are the same number, and real parts only.
-                z[(POINTS - m) % POINTS] = minus;
-                z[m] = plus;
+                set::<S>(z, (POINTS - m) % POINTS, minus);
+                set::<S>(z, m, plus);
             }
             fft32::<S, true, false>(
                 simd,
+                part,
                 #[inline(always)]
-                |m| z[m],
+                |m| get(simd, z, m),
                 #[inline(always)]
                 |row, v| set::<S>(column, row, v),
             );
@@ -368,6 +383,7 @@ pub(super) fn inverse_columns<S: Simd>(
             let start = (34 + (k - 1) * POINTS) * step + at;
             fft32::<S, true, false>(
                 simd,
+                part,
                 #[inline(always)]
                 |r| get(simd, spectrum, start + r * step),
                 #[inline(always)]
@@ -381,24 +397,27 @@ pub(super) fn inverse_columns<S: Simd>(
 #[inline(always)]
 pub(super) fn inverse_row_pair<S: Simd>(
     simd: S,
-    work: &[S::f32s],
+    work: &mut [S::f32s],
     first: usize,
     second: usize,
     store: impl FnMut(usize, C<S>),
 ) {
-    let work = &work[..WORK];
+    let (work, lines) = work[..WORK].split_at_mut(COLUMNS);
+    let (part, z) = lines.split_at_mut(LINE);
     let (a, b) = (get(simd, work, first), get(simd, work, second));
-    let mut z = [C::zero(simd); POINTS];
-    z[0] = C::new(a.re, b.re);
-    z[16] = C::new(a.im, b.im);
+    set::<S>(z, 0, C::new(a.re, b.re));
+    set::<S>(z, 16, C::new(a.im, b.im));
     for k in 1..16 {
         let (a, b) = (get(simd, work, k * COLUMN + first), get(simd, work, k * COLUMN + second));
-        (z[k], z[POINTS - k]) = join(a, b);
+        let (plus, minus) = join(a, b);
+        set::<S>(z, k, plus);
+        set::<S>(z, POINTS - k, minus);
     }
     fft32::<S, true, false>(
         simd,
+        part,
         #[inline(always)]
-        |k| z[k],
+        |k| get(simd, z, k),
         store,
     );
 }
