@@ -50,18 +50,15 @@ impl Step {
             return Ok(None);
         }
         let words = self.words();
-        // This very binary, so that no nested cargo has to look whether it is fresh.
-        let mut command = match words.split_first() {
-            Some((&"xtask", rest)) => {
-                let mut command = Command::new(std::env::current_exe().context("finding this binary")?);
-                command.args(rest);
-                command
-            }
-            _ => {
-                let mut command = Command::new(cargo());
-                command.args(words);
-                command
-            }
+        let mut command = if let Some((&"xtask", rest)) = words.split_first() {
+            // This very binary, so that no nested cargo has to look whether it is fresh.
+            let mut command = Command::new(std::env::current_exe().context("finding this binary")?);
+            command.args(rest);
+            command
+        } else {
+            let mut command = Command::new(cargo());
+            command.args(words);
+            command
         };
         if self == Self::Doc {
             command.env("RUSTDOCFLAGS", "-D warnings");

@@ -9,11 +9,11 @@ use std::process::{Command, ExitCode};
 /// How we know our own hooks.
 const MARK: &str = "# Installed by `cargo xtask hooks`.";
 
-const PRE_COMMIT: &str = r#"
+const PRE_COMMIT: &str = r"
 # git sets variables for its hooks that would mislead a git run by a test.
 unset $(git rev-parse --local-env-vars)
 cargo fmt --all --check && exec cargo xtask tidy
-"#;
+";
 
 const PRE_PUSH: &str = r#"
 # Only a push to main must pass; standard input names what is pushed.

@@ -1,6 +1,8 @@
 //! The arrows between the crates of the workspace are the ones drawn in `crates/ARCHITECTURE.md`, and no others:
 //! normal, development and build dependencies alike.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

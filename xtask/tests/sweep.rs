@@ -1,6 +1,7 @@
 //! Whole sweeps through the `xtask` binary, with a script standing in for `dm`: skip, resume, fresh, failure,
 //! interruption, a killed sweep, and what is left on disk after each.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -28,8 +29,9 @@ impl Place {
         let config = self.path("config.toml");
         let run = |(name, set): &(&str, &str)| {
             format!(
-                "[[run]]\nname = \"{name}\"\ntitle = \"{name}\"\nloss = \"error\"\nconfig = {config:?}\n\
-                 profiles.smoke = {{ set = [{set}], sample = {{ n = 25 }} }}\n"
+                "[[run]]\nname = \"{name}\"\ntitle = \"{name}\"\nloss = \"error\"\nconfig = '{}'\n\
+                 profiles.smoke = {{ set = [{set}], sample = {{ n = 25 }} }}\n",
+                config.display()
             )
         };
         let text: String = runs.iter().map(run).collect();

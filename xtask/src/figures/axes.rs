@@ -55,7 +55,8 @@ impl Chart<'_> {
             bottom: origin.1 + HEIGHT - BOTTOM,
         };
         canvas.text(origin.0 + 12.0, origin.1 + 22.0, self.title, TITLE);
-        canvas.text(origin.0 + 12.0, origin.1 + 39.0, self.y_label, LABEL);
+        let label = if self.y.log { format!("{}, log scale", self.y_label) } else { self.y_label.to_owned() };
+        canvas.text(origin.0 + 12.0, origin.1 + 39.0, &label, LABEL);
         self.draw_legend(canvas, origin.0 + 12.0, origin.1 + 55.0);
         self.draw_axes(canvas, &frame);
         for line in &self.lines {
@@ -99,7 +100,7 @@ impl Chart<'_> {
         }
         if line.dots {
             for &(x, y) in mapped.iter().filter(|&&(_, y)| inside(y)) {
-                canvas.dot((frame.x(x), frame.y(y)), 3.2, &line.colour);
+                canvas.dot((frame.x(x), frame.y(y)), 2.8, &line.colour);
             }
         }
     }

@@ -19,21 +19,18 @@ pub enum Anchor {
     End,
 }
 
-/// A text's size, weight, colour and place.
+/// A text's size, colour and place. No weight: kuva's PNGs know only one.
 #[derive(Clone, Copy)]
 pub struct Type<'a> {
     pub size: u32,
-    pub bold: bool,
     pub colour: &'a str,
     pub anchor: Anchor,
 }
 
-pub const TITLE: Type<'static> =
-    Type { size: style::TITLE_SIZE, bold: true, colour: style::TEXT, anchor: Anchor::Start };
+pub const TITLE: Type<'static> = Type { size: style::TITLE_SIZE, colour: style::TEXT, anchor: Anchor::Start };
 pub const LABEL: Type<'static> =
-    Type { size: style::LABEL_SIZE, bold: false, colour: style::QUIET, anchor: Anchor::Start };
-pub const TICK: Type<'static> =
-    Type { size: style::TICK_SIZE, bold: false, colour: style::QUIET, anchor: Anchor::Middle };
+    Type { size: style::LABEL_SIZE, colour: style::QUIET, anchor: Anchor::Start };
+pub const TICK: Type<'static> = Type { size: style::TICK_SIZE, colour: style::QUIET, anchor: Anchor::Middle };
 
 pub struct Canvas {
     scene: Scene,
@@ -63,7 +60,7 @@ impl Canvas {
             size: look.size,
             anchor,
             rotate: None,
-            bold: look.bold,
+            bold: false,
             color: Some(Color::from(look.colour)),
         });
     }

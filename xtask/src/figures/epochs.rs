@@ -2,7 +2,8 @@
 
 use super::Run;
 use super::canvas::{Canvas, LABEL, TITLE};
-use super::tiles::{Tiles, spread};
+use super::choose::denser_early;
+use super::tiles::Tiles;
 use std::path::PathBuf;
 
 const MOST_COLUMNS: usize = 5;
@@ -39,7 +40,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
 fn grids(run: &Run) -> Vec<(u64, Tiles)> {
     let all = epochs(run);
     let open = |epoch: u64| Some((epoch, Tiles::open(&file(run, epoch))?));
-    choose(&all).into_iter().filter_map(open).collect()
+    denser_early(all.len(), MOST_COLUMNS).into_iter().filter_map(|index| open(all[index])).collect()
 }
 
 fn file(run: &Run, epoch: u64) -> PathBuf {
@@ -54,31 +55,4 @@ fn epochs(run: &Run) -> Vec<u64> {
         entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect();
     epochs.sort_unstable();
     epochs
-}
-
-/// Evenly spread in the logarithm where there are many, since most happens early.
-fn choose(epochs: &[u64]) -> Vec<u64> {
-    if epochs.len() <= 2 * MOST_COLUMNS {
-        return spread(epochs.len(), MOST_COLUMNS).into_iter().map(|index| epochs[index]).collect();
-    }
-    let last = (epochs.len() as f64).ln();
-    let place = |k: usize| (last * k as f64 / (MOST_COLUMNS - 1) as f64).exp().round() as usize - 1;
-    let mut places: Vec<_> = (0..MOST_COLUMNS).map(place).collect();
-    places.dedup();
-    places.into_iter().map(|place| epochs[place]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::choose;
-
-    #[test]
-    fn few_epochs_are_spread_and_many_are_denser_at_the_start() {
-        let chosen = |count: u64| choose(&(1..=count).collect::<Vec<_>>());
-        assert_eq!(chosen(1), [1]);
-        assert_eq!(chosen(3), [1, 2, 3]);
-        assert_eq!(chosen(5), [1, 2, 3, 4, 5]);
-        assert_eq!(chosen(9), [1, 3, 5, 7, 9]);
-        assert_eq!(chosen(100), [1, 3, 10, 32, 100]);
-    }
 }

@@ -4,9 +4,9 @@
 use super::Run;
 use super::axes::{Chart, Line, canvas};
 use super::canvas::Canvas;
+use super::choose::denser_early;
 use super::style::{THICK, shade};
 use super::ticks::Scale;
-use super::tiles::spread;
 
 const MOST_LINES: usize = 4;
 
@@ -21,7 +21,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
 
 fn chart(run: &Run, index: usize) -> Option<Chart<'_>> {
     let rows: Vec<_> = run.metrics.epochs.iter().filter(|row| row.val_loss_by_t.len() > 1).collect();
-    let chosen = spread(rows.len(), MOST_LINES);
+    let chosen = denser_early(rows.len(), MOST_LINES);
     let lines: Vec<_> = chosen
         .iter()
         .enumerate()

@@ -3,6 +3,7 @@
 
 mod axes;
 mod canvas;
+mod choose;
 mod epochs;
 mod loss_by_t;
 mod loss_curves;

@@ -3,7 +3,8 @@
 
 use super::Run;
 use super::canvas::{Canvas, LABEL, TITLE};
-use super::tiles::{Tiles, spread};
+use super::choose::spread;
+use super::tiles::Tiles;
 
 const ROWS: usize = 3;
 const COLUMNS: usize = 12;

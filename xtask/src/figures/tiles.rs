@@ -51,9 +51,9 @@ impl Tiles {
         let paper = *self.sheet.get_pixel(0, 0);
         let mut sheet = RgbaImage::from_pixel(extent(columns), extent(chosen.len().div_ceil(columns)), paper);
         for (index, &(row, column)) in chosen.iter().enumerate() {
-            let (x, y) = ((index % columns) as i64, (index / columns) as i64);
-            let pitch = i64::from(PITCH);
-            imageops::replace(&mut sheet, &self.tile(row, column), x * pitch, y * pitch);
+            let place = |index: usize| i64::from(index as u32 * PITCH);
+            let (x, y) = (place(index % columns), place(index / columns));
+            imageops::replace(&mut sheet, &self.tile(row, column), x, y);
         }
         sheet
     }
@@ -63,16 +63,6 @@ impl Tiles {
         let all = (0..self.rows).flat_map(|row| (0..self.columns).map(move |column| (row, column)));
         all.take(count).collect()
     }
-}
-
-/// At most `most` of `count` places, evenly spread, first and last among them.
-pub fn spread(count: usize, most: usize) -> Vec<usize> {
-    if count <= most {
-        return (0..count).collect();
-    }
-    let place =
-        |index: usize| (index as f64 * (count - 1) as f64 / (most - 1).max(1) as f64).round() as usize;
-    (0..most).map(place).collect()
 }
 
 #[cfg(test)]
@@ -115,13 +105,5 @@ mod tests {
         let odd = dir.path().join("odd.png");
         RgbaImage::new(33, 28).save(&odd).unwrap();
         assert!(Tiles::open(&odd).is_none());
-    }
-
-    #[test]
-    fn spreading_keeps_both_ends() {
-        assert_eq!(spread(0, 4), Vec::<usize>::new());
-        assert_eq!(spread(3, 4), [0, 1, 2]);
-        assert_eq!(spread(100, 4), [0, 33, 66, 99]);
-        assert_eq!(spread(5, 1), [0]);
     }
 }

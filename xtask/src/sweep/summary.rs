@@ -83,8 +83,8 @@ pub fn table(rows: &[Row]) -> String {
         text += "|\n";
         if index == 0 {
             for (column, width) in widths.iter().enumerate() {
-                let dashes = "-".repeat(width + 1);
-                text += &if column < 2 { format!("|{dashes}-") } else { format!("|{dashes}:") };
+                let end = if column < 2 { '-' } else { ':' };
+                let _ = write!(text, "|{}{end}", "-".repeat(width + 1));
             }
             text += "|\n";
         }

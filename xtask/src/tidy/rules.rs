@@ -3,6 +3,7 @@
 
 use super::{Finding, Tree};
 use crate::ci;
+use std::path::Path;
 
 type Rule = fn(&Tree) -> Vec<Finding>;
 
@@ -10,6 +11,7 @@ pub const RULES: [Rule; 8] =
     [heads, sizes, left_open, whitespace, known_paths, test_command, top_level, ci_calls_ci];
 
 const LONGEST: usize = 500;
+const FOR_TESTS: &str = "#[cfg(test)]";
 const ARCHITECTURE: &str = "crates/ARCHITECTURE.md";
 /// Entries of the top level, beside names that begin with a dot.
 const TOP_LEVEL: [&str; 12] = [
@@ -34,7 +36,7 @@ fn found(path: &str, line: usize, message: impl Into<String>) -> Finding {
 }
 
 fn rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
-    tree.texts().filter(|(path, _)| path.ends_with(".rs"))
+    tree.texts().filter(|(path, _)| Path::new(path).extension().is_some_and(|extension| extension == "rs"))
 }
 
 /// Every file opens with what it holds and what it leaves out.
@@ -61,13 +63,16 @@ fn left_open(tree: &Tree) -> Vec<Finding> {
     // Put together here so that this file does not find itself.
     let everywhere = [["todo", "!("], ["unimplemented", "!("], ["dbg", "!("]].map(|words| words.concat());
     let outside_tests = [".unwrap", "()"].concat();
+    let for_tests: Vec<_> = rust(tree).flat_map(|(path, text)| modules_for_tests(path, text)).collect();
     let mut findings = Vec::new();
     for (path, text) in rust(tree) {
-        let mut in_tests = is_test_file(path);
-        for (number, line) in text.lines().enumerate() {
+        let mut in_tests = is_test_file(path) || for_tests.iter().any(|file| file == path);
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((number, line)) = lines.next() {
             let code = line.split("//").next().unwrap_or_default();
-            // By custom the tests of a file come last.
-            in_tests |= code.trim_start().starts_with("#[cfg(test)]");
+            // By custom the tests of a file come last; a mere `mod tests;` is followed by other code.
+            let opens_block = lines.peek().is_some_and(|(_, next)| !next.trim_end().ends_with(';'));
+            in_tests |= code.trim_start().starts_with(FOR_TESTS) && opens_block;
             for needle in &everywhere {
                 if code.contains(needle.as_str()) {
                     findings.push(found(path, number + 1, format!("`{needle}...)` left in the code")));
@@ -83,6 +88,17 @@ fn left_open(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Files that a `mod` under `#[cfg(test)]` names.
+fn modules_for_tests(path: &str, text: &str) -> Vec<String> {
+    let (dir, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = file.trim_end_matches(".rs");
+    let dir = if matches!(stem, "mod" | "lib" | "main") { dir.to_owned() } else { format!("{dir}/{stem}") };
+    let pairs = text.lines().zip(text.lines().skip(1));
+    let marked = pairs.filter(|(line, _)| line.trim() == FOR_TESTS).map(|(_, next)| next.trim());
+    let names = marked.filter_map(|next| next.strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name));
+    names.map(|name| format!("{dir}/{name}.rs")).collect()
 }
 
 fn is_test_file(path: &str) -> bool {
