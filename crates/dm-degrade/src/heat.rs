@@ -5,7 +5,7 @@
 //! grid: nonnegative, symmetric, rows sum to 1, k_a k_b = k_(a+b), uniform stationary law. A grain that walks for tau
 //! has moved by about sigma = sqrt(2 tau) pixels.
 
-use dm_nn::data::SIDE;
+use dm_nn::data::{PIXELS, SIDE};
 
 /// One axis of the kernel, [28, 28] row-major.
 pub type Kernel = [[f32; SIDE]; SIDE];
@@ -78,13 +78,13 @@ impl Heat {
     /// The two-dimensional DCT of `image`, or its inverse.
     fn transform(&self, image: &[f64], inverse: bool) -> Vec<f64> {
         let c = |j: usize, x: usize| if inverse { self.cosines[x][j] } else { self.cosines[j][x] };
-        let mut rows = vec![0.0; SIDE * SIDE];
+        let mut rows = vec![0.0; PIXELS];
         for y in 0..SIDE {
             for j in 0..SIDE {
                 rows[y * SIDE + j] = (0..SIDE).map(|x| c(j, x) * image[y * SIDE + x]).sum();
             }
         }
-        let mut out = vec![0.0; SIDE * SIDE];
+        let mut out = vec![0.0; PIXELS];
         for i in 0..SIDE {
             for y in 0..SIDE {
                 let weight = c(i, y);
@@ -100,24 +100,30 @@ impl Heat {
 /// k h k^T for a symmetric kernel: `h` [784] after both axes have been spread.
 pub fn spread(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
     let rows = spread_columns(kernel, h);
-    let mut out = vec![0.0; SIDE * SIDE];
-    for (row, out) in kernel.iter().zip(out.chunks_exact_mut(SIDE)) {
-        for (&weight, line) in row.iter().zip(rows.chunks_exact(SIDE)) {
-            out.iter_mut().zip(line).for_each(|(o, v)| *o += weight * v);
-        }
+    let (rows, _) = rows.as_chunks::<SIDE>();
+    let mut out = vec![0.0; PIXELS];
+    for (weights, out) in kernel.iter().zip(out.as_chunks_mut().0) {
+        *out = weighted_sum(weights, rows);
     }
     out
 }
 
 /// h k for a symmetric kernel: every row of `h` [784] spread along its columns.
 pub fn spread_columns(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; SIDE * SIDE];
-    for (line, out) in h.chunks_exact(SIDE).zip(out.chunks_exact_mut(SIDE)) {
-        for (&value, row) in line.iter().zip(kernel) {
-            if value != 0.0 {
-                out.iter_mut().zip(row).for_each(|(o, k)| *o += value * k);
-            }
-        }
+    let mut out = vec![0.0; PIXELS];
+    for (line, out) in h.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
+        *out = weighted_sum(line, kernel);
     }
     out
+}
+
+/// The sum of 28 lines, each times its weight.
+fn weighted_sum(weights: &[f32; SIDE], lines: &[[f32; SIDE]]) -> [f32; SIDE] {
+    let mut sum = [0.0; SIDE];
+    for (&weight, line) in weights.iter().zip(lines) {
+        for (sum, value) in sum.iter_mut().zip(line) {
+            *sum += weight * value;
+        }
+    }
+    sum
 }

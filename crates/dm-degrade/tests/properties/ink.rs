@@ -110,7 +110,7 @@ fn grains_stay_where_no_ink_is_in_reach() {
     (x_t[0], x_t[400], x_t[783]) = (3.0, 1.0, 70.0);
     let mut corner = vec![0.0; PIXELS];
     corner[27] = 64.0;
-    for estimate in [vec![0.0; PIXELS], vec![f32::NAN; PIXELS]] {
+    for estimate in [0.0, f32::NAN, f32::INFINITY, 1e-42, 1e-36].map(|h| vec![h; PIXELS]) {
         assert_eq!(ink().bridge(&x_t, &estimate, Level(1000), Level(900), &mut rng(2, 0)).unwrap(), x_t);
     }
     let narrow = Ink::new(

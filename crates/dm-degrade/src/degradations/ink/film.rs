@@ -4,7 +4,7 @@ use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
 
 use super::Ink;
-use super::grains::{cumulate, pick};
+use super::grains::{cumulate, lanes, pick};
 use crate::degradation::Level;
 use crate::error::{Error, Result};
 use crate::{heat, poisson};
@@ -37,7 +37,7 @@ impl Film {
         let mut paths = vec![start];
         for pair in levels.windows(2) {
             let kernel = heat::kernel(ink.tau(pair[1]) - ink.tau(pair[0]));
-            let rows = kernel.map(|row| cumulate(row.into_iter()));
+            let rows = kernel.map(|row| cumulate(lanes(|i| row[i])));
             let mut step = |from: &u16| {
                 let (y, x) = (usize::from(*from) / SIDE, usize::from(*from) % SIDE);
                 (pick(&rows[y], y, rng) * SIDE + pick(&rows[x], x, rng)) as u16
