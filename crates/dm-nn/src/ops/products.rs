@@ -5,6 +5,7 @@
 //! such runs of the product with a run of the output's gradient. Four output channels are computed together, so that a
 //! vector once loaded is used four times.
 
+#![allow(clippy::needless_range_loop, reason = "register arrays read best by index, several at a time")]
 #![allow(unsafe_code, reason = "inner loops over vectors; bounds are fixed by the caller's geometry")]
 
 use pulp::Simd;

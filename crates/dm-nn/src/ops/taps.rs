@@ -76,12 +76,12 @@ impl Patch {
             {
                 let (a, b) = (phase / s, phase % s);
                 for (r, row) in rows.chunks_mut(self.cols * l).enumerate() {
-                    let y = top + (r * s + a) as isize;
-                    if y < 0 || y >= shape.height as isize {
+                    let y = top + (r * s + a).cast_signed();
+                    if y < 0 || y >= shape.height.cast_signed() {
                         row.fill(0.0);
                         continue;
                     }
-                    let source = &plane[y as usize * shape.width * l..][..shape.width * l];
+                    let source = &plane[y.cast_unsigned() * shape.width * l..][..shape.width * l];
                     if s == 1 {
                         let inside = shape.width.min(self.cols - self.left);
                         row[..self.left * l].fill(0.0);
@@ -260,7 +260,7 @@ fn convolve(
     tasks(out, rows).into_par_iter().for_each_init(
         || Buffer::stale(shape.channels * patch.channel() * l),
         |buffer, (b, first, rows)| {
-            let top = (first * geometry.stride) as isize - geometry.padding as isize;
+            let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
             patch.fill(buffer, &x[b * block..][..block], shape, top);
             // SAFETY: each task writes its own rows.
             let out = unsafe { target.at(b * out.channels * out.plane() + first * out.width * l) };
@@ -311,11 +311,11 @@ fn strided_input_gradient(
     // Along one axis, input position s * q + phase meets tap t at gradient position q + (phase + p - t) / s.
     let axis_taps = |phase: usize| -> Vec<(usize, usize)> {
         (0..k)
-            .filter(|t| (phase + p + k * s - t) % s == 0 && phase + p >= *t)
+            .filter(|t| (phase + p + k * s - t).is_multiple_of(s) && phase + p >= *t)
             .map(|t| (t, (phase + p - t) / s))
             .collect()
     };
-    let reach = (s - 1 + p) / s;
+    let reach = p.div_ceil(s);
     let phase_rows = shape.height.div_ceil(s);
     let out = LaneShape { height: phase_rows, width: shape.width.div_ceil(s), ..shape };
     let one = Geometry { kernel: reach + 1, stride: 1, padding: 0 };
@@ -341,7 +341,7 @@ fn strided_input_gradient(
     tasks(out, rows).into_par_iter().for_each_init(
         || Buffer::stale(grad_shape.channels * patch.channel() * l),
         |buffer, (n, first, rows)| {
-            patch.fill(buffer, &grad[n * block..][..block], grad_shape, first as isize);
+            patch.fill(buffer, &grad[n * block..][..block], grad_shape, first.cast_signed());
             for (a, b, weights, offsets) in &packed {
                 let sweep = Sweep {
                     offsets: offsets.clone(),
@@ -396,7 +396,7 @@ pub(super) fn weight_gradient(
             let mut sums = vec![[0.0; OUT]; out.div_ceil(OUT) * steps];
             let mut buffer = Buffer::stale(shape.channels * patch.channel() * l);
             for (b, first, rows) in tasks.iter().copied() {
-                let top = (first * geometry.stride) as isize - geometry.padding as isize;
+                let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
                 patch.fill(&mut buffer, &x[b * block..][..block], shape, top);
                 let runs = Runs {
                     rows,

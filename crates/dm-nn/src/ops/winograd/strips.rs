@@ -3,6 +3,7 @@
 //! The pass along columns is shared by neighbouring tiles, so it runs over the whole segment into a buffer on the
 //! stack; the pass along rows then reads each tile's columns from it.
 
+#![allow(clippy::needless_range_loop, reason = "register arrays read best by index, several at a time")]
 #![allow(unsafe_code, reason = "loops over vectors in buffers; bounds come from the plan")]
 
 use pulp::{Simd, WithSimd};
@@ -229,7 +230,7 @@ impl Backward<'_> {
                             let slot = from.add(segment.tail_slot * l);
                             match self.tail {
                                 Some(2) => {
-                                    self.tile::<S, 2>(simd, slot, &mut buffer.0[i], segment.full * TILE)
+                                    self.tile::<S, 2>(simd, slot, &mut buffer.0[i], segment.full * TILE);
                                 }
                                 _ => self.tile::<S, 3>(simd, slot, &mut buffer.0[i], segment.full * TILE),
                             }

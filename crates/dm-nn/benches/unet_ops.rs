@@ -1,0 +1,67 @@
+//! The operations of the U-Net at its own shapes, batch 128: forward, and forward with backward.
+
+use std::hint::black_box;
+
+use candle_core::{Device, Result, Tensor, Var};
+use criterion::{Criterion, criterion_group, criterion_main};
+use dm_nn::planes::Planes;
+
+const BATCH: usize = 128;
+
+fn values(shape: &[usize]) -> Result<Var> {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| ((i * 7919 % 1009) as f32 / 504.5 - 1.0) * 0.1).collect();
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)
+}
+
+/// Benches `op` on planes of `channels` x `size` x `size`; the step includes entering and leaving the lane layout.
+fn bench(
+    c: &mut Criterion,
+    name: &str,
+    channels: usize,
+    size: usize,
+    op: impl Fn(&Planes) -> Result<Planes>,
+) -> Result<()> {
+    let x = values(&[BATCH, channels, size, size])?;
+    let planes = Planes::enter(&x.as_tensor().detach())?;
+    let mut group = c.benchmark_group(name);
+    group.sample_size(10);
+    group.bench_function("forward", |b| b.iter(|| black_box(op(&planes).is_ok())));
+    let step = || op(&Planes::enter(&x)?)?.leave()?.sum_all()?.backward();
+    group.bench_function("step", |b| b.iter(|| black_box(step().is_ok())));
+    group.finish();
+    Ok(())
+}
+
+fn all(c: &mut Criterion) -> Result<()> {
+    for (i, o, size) in
+        [(1, 32, 28), (32, 32, 28), (96, 32, 28), (64, 64, 14), (128, 64, 14), (64, 64, 7), (32, 1, 28)]
+    {
+        let (w, b) = (values(&[o, i, 3, 3])?, values(&[o])?);
+        bench(c, &format!("conv3x3 {i}->{o} @{size}"), i, size, |x| x.conv(&w, &b))?;
+    }
+    for (channels, size) in [(32, 28), (64, 14)] {
+        let (w, b) = (values(&[channels, channels, 3, 3])?, values(&[channels])?);
+        bench(c, &format!("stride2 {channels} @{size}"), channels, size, |x| x.conv_stride2(&w, &b))?;
+    }
+    for (i, o, size) in [(96, 32, 28), (128, 64, 14)] {
+        let (w, b) = (values(&[o, i, 1, 1])?, values(&[o])?);
+        bench(c, &format!("conv1x1 {i}->{o} @{size}"), i, size, |x| x.conv(&w, &b))?;
+    }
+    for (channels, size) in [(32, 28), (96, 28), (64, 14), (64, 7)] {
+        let (gamma, beta) = (values(&[channels])?, values(&[channels])?);
+        let norm = |x: &Planes| x.group_norm_silu(8, &gamma, &beta, 1e-5);
+        bench(c, &format!("group_norm_silu {channels} @{size}"), channels, size, norm)?;
+    }
+    bench(c, "upsample2 64 @14", 64, 14, Planes::upsample2)?;
+    bench(c, "concat 64+64 @14", 64, 14, |x| x.concat(x))
+}
+
+fn run(c: &mut Criterion) {
+    if let Err(error) = all(c) {
+        panic!("bench: {error}");
+    }
+}
+
+criterion_group!(benches, run);
+criterion_main!(benches);
