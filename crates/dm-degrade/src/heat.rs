@@ -65,7 +65,7 @@ impl Default for Heat {
 }
 
 impl Heat {
-    /// Multiplies every mode of `image` [784] by `gain(lambda_row + lambda_column)`: any function of the Laplacian.
+    /// Multiplies every mode of `image` `[784]` by `gain(lambda_row + lambda_column)`: any function of the Laplacian.
     pub fn filter(&self, image: &[f32], gain: impl Fn(f64) -> f64) -> Vec<f32> {
         let image: Vec<f64> = image.iter().map(|&v| f64::from(v)).collect();
         let mut modes = self.transform(&image, false);
@@ -97,7 +97,7 @@ impl Heat {
     }
 }
 
-/// k h k^T for a symmetric kernel: `h` [784] after both axes have been spread.
+/// k h k^T for a symmetric kernel: `h` `[784]` after both axes have been spread.
 pub fn spread(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
     let rows = spread_columns(kernel, h);
     let (rows, _) = rows.as_chunks::<SIDE>();
@@ -108,7 +108,7 @@ pub fn spread(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
     out
 }
 
-/// h k for a symmetric kernel: every row of `h` [784] spread along its columns.
+/// h k for a symmetric kernel: every row of `h` `[784]` spread along its columns.
 pub fn spread_columns(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; PIXELS];
     for (line, out) in h.as_chunks().0.iter().zip(out.as_chunks_mut().0) {

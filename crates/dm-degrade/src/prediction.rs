@@ -43,7 +43,7 @@ impl Prediction {
         if fits { Ok(()) } else { Err(Error::invalid("objective.prediction", found(), needs)) }
     }
 
-    /// The estimate of the state at level 0 from the network's output for the state `x_t`, both [784].
+    /// The estimate of the state at level 0 from the network's output for the state `x_t`, both `[784]`.
     pub fn restore(
         self,
         degradation: &dyn Degradation,

@@ -30,7 +30,7 @@ pub struct NetworkRestorer<'a> {
     pub device: &'a Device,
 }
 
-/// The network's inputs for a batch of states: images [n, channels, 28, 28] and times t/T [n].
+/// The network's inputs for a batch of states: images `[n, channels, 28, 28]` and times t/T `[n]`.
 ///
 /// # Errors
 /// If the tensor library fails.

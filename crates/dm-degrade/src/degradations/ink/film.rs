@@ -53,7 +53,7 @@ impl Film {
         self.paths.len()
     }
 
-    /// Grain counts [784] of frame `i`.
+    /// Grain counts `[784]` of frame `i`.
     ///
     /// # Panics
     /// If `i` is not below [`Self::frames`].
