@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dm_degrade::degradation::Degradation;
 use dm_degrade::{DegradationConfig, Prediction, SamplerKind};
+use dm_nn::data::Images;
 use dm_nn::nets::NetworkConfig;
 use dm_nn::rng::Seed;
 use serde::{Deserialize, Serialize};
@@ -230,6 +231,24 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// Checks the fields that depend on the training images; returns how many of them are used.
+    ///
+    /// # Errors
+    /// More images than there are, or fewer than a batch.
+    pub fn check_data(&self, train: &Images) -> Result<usize> {
+        let TrainingConfig { images, batch, .. } = self.training;
+        let used = if images == 0 { train.len() } else { images };
+        if used > train.len() {
+            return Err(Error::invalid("training.images", images, format!("at most {}", train.len())));
+        }
+        if used < batch {
+            return Err(Error::invalid("training.batch", batch, format!("at most {used} images")));
+        }
+        Ok(used)
     }
 }
 

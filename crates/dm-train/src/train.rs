@@ -69,7 +69,7 @@ impl State {
         let network = config.network.build(inputs, 1, params.trainable())?;
         let mut average = (config.training.ema_decay > 0.0).then(|| params.deep_copy()).transpose()?;
         let evaluation = config.network.build(inputs, 1, average.as_mut().unwrap_or(&mut params).frozen())?;
-        let images = train_images(config, &data.train)?;
+        let images = config.check_data(&data.train)?;
         let steps_per_epoch = (images / config.training.batch) as u64;
         let optimizer = Adam::new(&config.optimizer, steps_per_epoch * config.training.epochs, &params)?;
         Ok(Self {
@@ -164,22 +164,6 @@ impl State {
     }
 }
 
-/// Number of training images the config uses.
-fn train_images(config: &Config, train: &Images) -> Result<usize> {
-    let images = if config.training.images == 0 { train.len() } else { config.training.images };
-    if images > train.len() {
-        return Err(Error::invalid("training.images", images, format!("at most {}", train.len())));
-    }
-    if images < config.training.batch {
-        return Err(Error::invalid(
-            "training.batch",
-            config.training.batch,
-            format!("at most {images} images"),
-        ));
-    }
-    Ok(images)
-}
-
 fn gather(totals: &mut Totals, levels: &[Level], steps: usize, losses: &Tensor) -> Result<()> {
     let losses = losses.to_vec1::<f32>()?;
     levels.iter().zip(losses).for_each(|(level, loss)| totals.add(level.0, steps, f64::from(loss)));
@@ -199,7 +183,7 @@ pub fn train(
 ) -> Result<bool> {
     let mut tell = |event: &Event<'_>| observers.iter_mut().try_for_each(|o| o.observe(event));
     let (total, steps) = (state.total_steps(), state.degradation.steps());
-    let images = train_images(&state.config, &data.train)?;
+    let images = state.config.check_data(&data.train)?;
     let mut order = (u64::MAX, Vec::new());
     tell(&Event::Start { state })?;
     while state.step < total {

@@ -49,6 +49,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let folder = args.run.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     let device = device::open(args.device)?;
     let data = Dataset::read(&locate::data(args.data.as_ref().unwrap_or(&config.data.dir)))?;
+    config.check_data(&data.train)?;
     let run = Run::open(&folder, &config, args.resume, git_revision())?;
     if is_complete(&folder) {
         terminal.line(format!("{} is complete", folder.display()));

@@ -1,0 +1,121 @@
+//! From a config to images through the binary: training, interruption, sampling, and what a sample depends on.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::{arg, dm, ok, small_config};
+use dm_nn::data::{PIXELS, sheet};
+
+#[test]
+fn train_then_sample_for_both_degradations() {
+    for (degradation, prediction) in [("gaussian", "v"), ("ink", "conserving")] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = small_config(dir.path(), degradation, prediction);
+        let out = ok(dir.path(), &["train", arg(&config)]);
+        assert!(out.contains("runs/small: 8 steps"), "{out}");
+        let run = dir.path().join("runs/small");
+        for name in
+            ["config.toml", "manifest.json", "metrics.jsonl", "checkpoint.safetensors", "model.safetensors"]
+        {
+            assert!(run.join(name).is_file(), "{name}");
+        }
+        assert!(run.join("samples/epoch-0002.png").is_file());
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+        assert_eq!((&manifest["status"], &manifest["steps_done"]), (&"complete".into(), &8.into()));
+
+        let out = ok(dir.path(), &["sample", "runs/small", "-n", "5", "--seed", "9", "--strip", "--show"]);
+        assert!(out.contains("5 images, 5 evaluations each, sampler bridge, seed 9"), "{out}");
+        assert!(out.contains('▀'));
+        assert!(dir.path().join("out/grid.png").is_file() && dir.path().join("out/strip.png").is_file());
+        let images = sheet::read(&dir.path().join("out/images.safetensors")).unwrap();
+        assert_eq!(images.len(), 5 * PIXELS);
+        assert!(images.iter().any(|&p| p != images[0]), "a blank page");
+
+        let info = ok(dir.path(), &["info", "runs/small"]);
+        assert!(info.contains(&format!("kind = \"{degradation}\"")), "{info}");
+        ok(dir.path(), &["degrade", "runs/small", "--data", arg(&common::root().join("data/mnist"))]);
+        assert!(dir.path().join("degrade.png").is_file());
+        assert!(ok(dir.path(), &["train", arg(&config), "--resume"]).contains("is complete"));
+    }
+}
+
+#[test]
+fn an_image_depends_on_its_seed_and_number_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for (degradation, prediction, sampler) in [
+        ("gaussian", "eps", "bridge"),
+        ("gaussian", "v", "prince"),
+        ("ink", "free", "bridge"),
+        ("ink", "free", "cold"),
+    ] {
+        let config = small_config(dir.path(), degradation, prediction);
+        let run = format!("{degradation}-{prediction}");
+        if !dir.path().join(&run).exists() {
+            ok(dir.path(), &["train", arg(&config), "--run", &run, "--set", "training.epochs=1"]);
+        }
+        let draw = |n: &str, batch: &str, threads: &str| {
+            let mut command = assert_cmd::Command::cargo_bin("dm").unwrap();
+            command.current_dir(dir.path()).env("RAYON_NUM_THREADS", threads);
+            let args = ["sample", &run, "-n", n, "--batch", batch, "--sampler", sampler, "--out", "drawn"];
+            command.args(args).assert().success();
+            sheet::read(&dir.path().join("drawn/images.safetensors")).unwrap()
+        };
+        let whole = draw("21", "256", "2");
+        assert_eq!(whole.len(), 21 * PIXELS);
+        assert!(whole == draw("21", "4", "1"), "{run} {sampler}: batches of 4 on one thread differ");
+        assert!(whole[..5 * PIXELS] == draw("5", "3", "4"), "{run} {sampler}: five of them differ");
+    }
+}
+
+#[test]
+fn a_killed_run_continues_to_the_same_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), "ink", "conserving");
+    let epochs = ["--set", "training.epochs=40", "--set", "training.grid=0"];
+    ok(dir.path(), &[&["train", arg(&config), "--run", "whole"], &epochs[..]].concat());
+    let metrics = dir.path().join("killed/metrics.jsonl");
+    let args = [&["train", arg(&config), "--run", "killed", "--resume"], &epochs[..]].concat();
+    // SIGKILL as soon as some steps are on the disk.
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("dm"))
+        .current_dir(dir.path())
+        .args(&args)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while fs::read_to_string(&metrics).unwrap_or_default().lines().count() < 7 {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    ok(dir.path(), &args);
+    let model = |run: &str| fs::read(dir.path().join(run).join("model.safetensors")).unwrap();
+    assert!(model("whole") == model("killed"));
+}
+
+#[test]
+fn help_and_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in ["train", "sample", "degrade", "import", "info", "data"] {
+        assert!(ok(dir.path(), &[command, "--help"]).contains("Usage: dm"), "{command}");
+    }
+    let list = ok(dir.path(), &["degrade", "--list"]);
+    assert!(list.contains("gaussian") && list.contains("ink"));
+    let check = ok(dir.path(), &["data", "check", arg(&common::root().join("data/mnist"))]);
+    assert!(check.contains("MNIST, byte for byte"));
+    assert_eq!(dm(dir.path(), &["paint"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_notebooks_checkpoint_is_imported_and_sampled() {
+    let dir = tempfile::tempdir().unwrap();
+    let checkpoint = common::root().join("crates/dm-train/tests/fixtures/starter_joint.pth");
+    ok(dir.path(), &["import", arg(&checkpoint), "--out", "m.safetensors"]);
+    let out = ok(dir.path(), &["sample", "m.safetensors", "-n", "2"]);
+    assert!(out.contains("2 images, 30 evaluations each, sampler prince"), "{out}");
+}
