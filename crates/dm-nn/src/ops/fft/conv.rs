@@ -206,6 +206,7 @@ impl CustomOp3 for Conv {
 
         let mut y_spectra = Buffer::stale(blocks * y_len);
         let need_x = x.track_op();
+        let kernels = if need_x { kernels.transposed() } else { kernels };
         let mut x_grad = Buffer::stale(if need_x { self.shape.len() } else { 0 });
         let x_planes: Vec<Option<&mut [f32]>> = if need_x {
             x_grad.chunks_exact_mut(self.shape.channels * self.shape.plane()).map(Some).collect()

@@ -9,8 +9,9 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::super::pool::Buffer;
 use super::super::simd::sum4;
-use super::super::vector::F;
+use super::super::vector::{F, inlined};
 use super::transform::BINS;
 use super::weights::KernelSpectra;
 
@@ -39,7 +40,7 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let KernelSpectra { inputs, outputs, .. } = *self.kernels;
-        multiply::<S, true>(simd, self.x, self.y, self.kernels, (inputs, outputs), (outputs, 1));
+        multiply::<S, true>(simd, self.x, self.y, self.kernels, (inputs, outputs));
     }
 }
 
@@ -47,7 +48,7 @@ impl WithSimd for Forward<'_> {
 pub(crate) struct Backward<'a> {
     /// Spectrum of the outputs' gradient.
     pub y: &'a [f32],
-    /// Spectra of the kernels.
+    /// Spectra of the kernels, [`KernelSpectra::transposed`].
     pub kernels: &'a KernelSpectra,
     /// Spectrum of the inputs' gradient; overwritten.
     pub x: &'a mut [f32],
@@ -58,11 +59,11 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let KernelSpectra { inputs, outputs, .. } = *self.kernels;
-        multiply::<S, false>(simd, self.y, self.x, self.kernels, (outputs, inputs), (1, outputs));
+        multiply::<S, false>(simd, self.y, self.x, self.kernels, (outputs, inputs));
     }
 }
 
-/// `to[o] = sum over i of from[i] * w[i * stride.0 + o * stride.1]` (conjugated with `CONJ`) for every bin.
+/// `to[o] = sum over i of from[i] * w[i * outputs + o]` (conjugated with `CONJ`) for every bin.
 #[inline(always)]
 fn multiply<S: Simd, const CONJ: bool>(
     simd: S,
@@ -70,71 +71,90 @@ fn multiply<S: Simd, const CONJ: bool>(
     to: &mut [f32],
     kernels: &KernelSpectra,
     (inputs, outputs): (usize, usize),
-    strides: (usize, usize),
 ) {
     let from = S::as_simd_f32s(from).0;
     let to = S::as_mut_simd_f32s(to).0;
     assert!(from.len() == 2 * inputs * BINS && to.len() == 2 * outputs * BINS);
     assert!(kernels.data.len() == BINS * 2 * kernels.pairs && inputs * outputs <= kernels.pairs);
+    // Eight outputs at a time need 16 registers for the sums alone.
+    let wide = if S::REGISTER_COUNT > 16 { outputs / 8 * 8 } else { 0 };
     for bin in 0..BINS {
-        let w = &kernels.data[bin * 2 * kernels.pairs..][..2 * kernels.pairs];
-        for first in (0..outputs).step_by(GROUP) {
-            let size = GROUP.min(outputs - first);
-            let to = &mut to[2 * (first * BINS + bin * size)..][..2 * size];
-            let w = Weights { values: w, pairs: kernels.pairs, first: first * strides.1, strides };
-            match size {
-                4 => tile::<S, 4, CONJ>(simd, from, inputs, bin, w, to),
-                3 => tile::<S, 3, CONJ>(simd, from, inputs, bin, w, to),
-                2 => tile::<S, 2, CONJ>(simd, from, inputs, bin, w, to),
-                _ => tile::<S, 1, CONJ>(simd, from, inputs, bin, w, to),
+        let values = &kernels.data[bin * 2 * kernels.pairs..][..2 * kernels.pairs];
+        let tile_at = inlined(
+            #[inline(always)]
+            |first: usize| Tile { bin, inputs, values, first, outputs },
+        );
+        for first in (0..wide).step_by(8) {
+            tile::<S, 8, CONJ>(simd, from, tile_at(first), to);
+        }
+        for first in (wide..outputs).step_by(GROUP) {
+            match outputs - first {
+                1 => tile::<S, 1, CONJ>(simd, from, tile_at(first), to),
+                2 => tile::<S, 2, CONJ>(simd, from, tile_at(first), to),
+                3 => tile::<S, 3, CONJ>(simd, from, tile_at(first), to),
+                _ => tile::<S, 4, CONJ>(simd, from, tile_at(first), to),
             }
         }
     }
 }
 
-/// The kernels' numbers of one bin, as one tile sees them.
+/// Some outputs of one bin.
 #[derive(Clone, Copy)]
-struct Weights<'a> {
-    values: &'a [f32],
-    pairs: usize,
+struct Tile<'a> {
+    bin: usize,
+    inputs: usize,
+    outputs: usize,
+    /// First output.
     first: usize,
-    strides: (usize, usize),
+    /// The kernels' numbers of this bin: real parts, then imaginary parts.
+    values: &'a [f32],
 }
 
 #[inline(always)]
 fn tile<S: Simd, const T: usize, const CONJ: bool>(
     simd: S,
     from: &[S::f32s],
-    inputs: usize,
-    bin: usize,
-    w: Weights<'_>,
+    tile: Tile<'_>,
     to: &mut [S::f32s],
 ) {
+    let Tile { bin, inputs, values, first, outputs } = tile;
+    let pairs = values.len() / 2;
     let mut sums = [(F::zero(simd), F::zero(simd)); T];
-    for first in (0..inputs).step_by(GROUP) {
-        let size = GROUP.min(inputs - first);
-        let group = &from[2 * (first * BINS + bin * size)..][..2 * size];
-        for i in 0..size {
-            let (re, im) = (F(simd, group[2 * i]), F(simd, group[2 * i + 1]));
-            let at = w.first + (first + i) * w.strides.0;
-            for (t, sum) in sums.iter_mut().enumerate() {
-                let pair = at + t * w.strides.1;
-                debug_assert!(pair < w.pairs);
-                // SAFETY: pair < inputs * outputs <= pairs, and `values` has 2 * pairs elements (asserted by the caller).
-                let (wr, wi) =
-                    unsafe { (*w.values.get_unchecked(pair), *w.values.get_unchecked(w.pairs + pair)) };
-                let (wr, wi) = (F::splat(simd, wr), F::splat(simd, wi));
-                if CONJ {
-                    *sum = (im.mul_add(wi, re.mul_add(wr, sum.0)), re.neg_mul_add(wi, im.mul_add(wr, sum.1)));
-                } else {
-                    *sum = (im.neg_mul_add(wi, re.mul_add(wr, sum.0)), re.mul_add(wi, im.mul_add(wr, sum.1)));
-                }
+    let add = |sums: &mut [(F<S>, F<S>); T], x: &[S::f32s], input: usize| {
+        let (re, im) = (F(simd, x[0]), F(simd, x[1]));
+        let at = first + input * outputs;
+        for (t, sum) in sums.iter_mut().enumerate() {
+            let pair = at + t;
+            debug_assert!(pair < pairs);
+            // SAFETY: pair < inputs * outputs <= pairs, and `values` has 2 * pairs elements (asserted by `multiply`).
+            let (wr, wi) = unsafe { (*values.get_unchecked(pair), *values.get_unchecked(pairs + pair)) };
+            let (wr, wi) = (F::splat(simd, wr), F::splat(simd, wi));
+            if CONJ {
+                *sum = (im.mul_add(wi, re.mul_add(wr, sum.0)), re.neg_mul_add(wi, im.mul_add(wr, sum.1)));
+            } else {
+                *sum = (im.neg_mul_add(wi, re.mul_add(wr, sum.0)), re.mul_add(wi, im.mul_add(wr, sum.1)));
             }
         }
+    };
+    let full = inputs / GROUP * GROUP;
+    for group in (0..full).step_by(GROUP) {
+        let x = &from[2 * (group * BINS + bin * GROUP)..][..2 * GROUP];
+        for i in 0..GROUP {
+            add(&mut sums, &x[2 * i..2 * i + 2], group + i);
+        }
     }
-    for (t, (re, im)) in sums.into_iter().enumerate() {
-        to[2 * t] = re.1;
-        to[2 * t + 1] = im.1;
+    let rest = inputs - full;
+    for i in 0..rest {
+        add(&mut sums, &from[2 * (full * BINS + bin * rest + i)..][..2], full + i);
+    }
+    for (chunk, sums) in sums.chunks(GROUP).enumerate() {
+        let first = first + chunk * GROUP;
+        let size = GROUP.min(outputs - first);
+        let to = &mut to[2 * (first * BINS + bin * size)..][..2 * size];
+        for (to, (re, im)) in to.chunks_exact_mut(2).zip(sums) {
+            to[0] = re.1;
+            to[1] = im.1;
+        }
     }
 }
 
@@ -161,37 +181,36 @@ impl WithSimd for WeightGradient<'_> {
         let (inputs, outputs) = self.channels;
         let x = S::as_simd_f32s(self.x).0;
         let y = S::as_simd_f32s(self.y).0;
-        let (block_x, block_y) = (2 * inputs * BINS, 2 * outputs * BINS);
-        let blocks = x.len() / block_x;
-        assert!(x.len() == blocks * block_x && y.len() == blocks * block_y && inputs * outputs <= self.pairs);
-        for (n, out) in self.out.chunks_exact_mut(2 * self.pairs).enumerate() {
+        let blocks = x.len() / (2 * inputs * BINS);
+        assert!(x.len() == blocks * 2 * inputs * BINS && y.len() == blocks * 2 * outputs * BINS);
+        assert!(inputs * outputs <= self.pairs);
+        // One bin of all blocks, gathered: the loops below read it many times.
+        let mut x_bin = Buffer::stale(blocks * 2 * inputs * S::F32_LANES);
+        let mut y_bin = Buffer::stale(blocks * 2 * outputs * S::F32_LANES);
+        let x_bin = S::as_mut_simd_f32s(&mut x_bin).0;
+        let y_bin = S::as_mut_simd_f32s(&mut y_bin).0;
+        let pairs = self.pairs;
+        for (n, out) in self.out.chunks_exact_mut(2 * pairs).enumerate() {
             let bin = self.bin + n;
             assert!(bin < BINS);
+            gather::<_, 2>(x, x_bin, bin, blocks, inputs);
+            gather::<_, GROUP>(y, y_bin, bin, blocks, outputs);
             for i in (0..inputs).step_by(2) {
+                let height = 2.min(inputs - i);
+                let x = &x_bin[2 * i * blocks..][..2 * height * blocks];
                 for o in (0..outputs).step_by(GROUP) {
-                    let (width, height) = (GROUP.min(outputs - o), 2.min(inputs - i));
-                    let size_x = GROUP.min(inputs - i / GROUP * GROUP);
-                    let x = Side {
-                        values: x,
-                        start: 2 * (i / GROUP * GROUP * BINS + bin * size_x + i % GROUP),
-                        block: block_x,
-                    };
-                    let y = Side { values: y, start: 2 * (o * BINS + bin * width), block: block_y };
-                    let at = i * outputs + o;
-                    let pairs = self.pairs;
+                    let width = GROUP.min(outputs - o);
+                    let y = &y_bin[2 * o * blocks..][..2 * width * blocks];
+                    let at = (i * outputs + o, outputs, pairs);
                     match (height, width) {
-                        (2, 4) => outer::<S, 2, 4>(simd, x, y, blocks, (at, outputs, pairs), out),
-                        (1, 4) => outer::<S, 1, 4>(simd, x, y, blocks, (at, outputs, pairs), out),
-                        _ => {
-                            for h in 0..height {
-                                for w in 0..width {
-                                    let x = Side { start: x.start + 2 * h, ..x };
-                                    let y = Side { start: y.start + 2 * w, ..y };
-                                    let at = at + h * outputs + w;
-                                    outer::<S, 1, 1>(simd, x, y, blocks, (at, outputs, pairs), out);
-                                }
-                            }
-                        }
+                        (2, 4) => outer::<S, 2, 4>(simd, x, y, at, out),
+                        (2, 3) => outer::<S, 2, 3>(simd, x, y, at, out),
+                        (2, 2) => outer::<S, 2, 2>(simd, x, y, at, out),
+                        (2, _) => outer::<S, 2, 1>(simd, x, y, at, out),
+                        (_, 4) => outer::<S, 1, 4>(simd, x, y, at, out),
+                        (_, 3) => outer::<S, 1, 3>(simd, x, y, at, out),
+                        (_, 2) => outer::<S, 1, 2>(simd, x, y, at, out),
+                        _ => outer::<S, 1, 1>(simd, x, y, at, out),
                     }
                 }
             }
@@ -199,35 +218,34 @@ impl WithSimd for WeightGradient<'_> {
     }
 }
 
-/// One operand of the weight gradient: vectors from `start` on, `block` apart.
-struct Side<'a, V> {
-    values: &'a [V],
-    start: usize,
-    block: usize,
-}
-
-impl<V> Clone for Side<'_, V> {
-    fn clone(&self) -> Self {
-        *self
+/// Copies one bin of all blocks into [channels/T][blocks][T][re, im], the last group smaller if need be.
+#[inline(always)]
+fn gather<V: Copy, const T: usize>(from: &[V], to: &mut [V], bin: usize, blocks: usize, channels: usize) {
+    for first in (0..channels).step_by(T) {
+        let size = T.min(channels - first);
+        let (at, step) = channel_bins(first, channels);
+        let to = to[2 * first * blocks..].chunks_exact_mut(2 * size);
+        for (from, to) in from.chunks_exact(2 * channels * BINS).zip(to) {
+            let from = &from[2 * (at + bin * step)..][..2 * size];
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
+        }
     }
 }
 
-impl<V> Copy for Side<'_, V> {}
-
-/// I x O complex numbers of the weight gradient at one bin, summed over blocks and lanes.
+/// I x O complex numbers of the weight gradient at one bin, summed over blocks and lanes; x and y as [`gather`] left
+/// them.
 #[inline(always)]
 fn outer<S: Simd, const I: usize, const O: usize>(
     simd: S,
-    x: Side<'_, S::f32s>,
-    y: Side<'_, S::f32s>,
-    blocks: usize,
+    x: &[S::f32s],
+    y: &[S::f32s],
     (at, outputs, pairs): (usize, usize, usize),
     out: &mut [f32],
 ) {
     let mut sums = [[(F::zero(simd), F::zero(simd)); O]; I];
-    for block in 0..blocks {
-        let x = &x.values[x.start + block * x.block..][..2 * I];
-        let y = &y.values[y.start + block * y.block..][..2 * O];
+    for (x, y) in x.chunks_exact(2 * I).zip(y.chunks_exact(2 * O)) {
         for (i, sums) in sums.iter_mut().enumerate() {
             let (xr, xi) = (F(simd, x[2 * i]), F(simd, x[2 * i + 1]));
             for (o, sum) in sums.iter_mut().enumerate() {

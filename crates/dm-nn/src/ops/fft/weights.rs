@@ -52,16 +52,55 @@ impl KernelSpectra {
             dispatch(ToSpectrum { taps: &taps, size, work: &mut work, out });
         });
         let mut data = Buffer::stale(pairs * BINS * 2);
-        data.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, out)| {
-            for (group, source) in by_pair.chunks_exact(BINS * 2 * l).enumerate() {
-                let source = source[chunk * BIN_CHUNK * 2 * l..].chunks_exact(l);
-                let targets = out.chunks_exact_mut(pairs);
-                for (target, source) in targets.zip(source) {
-                    target[group * l..][..l].copy_from_slice(source);
-                }
-            }
+        data.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, to)| {
+            let from = &by_pair[chunk * BIN_CHUNK * 2 * l..];
+            dispatch(Gather { from, from_step: l, stride: BINS * 2 * l, to_step: pairs, to });
         });
         Self { data, inputs, outputs, pairs }
+    }
+
+    /// The same spectra with pair (i, o) at o * inputs + i, for products from outputs to inputs.
+    pub fn transposed(&self) -> Self {
+        let Self { inputs, outputs, pairs, .. } = *self;
+        let mut data = Buffer::stale(self.data.len());
+        data.par_chunks_mut(BIN_CHUNK * pairs).zip(self.data.par_chunks(BIN_CHUNK * pairs)).for_each(
+            |(to, from)| {
+                for (to, from) in to.chunks_exact_mut(pairs).zip(from.chunks_exact(pairs)) {
+                    for (o, to) in to.chunks_exact_mut(inputs).take(outputs).enumerate() {
+                        let from = from[o..].iter().step_by(outputs);
+                        to.iter_mut().zip(from).for_each(|(t, f)| *t = *f);
+                    }
+                    to[inputs * outputs..].fill(0.0);
+                }
+            },
+        );
+        Self { data, inputs, outputs, pairs }
+    }
+}
+
+/// Moves vectors between [groups][bins] and [bins][groups] layouts: vector g of row r, at `from[r * from_step +
+/// g * stride]`, goes to `to[r * to_step + g * LANES]`.
+struct Gather<'a> {
+    from: &'a [f32],
+    from_step: usize,
+    stride: usize,
+    to_step: usize,
+    to: &'a mut [f32],
+}
+
+impl WithSimd for Gather<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let l = S::F32_LANES;
+        let from = S::as_simd_f32s(self.from).0;
+        let to = S::as_mut_simd_f32s(self.to).0;
+        for (row, to) in to.chunks_exact_mut(self.to_step / l).enumerate() {
+            let from = from[row * self.from_step / l..].iter().step_by(self.stride / l);
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
+        }
     }
 }
 
@@ -72,9 +111,8 @@ pub(crate) fn kernel_gradient(spectra: &[f32], inputs: usize, outputs: usize, si
     let mut by_pair = vec![0.0; pairs * size * size];
     by_pair.par_chunks_mut(size * size * l).enumerate().for_each(|(group, taps)| {
         let mut spectrum = Buffer::stale(BINS * 2 * l);
-        for (target, source) in spectrum.chunks_exact_mut(l).zip(spectra.chunks_exact(pairs)) {
-            target.copy_from_slice(&source[group * l..][..l]);
-        }
+        let from = &spectra[group * l..];
+        dispatch(Gather { from, from_step: pairs, stride: pairs, to_step: l, to: &mut spectrum });
         let mut work = Buffer::stale(WORK * l);
         dispatch(FromSpectrum { spectrum: &spectrum, size, work: &mut work, taps });
     });
