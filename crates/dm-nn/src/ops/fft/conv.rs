@@ -14,7 +14,7 @@ use super::super::norm_kernels::Moments;
 use super::super::plane_data::PlaneData;
 use super::super::pool::Buffer;
 use super::super::simd::{dispatch, lanes};
-use super::product::{Backward, Forward, WeightGradient, channel_bins};
+use super::product::{Product, WeightGradient, channel_bins};
 use super::transform::{BINS, Extent, POINTS, WORK, forward, inverse};
 use super::weights::{KernelSpectra, kernel_gradient};
 
@@ -78,14 +78,7 @@ fn run_forward(
         let mut scratch = Buffer::stale(if keep { 0 } else { len });
         let x_spectrum = kept.unwrap_or(&mut scratch);
         to_spectra(x, shape, block, x_spectrum);
-        let mut y_spectrum = Buffer::stale(spectrum_len(out.channels));
-        dispatch(Forward { x: x_spectrum, kernels, y: &mut y_spectrum });
-        // A constant plane is 1024 times its value at frequency 0; the inverse multiplies by 1024.
-        for (channel, bias) in bias.iter().enumerate() {
-            let start = channel_bins(channel, out.channels).0 * 2 * lanes();
-            y_spectrum[start..][..lanes()].iter_mut().for_each(|v| *v += bias);
-        }
-        from_spectra(&y_spectrum, out, y, Some(moments));
+        convolve(x_spectrum, kernels, true, Some(bias), out, y, Some(moments));
     });
     (PlaneData::from(y).with_moments(moments), keep.then_some(kept))
 }
@@ -101,15 +94,39 @@ fn to_spectra(x: &PlaneData, shape: LaneShape, block: usize, out: &mut [f32]) {
     }
 }
 
-/// Planes of one block from their spectra, and on request each plane's moments, see [`PlaneData::with_moments`].
-fn from_spectra(spectra: &[f32], shape: LaneShape, planes: &mut [f32], mut moments: Option<&mut [f32]>) {
-    let mut work = Buffer::stale(WORK * lanes());
-    for (channel, plane) in planes.chunks_exact_mut(shape.plane()).enumerate() {
-        let (at, step) = channel_bins(channel, shape.channels);
-        dispatch(Restore { spectra, step, at, work: &mut work, plane, extent: extent(shape) });
-        if let Some(moments) = moments.as_deref_mut() {
-            let out = &mut moments[channel * 2 * lanes()..][..2 * lanes()];
-            dispatch(Moments { plane, out });
+/// Outputs whose spectra are in the making at a time: as many as the second-level cache holds.
+const OUTPUTS: usize = 16;
+
+/// Products and inverse transforms of one block: the planes, and on request each plane's moments, see
+/// [`PlaneData::with_moments`].
+fn convolve(
+    from: &[f32],
+    kernels: &KernelSpectra,
+    conjugate: bool,
+    bias: Option<&[f32]>,
+    shape: LaneShape,
+    planes: &mut [f32],
+    mut moments: Option<&mut [f32]>,
+) {
+    let l = lanes();
+    let mut work = Buffer::stale(WORK * l);
+    let mut scratch = Buffer::stale(spectrum_len(OUTPUTS.min(shape.channels)));
+    for (chunk, planes) in planes.chunks_mut(OUTPUTS * shape.plane()).enumerate() {
+        let first = chunk * OUTPUTS;
+        let count = planes.len() / shape.plane();
+        let spectra = &mut scratch[..spectrum_len(count)];
+        dispatch(Product { from, kernels, conjugate, first, to: spectra });
+        for (channel, plane) in planes.chunks_exact_mut(shape.plane()).enumerate() {
+            let (at, step) = channel_bins(channel, count);
+            if let Some(bias) = bias {
+                // A constant plane is 1024 times its value at frequency 0; the inverse multiplies by 1024.
+                spectra[at * 2 * l..][..l].iter_mut().for_each(|v| *v += bias[first + channel]);
+            }
+            dispatch(Restore { spectra, step, at, work: &mut work, plane, extent: extent(shape) });
+            if let Some(moments) = moments.as_deref_mut() {
+                let out = &mut moments[(first + channel) * 2 * l..][..2 * l];
+                dispatch(Moments { plane, out });
+            }
         }
     }
 }
@@ -206,7 +223,7 @@ impl CustomOp3 for Conv {
 
         let mut y_spectra = Buffer::stale(blocks * y_len);
         let need_x = x.track_op();
-        let kernels = if need_x { kernels.transposed() } else { kernels };
+        let transposed = need_x.then(|| kernels.transposed());
         let mut x_grad = Buffer::stale(if need_x { self.shape.len() } else { 0 });
         let x_planes: Vec<Option<&mut [f32]>> = if need_x {
             x_grad.chunks_exact_mut(self.shape.channels * self.shape.plane()).map(Some).collect()
@@ -216,13 +233,11 @@ impl CustomOp3 for Conv {
         let work = y_spectra.par_chunks_mut(y_len).zip(x_planes).enumerate();
         work.for_each(|(block, (y, x))| {
             to_spectra(&grad, shape, block, y);
-            if let Some(planes) = x {
-                let mut x = Buffer::stale(spectrum_len(inputs));
-                dispatch(Backward { y, kernels: &kernels, x: &mut x });
-                from_spectra(&x, self.shape, planes, None);
+            if let (Some(planes), Some(kernels)) = (x, &transposed) {
+                convolve(y, kernels, false, None, self.shape, planes, None);
             }
         });
-        drop(grad);
+        drop((grad, transposed));
         if need_x {
             self.x.accumulate(x_grad);
         }

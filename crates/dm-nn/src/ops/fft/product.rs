@@ -25,64 +25,54 @@ pub(crate) fn channel_bins(channel: usize, channels: usize) -> (usize, usize) {
     (first * BINS + channel % GROUP, size)
 }
 
-/// Y[o] = sum over i of X[i] * conj(W[i, o]) for every bin: the convolution's forward pass, one lane block.
-pub(crate) struct Forward<'a> {
+/// Y[o] = sum over i of X[i] * W[i, o] for every bin and some outputs of one lane block.
+pub(crate) struct Product<'a> {
     /// Spectrum of the inputs.
-    pub x: &'a [f32],
+    pub from: &'a [f32],
     /// Spectra of the kernels.
     pub kernels: &'a KernelSpectra,
-    /// Spectrum of the outputs; overwritten.
-    pub y: &'a mut [f32],
+    /// Whether W is conjugated: it is going forward, and not (but [`KernelSpectra::transposed`]) going back.
+    pub conjugate: bool,
+    /// The first output.
+    pub first: usize,
+    /// Spectrum of as many outputs as it has room for; overwritten.
+    pub to: &'a mut [f32],
 }
 
-impl WithSimd for Forward<'_> {
+impl WithSimd for Product<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let KernelSpectra { inputs, outputs, .. } = *self.kernels;
-        multiply::<S, true>(simd, self.x, self.y, self.kernels, (inputs, outputs));
+        let Self { from, kernels, first, to, .. } = self;
+        if self.conjugate {
+            multiply::<S, true>(simd, from, kernels, first, to);
+        } else {
+            multiply::<S, false>(simd, from, kernels, first, to);
+        }
     }
 }
 
-/// X[i] = sum over o of Y[o] * W[i, o]: the gradient of the inputs, one lane block.
-pub(crate) struct Backward<'a> {
-    /// Spectrum of the outputs' gradient.
-    pub y: &'a [f32],
-    /// Spectra of the kernels, [`KernelSpectra::transposed`].
-    pub kernels: &'a KernelSpectra,
-    /// Spectrum of the inputs' gradient; overwritten.
-    pub x: &'a mut [f32],
-}
-
-impl WithSimd for Backward<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let KernelSpectra { inputs, outputs, .. } = *self.kernels;
-        multiply::<S, false>(simd, self.y, self.x, self.kernels, (outputs, inputs));
-    }
-}
-
-/// `to[o] = sum over i of from[i] * w[i * outputs + o]` (conjugated with `CONJ`) for every bin.
 #[inline(always)]
 fn multiply<S: Simd, const CONJ: bool>(
     simd: S,
     from: &[f32],
-    to: &mut [f32],
     kernels: &KernelSpectra,
-    (inputs, outputs): (usize, usize),
+    offset: usize,
+    to: &mut [f32],
 ) {
+    let KernelSpectra { inputs, outputs: stride, .. } = *kernels;
     let from = S::as_simd_f32s(from).0;
     let to = S::as_mut_simd_f32s(to).0;
-    assert!(from.len() == 2 * inputs * BINS && to.len() == 2 * outputs * BINS);
-    assert!(kernels.data.len() == BINS * 2 * kernels.pairs && inputs * outputs <= kernels.pairs);
+    let outputs = to.len() / (2 * BINS);
+    assert!(from.len() == 2 * inputs * BINS && offset + outputs <= stride);
+    assert!(kernels.data.len() == BINS * 2 * kernels.pairs && inputs * stride <= kernels.pairs);
     // Eight outputs at a time need 16 registers for the sums alone.
     let wide = if S::REGISTER_COUNT > 16 { outputs / 8 * 8 } else { 0 };
     for bin in 0..BINS {
         let values = &kernels.data[bin * 2 * kernels.pairs..][..2 * kernels.pairs];
         let tile_at = inlined(
             #[inline(always)]
-            |first: usize| Tile { bin, inputs, values, first, outputs },
+            |first: usize| Tile { bin, inputs, outputs, first, values, weight: offset + first, stride },
         );
         for first in (0..wide).step_by(8) {
             tile::<S, 8, CONJ>(simd, from, tile_at(first), to);
@@ -108,6 +98,9 @@ struct Tile<'a> {
     first: usize,
     /// The kernels' numbers of this bin: real parts, then imaginary parts.
     values: &'a [f32],
+    /// The first output's number of the first input, and how far on the next input's is.
+    weight: usize,
+    stride: usize,
 }
 
 #[inline(always)]
@@ -117,16 +110,16 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
     tile: Tile<'_>,
     to: &mut [S::f32s],
 ) {
-    let Tile { bin, inputs, values, first, outputs } = tile;
+    let Tile { bin, inputs, outputs, first, values, weight, stride } = tile;
     let pairs = values.len() / 2;
     let mut sums = [(F::zero(simd), F::zero(simd)); T];
     let add = |sums: &mut [(F<S>, F<S>); T], x: &[S::f32s], input: usize| {
         let (re, im) = (F(simd, x[0]), F(simd, x[1]));
-        let at = first + input * outputs;
+        let at = weight + input * stride;
         for (t, sum) in sums.iter_mut().enumerate() {
             let pair = at + t;
             debug_assert!(pair < pairs);
-            // SAFETY: pair < inputs * outputs <= pairs, and `values` has 2 * pairs elements (asserted by `multiply`).
+            // SAFETY: pair < inputs * stride <= pairs, and `values` has 2 * pairs elements (asserted by `multiply`).
             let (wr, wi) = unsafe { (*values.get_unchecked(pair), *values.get_unchecked(pairs + pair)) };
             let (wr, wi) = (F::splat(simd, wr), F::splat(simd, wi));
             if CONJ {

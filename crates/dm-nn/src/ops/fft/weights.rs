@@ -59,7 +59,7 @@ impl KernelSpectra {
         Self { data, inputs, outputs, pairs }
     }
 
-    /// The same spectra with pair (i, o) at o * inputs + i, for products from outputs to inputs.
+    /// The same spectra with inputs and outputs exchanged.
     pub fn transposed(&self) -> Self {
         let Self { inputs, outputs, pairs, .. } = *self;
         let mut data = Buffer::stale(self.data.len());
@@ -74,7 +74,7 @@ impl KernelSpectra {
                 }
             },
         );
-        Self { data, inputs, outputs, pairs }
+        Self { data, inputs: outputs, outputs: inputs, pairs }
     }
 }
 
