@@ -12,6 +12,9 @@ use super::layer_norm_gelu::layer_norm_gelu_bias;
 
 /// `gelu(layer_norm(conv(x))) + channel_bias`: weight [O, I, k, k], bias [O], gamma and beta [O, H, W] (joint) or [H, W]
 /// (each plane alone), `channel_bias` [B, O].
+///
+/// # Errors
+/// If shapes do not fit, or as [`conv_fft`].
 pub fn conv_norm_gelu(
     x: &LanePlanes,
     weight: &Tensor,

@@ -141,18 +141,29 @@ fn compare(case: Case, sizes: Sizes, seed: u64) {
     let wide = |t: &Tensor| t.to_dtype(DType::F64).expect("f64");
     let p64: Vec<Tensor> = p.iter().map(wide).collect();
     let reference = run(|x, p| case.reference(x, p), case, &wide(&x), &p64, seed);
-    for (i, (ours, reference)) in ours.iter().zip(&reference).enumerate() {
+    let plain = run(|x, p| case.reference(x, p), case, &x, &p, seed);
+    let alone = !sizes.joint || sizes.outputs == 1;
+    for (i, ((mine, plain), reference)) in ours.iter().zip(&plain).zip(&reference).enumerate() {
         let name = ["output", "x", "parameter 1", "2", "3", "4", "5"][i];
-        let error = relative_error(ours, reference);
-        // A bias before a plane's own norm has no effect: its gradient is rounding error over zero.
-        let alone = !sizes.joint || sizes.outputs == 1;
-        let cancels = alone && matches!(case, Case::Block | Case::BlockWithBias) && i == 3;
-        assert!(error < 1e-5 || cancels, "{case:?} {sizes:?}: {name} is off by {error:e}");
+        if i == 3 && alone && matches!(case, Case::Block | Case::BlockWithBias) {
+            // A bias before a plane's own norm has no effect: its gradient is rounding error, small beside beta's.
+            let size = |t: &Tensor| t.sqr()?.sum_all()?.to_scalar::<f32>();
+            let (bias, beta) = (size(mine).expect("size"), size(&ours[5]).expect("size"));
+            assert!(bias < 1e-6 * beta, "{case:?} {sizes:?}: bias {bias:e} beside {beta:e}");
+            continue;
+        }
+        let (error, plain) = (relative_error(mine, reference), relative_error(plain, reference));
+        // A norm is blind to shifts and scales, so with few channels what is left of the gradients before it is a
+        // small difference of large numbers: there no f32 arithmetic does well, and candle's own sets the measure.
+        assert!(
+            error < 1e-5 || error < 4.0 * plain,
+            "{case:?} {sizes:?}: {name} is off by {error:e}, candle {plain:e}"
+        );
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn operations_match_f64_over_generated_shapes(
@@ -168,8 +179,6 @@ proptest! {
         joint: bool,
         seed in 0u64..1000,
     ) {
-        // A norm undoes a scale: one weight per output before it has no gradient to compare.
-        prop_assume!(matches!(case, Case::Conv | Case::Norm) || inputs > 1 || half > 0);
         let sizes = Sizes { batch, inputs, outputs, height, width, kernel: 2 * half + 1, joint };
         compare(case, sizes, seed);
     }

@@ -15,6 +15,9 @@ use super::pool::Buffer;
 use super::simd::{dispatch, lanes};
 
 /// `gelu(layer_norm(x))`; gamma and beta [C, H, W] normalise over (C, H, W), [H, W] each plane alone.
+///
+/// # Errors
+/// If shapes do not fit.
 pub fn layer_norm_gelu(x: &LanePlanes, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<LanePlanes> {
     layer_norm_gelu_bias(x, gamma, beta, None, eps)
 }

@@ -25,6 +25,9 @@ const BIN_CHUNK: usize = 8;
 ///
 /// Exact while nothing wraps around the transform's 32 points: height + k/2 <= 32 and width + k/2 <= 32 (k/2 rounded
 /// down), so up to 29x29 for k = 7.
+///
+/// # Errors
+/// If shapes do not fit, or the planes are larger than that.
 pub fn conv_fft(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
     let (outputs, inputs, size, size_2) = weight.dims4()?;
     let LaneShape { channels, height, width, .. } = x.shape;
