@@ -121,6 +121,9 @@ fn run_folders() {
     refused(dir.path(), &resume, &["checkpoint.safetensors", "safetensors header"]);
 }
 
+/// What becomes of a tensor: name, shape and values, or nothing.
+type Change<'a> = dyn Fn(&str, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)> + 'a;
+
 #[test]
 fn models() {
     let dir = tempfile::tempdir().unwrap();
@@ -132,7 +135,7 @@ fn models() {
         refused(dir.path(), &["sample", "m.safetensors", "-n", "1"], words);
         assert!(!dir.path().join("out").exists(), "something was written");
     };
-    let rewrite = |change: &dyn Fn(&str, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)>| {
+    let rewrite = |change: &Change| {
         let mut file = TensorFile::new(&damaged);
         for key in ["schema", "config", "fitted", "step", "data_sha256"] {
             file.set_metadata(key, whole.metadata(key).unwrap());

@@ -15,7 +15,7 @@ use dm_nn::params::file::TensorFile;
 use dm_nn::params::{Params, pth};
 use dm_nn::rng::Seed;
 
-use crate::config::{Config, ObjectiveConfig, SamplingConfig};
+use crate::config::{Config, DataConfig, ObjectiveConfig, OptimizerConfig, SamplingConfig, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::model;
 
@@ -84,12 +84,12 @@ fn config_of(file: &TensorFile, tables: &TensorFile) -> Result<Config> {
     let config = Config {
         name: "imported".into(),
         seed: Seed(1),
-        data: Default::default(),
+        data: DataConfig::default(),
         network: NetworkConfig::RefCnn(RefCnnConfig { channels, norm }),
         degradation: DegradationConfig::Gaussian(degradation),
         objective: ObjectiveConfig { prediction: Prediction::Eps, last_level: false },
-        optimizer: Default::default(),
-        training: Default::default(),
+        optimizer: OptimizerConfig::default(),
+        training: TrainingConfig::default(),
         sampling: SamplingConfig { sampler: SamplerKind::Prince, steps },
     };
     config.check()?;

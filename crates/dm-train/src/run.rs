@@ -91,7 +91,7 @@ impl Run {
         }
         fs::create_dir_all(folder.join("samples")).map_err(io)?;
         let lock = File::create(folder.join(LOCK)).map_err(io)?;
-        if !fs4::FileExt::try_lock(&lock).is_ok() {
+        if fs4::FileExt::try_lock(&lock).is_err() {
             return Err(Error::config(folder, "another process is training into this folder"));
         }
         write_atomic(&config_file, text.as_bytes())?;

@@ -211,7 +211,7 @@ pub fn train(
         state.step += 1;
         let (step, epoch, images) = (state.step, epoch + 1, batch.levels.len());
         tell(&Event::Step { step, epoch, loss, learning_rate, grad_norm, images, state })?;
-        if state.step % state.steps_per_epoch == 0 {
+        if state.step.is_multiple_of(state.steps_per_epoch) {
             let validation = state.validate(&data.test)?;
             let train = std::mem::take(&mut state.totals);
             tell(&Event::Epoch { epoch, train: &train, validation: &validation, state })?;

@@ -122,34 +122,36 @@ fn training_lowers_the_loss() {
     assert!(epochs[11] < 0.7 * epochs[0], "{epochs:?}");
 }
 
+/// Keeps one pixel of what the finished network restores.
+struct Probe<'a>(&'a Cell<f32>);
+impl Observer for Probe<'_> {
+    fn observe(&mut self, event: &Event<'_>) -> dm_train::Result<()> {
+        if let Event::Complete { state } = event {
+            let (x, t) = dm_degrade::restorer::inputs(
+                &*state.degradation,
+                &[5.0; 784],
+                &[dm_degrade::Level(4)],
+                &Device::Cpu,
+            )?;
+            let y = state.evaluation().forward(&x, &t)?.flatten_all()?.to_vec1::<f32>()?;
+            self.0.set(
+                state.config.objective.prediction.restore(
+                    &*state.degradation,
+                    &[5.0; 784],
+                    dm_degrade::Level(4),
+                    &y,
+                )[100],
+            );
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn a_model_file_rebuilds_the_network() {
     let (data, config) = (common::data(), common::config("ink", "free", "bridge"));
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    struct Probe<'a>(&'a Cell<f32>);
-    impl Observer for Probe<'_> {
-        fn observe(&mut self, event: &Event<'_>) -> dm_train::Result<()> {
-            if let Event::Complete { state } = event {
-                let (x, t) = dm_degrade::restorer::inputs(
-                    &*state.degradation,
-                    &[5.0; 784],
-                    &[dm_degrade::Level(4)],
-                    &Device::Cpu,
-                )?;
-                let y = state.evaluation().forward(&x, &t)?.flatten_all()?.to_vec1::<f32>()?;
-                self.0.set(
-                    state.config.objective.prediction.restore(
-                        &*state.degradation,
-                        &[5.0; 784],
-                        dm_degrade::Level(4),
-                        &y,
-                    )[100],
-                );
-            }
-            Ok(())
-        }
-    }
     let seen = Cell::new(f32::NAN);
     let run = Run::open(&folder, &config, false, None).unwrap();
     let (mut state, _) = run.state(&config, &data, &Device::Cpu).unwrap();

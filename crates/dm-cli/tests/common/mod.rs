@@ -45,14 +45,14 @@ pub fn small_config(dir: &Path, degradation: &str, prediction: &str) -> PathBuf 
     let path = dir.join(format!("{degradation}.toml"));
     let text = format!(
         "name = \"small\"\n\
-         [data]\ndir = {:?}\n\
+         [data]\ndir = '{}'\n\
          [network]\nkind = \"unet\"\nchannels = [8, 8, 8]\ngroups = 4\ntime = 16\n\
          [degradation]\nkind = \"{degradation}\"\nsteps = 20\n\
          [objective]\nprediction = \"{prediction}\"\n\
          [training]\nepochs = 2\nbatch = 8\nimages = 32\nvalidation_images = 16\nlog_every = 1\n\
          checkpoint_every = 2\ngrid = 4\n\
          [sampling]\nsampler = \"bridge\"\nsteps = 5\n",
-        root().join("data/mnist")
+        root().join("data/mnist").display()
     );
     fs::write(&path, text).unwrap();
     path

@@ -10,6 +10,7 @@ use candle_core::{DType, Tensor};
 
 use super::{FILES, SIDE};
 use crate::error::{Error, Result};
+use crate::params::file::write_atomic;
 
 /// Downloads MNIST into `dir` as four gzip IDX files.
 ///
@@ -21,7 +22,7 @@ pub fn fetch(dir: &Path) -> Result<()> {
     let parts = [&set.train_images, &set.train_labels, &set.test_images, &set.test_labels];
     for (name, tensor) in FILES.iter().zip(parts) {
         let path = dir.join(format!("{name}.gz"));
-        super::super::params::file::write_atomic(&path, &pack(tensor).map_err(|e| Error::io(&path, e))?)?;
+        write_atomic(&path, &pack(tensor).map_err(|e| Error::io(&path, e))?)?;
     }
     Ok(())
 }

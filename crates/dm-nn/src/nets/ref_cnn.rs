@@ -85,9 +85,14 @@ impl RefCnnConfig {
 
 /// 0 and 2 pi 1.5^i for i = 0..14.
 pub fn frequencies() -> [f32; FREQUENCIES] {
-    std::array::from_fn(|i| match i {
-        0 => 0.0,
-        i => (std::f64::consts::TAU * 1.5f64.powi(i as i32 - 1)) as f32,
+    let mut phase = std::f64::consts::TAU;
+    std::array::from_fn(|i| {
+        if i == 0 {
+            return 0.0;
+        }
+        let frequency = phase as f32;
+        phase *= 1.5;
+        frequency
     })
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-use super::lanes::{GradSlot, LanePlanes, add_assign, token, token_grad};
+use rayon::prelude::*;
+
+use super::lanes::{CHUNK, GradSlot, LanePlanes, token, token_grad};
 use super::pool::Buffer;
 
 /// a + b.
@@ -13,8 +15,8 @@ pub(crate) fn add(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
         candle_core::bail!("add: {:?} and {:?} differ", a.shape, b.shape);
     }
     let mut sum = Buffer::stale(a.data.len());
-    sum.copy_from_slice(&a.data);
-    add_assign(&mut sum, &b.data);
+    let chunks = sum.par_chunks_mut(CHUNK).zip(a.data.par_chunks(CHUNK)).zip(b.data.par_chunks(CHUNK));
+    chunks.for_each(|((sum, a), b)| sum.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum = a + b));
     let grad = Arc::<GradSlot>::default();
     let op = Add { a: a.grad.clone(), b: b.grad.clone(), out: grad.clone() };
     let token = a.token.apply_op2(&b.token, op)?;
@@ -44,10 +46,8 @@ impl CustomOp2 for Add {
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(grad) = self.out.take() else { return Ok((None, None)) };
-        let mut copy = Buffer::stale(grad.len());
-        copy.copy_from_slice(&grad);
+        self.b.accumulate_copy(&grad);
         self.a.accumulate(grad);
-        self.b.accumulate(copy);
         Ok((token_grad()?, token_grad()?))
     }
 }

@@ -81,6 +81,25 @@ impl GradSlot {
         });
     }
 
+    /// Adds `grad`, which stays the caller's.
+    pub fn accumulate_copy(&self, grad: &[f32]) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = match slot.take() {
+            None => {
+                let mut copy = Buffer::stale(grad.len());
+                let chunks = copy.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK));
+                chunks.for_each(|(copy, grad)| copy.copy_from_slice(grad));
+                copy
+            }
+            Some(sum) => {
+                let mut sum = sum.into_buffer();
+                add_assign(&mut sum, grad);
+                sum
+            }
+        };
+        *slot = Some(sum.into());
+    }
+
     /// Takes what has gathered; `None` if nothing depends on these planes.
     pub fn take(&self) -> Option<Buffer> {
         self.take_data().map(PlaneData::into_buffer)
@@ -92,9 +111,11 @@ impl GradSlot {
     }
 }
 
+/// Floats of an elementwise task: 128 KB, so that its operands stay in L2.
+pub(crate) const CHUNK: usize = 1 << 15;
+
 /// `sum += other`, elementwise, on all threads.
 pub(crate) fn add_assign(sum: &mut [f32], other: &[f32]) {
-    const CHUNK: usize = 1 << 15;
     sum.par_chunks_mut(CHUNK).zip(other.par_chunks(CHUNK)).for_each(|(sum, other)| {
         sum.iter_mut().zip(other).for_each(|(s, o)| *s += o);
     });
