@@ -39,8 +39,7 @@ fn reference_network(c: &mut Criterion) {
     let vars = parameters();
     let tracked: Vec<[Tensor; 4]> =
         vars.iter().map(|b| b.each_ref().map(|v| v.as_tensor().clone())).collect();
-    let frozen: Vec<[Tensor; 4]> =
-        vars.iter().map(|b| b.each_ref().map(|v| v.as_detached_tensor())).collect();
+    let frozen: Vec<[Tensor; 4]> = vars.iter().map(|b| b.each_ref().map(Var::as_detached_tensor)).collect();
     let (x_128, x_256) = (values(&[128, 1, 28, 28]), values(&[256, 1, 28, 28]));
     let mut group = c.benchmark_group("reference blocks");
     group.sample_size(10);

@@ -190,7 +190,10 @@ fn from_lanes(buffer: &[f32], shape: LaneShape) -> Vec<f32> {
 }
 
 impl LanePlanes {
-    /// Enters the layout from a contiguous f32 CPU tensor [B, C, H, W].
+    /// Enters the layout from an f32 CPU tensor [B, C, H, W].
+    ///
+    /// # Errors
+    /// If it is of another rank, type or device.
     pub fn enter(images: &Tensor) -> Result<Self> {
         let (batch, channels, height, width) = images.dims4()?;
         let shape = LaneShape { batch, channels, height, width };
@@ -201,6 +204,9 @@ impl LanePlanes {
     }
 
     /// Leaves the layout: a tensor [B, C, H, W].
+    ///
+    /// # Errors
+    /// If the tensor library fails.
     pub fn leave(&self) -> Result<Tensor> {
         self.token.apply_op1(Leave {
             shape: self.shape,
