@@ -11,7 +11,7 @@ use super::ticks::Scale;
 const MOST_LINES: usize = 4;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
-    let charts: Vec<_> = runs.iter().enumerate().filter_map(|(index, run)| chart(run, index)).collect();
+    let charts: Vec<_> = runs.iter().filter_map(chart).collect();
     let mut page = (!charts.is_empty()).then(|| canvas(charts.len()))?;
     for (place, chart) in charts.iter().enumerate() {
         chart.draw(&mut page, place);
@@ -19,7 +19,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
     Some(page)
 }
 
-fn chart(run: &Run, index: usize) -> Option<Chart<'_>> {
+fn chart(run: &Run) -> Option<Chart<'_>> {
     let rows: Vec<_> = run.metrics.epochs.iter().filter(|row| row.val_loss_by_t.len() > 1).collect();
     let chosen = denser_early(rows.len(), MOST_LINES);
     let lines: Vec<_> = chosen
@@ -32,7 +32,7 @@ fn chart(run: &Run, index: usize) -> Option<Chart<'_>> {
             let strength = 0.35 + 0.65 * (order + 1) as f64 / chosen.len() as f64;
             Line {
                 legend: Some(if order == 0 { format!("epoch {}", row.epoch) } else { row.epoch.to_string() }),
-                colour: shade(index, strength),
+                colour: shade(run.place, strength),
                 width: THICK,
                 dots: true,
                 points: row.val_loss_by_t.iter().enumerate().filter_map(place).collect(),

@@ -14,7 +14,7 @@ const HEADROOM: f64 = 0.6;
 const EPOCHS_TO_CUT: usize = 3;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
-    let charts: Vec<_> = runs.iter().enumerate().filter_map(|(index, run)| chart(run, index)).collect();
+    let charts: Vec<_> = runs.iter().filter_map(chart).collect();
     let mut page = (!charts.is_empty()).then(|| canvas(charts.len()))?;
     for (place, chart) in charts.iter().enumerate() {
         chart.draw(&mut page, place);
@@ -22,7 +22,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
     Some(page)
 }
 
-fn chart(run: &Run, index: usize) -> Option<Chart<'_>> {
+fn chart(run: &Run) -> Option<Chart<'_>> {
     let per_epoch = run.steps_per_epoch;
     let steps: Vec<(f64, f64)> =
         run.metrics.steps.iter().filter_map(|row| Some((row.step as f64 / per_epoch, row.loss?))).collect();
@@ -61,7 +61,7 @@ fn chart(run: &Run, index: usize) -> Option<Chart<'_>> {
         lines: vec![
             line("steps", FAINT, THIN, false, steps),
             line("training", QUIET, 1.6, dots, train),
-            line("validation", &run_colour(index), THICK, dots, validation),
+            line("validation", &run_colour(run.place), THICK, dots, validation),
         ],
     })
 }

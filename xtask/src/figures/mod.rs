@@ -23,18 +23,20 @@ pub struct Run {
     /// What its loss is.
     loss: String,
     folder: PathBuf,
+    /// Its place in the sweep, which decides its colour whether the runs before it are there or not.
+    place: usize,
     steps_per_epoch: f64,
     metrics: Metrics,
 }
 
 impl Run {
-    pub fn read(title: &str, loss: &str, folder: &Path) -> Result<Self> {
+    pub fn read(place: usize, title: &str, loss: &str, folder: &Path) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
         let steps_per_epoch = manifest
             .map_or(1.0, |manifest| manifest.steps_total as f64 / manifest.epochs.max(1) as f64)
             .max(1.0);
         let (title, loss, folder) = (title.to_owned(), loss.to_owned(), folder.to_owned());
-        Ok(Self { title, loss, steps_per_epoch, metrics: Metrics::read(&folder)?, folder })
+        Ok(Self { title, loss, place, steps_per_epoch, metrics: Metrics::read(&folder)?, folder })
     }
 }
 

@@ -55,12 +55,12 @@ impl Scale {
                 return ticks.into_iter().step_by(stride).collect();
             }
         }
-        self.linear_ticks(0.0)
+        self.linear_ticks(3, 0.0)
     }
 
     /// Ticks at whole numbers only, for counts.
     pub fn whole_ticks(self) -> Vec<f64> {
-        self.linear_ticks(1.0)
+        self.linear_ticks(4, 1.0)
     }
 
     fn log_ticks(self, mantissas: &[f64]) -> Vec<f64> {
@@ -69,8 +69,8 @@ impl Scale {
         all.filter(|&tick| tick >= self.low && tick <= self.high).collect()
     }
 
-    /// Multiples of the coarsest of 1, 2, 5, 10, ... times a power of ten that gives three ticks or more.
-    fn linear_ticks(self, finest: f64) -> Vec<f64> {
+    /// Multiples of the coarsest of 1, 2, 5, 10, ... times a power of ten that gives enough ticks.
+    fn linear_ticks(self, fewest: usize, finest: f64) -> Vec<f64> {
         let multiples = |step: f64| -> Vec<f64> {
             let first = (self.low / step - 1e-9).ceil() as i64;
             let last = (self.high / step + 1e-9).floor() as i64;
@@ -78,7 +78,7 @@ impl Scale {
         };
         let power = 10f64.powf((self.high - self.low).log10().floor());
         let steps = [5.0, 2.0, 1.0, 0.5, 0.2, 0.1].map(|nice| (nice * power).max(finest));
-        let enough = steps.into_iter().map(multiples).find(|ticks| ticks.len() >= 3);
+        let enough = steps.into_iter().map(multiples).find(|ticks| ticks.len() >= fewest);
         enough.unwrap_or_else(|| multiples(steps[5]))
     }
 }
@@ -124,7 +124,7 @@ mod tests {
     fn ticks_are_numbers_a_person_would_choose() {
         assert_eq!(labels(&Scale { low: 0.02, high: 1.0, log: true }.ticks()), ["0.03", "0.1", "0.3", "1"]);
         assert_eq!(labels(&Scale::linear(0.0, 1.0).ticks()), ["0", "0.5", "1"]);
-        assert_eq!(labels(&Scale::linear(0.0, 100.0).whole_ticks()), ["0", "50", "100"]);
+        assert_eq!(labels(&Scale::linear(0.0, 100.0).whole_ticks()), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(labels(&Scale::linear(0.0, 3.0).whole_ticks()), ["0", "1", "2", "3"]);
     }
 

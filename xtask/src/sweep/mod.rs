@@ -160,10 +160,12 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
     print!("{}", summary::table(&rows));
     let runs: Vec<_> = all
         .iter()
-        .filter(|job| rows.iter().any(|row| row.run == job.name))
-        .map(|job| figures::Run::read(&job.title, &job.loss, &out.join(&job.name)))
+        .enumerate()
+        .filter(|(_, job)| rows.iter().any(|row| row.run == job.name))
+        .map(|(place, job)| figures::Run::read(place, &job.title, &job.loss, &out.join(&job.name)))
         .collect::<Result<_>>()?;
     let drawn = figures::draw_all(&runs, &out.join("figures"))?;
-    println!("{drawn} figures in {}", out.join("figures").display());
+    let plural = if drawn == 1 { "" } else { "s" };
+    println!("{drawn} figure{plural} in {}", out.join("figures").display());
     Ok(())
 }
