@@ -6,7 +6,7 @@ use dm_degrade::degradation::{Degradation, Key, Level};
 use dm_degrade::prediction::Prediction;
 use dm_nn::data::PIXELS;
 
-/// What the network should have said for one image, [784].
+/// What the network should have said for one image, `[784]`.
 ///
 /// eps: the noise. x0: the state at level 0. v: a eps - b x_0. Intensities: the image itself.
 pub fn target(
@@ -31,7 +31,7 @@ pub fn target(
     }
 }
 
-/// Loss of each image, [B], from the network's output and the targets, both [B, 1, 28, 28].
+/// Loss of each image, `[B]`, from the network's output and the targets, both [B, 1, 28, 28].
 ///
 /// # Errors
 /// If shapes do not fit.

@@ -26,7 +26,7 @@ pub const CLASSES: usize = 10;
 pub struct Images {
     /// Pixels, row-major [n, 28, 28].
     pub pixels: Vec<u8>,
-    /// Labels in 0..10, [n].
+    /// Labels in 0..10, `[n]`.
     pub labels: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ impl Images {
         self.labels.is_empty()
     }
 
-    /// Pixels of image `i`, [784].
+    /// Pixels of image `i`, `[784]`.
     ///
     /// # Panics
     /// If `i` is not below [`Self::len`]; indices come from this set's own length.

@@ -15,9 +15,9 @@ use crate::params::Path;
 pub use ref_cnn::{Norm, RefCnnConfig, frequencies};
 pub use unet::UNetConfig;
 
-/// A network on images with a time: [B, C_in, 28, 28] and [B] to [B, C_out, 28, 28].
+/// A network on images with a time: [B, C_in, 28, 28] and `[B]` to [B, C_out, 28, 28].
 pub trait Network: Send + Sync {
-    /// Runs the network on `x` [B, C_in, 28, 28] at times `t` [B] in [0, 1].
+    /// Runs the network on `x` [B, C_in, 28, 28] at times `t` `[B]` in [0, 1].
     ///
     /// # Errors
     /// If shapes do not fit.

@@ -117,7 +117,7 @@ impl Block {
 }
 
 impl RefCnn {
-    /// [B] times -> [B, C_0], what is added after the first block.
+    /// `[B]` times -> [B, C_0], what is added after the first block.
     fn time_encoding(&self, t: &Tensor) -> Result<Tensor> {
         let phase = t.unsqueeze(1)?.broadcast_mul(&self.frequencies)?;
         let mut h = Tensor::cat(&[phase.sin()?, (phase.cos()? - 1.0)?], 1)?;

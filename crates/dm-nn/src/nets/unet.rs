@@ -169,7 +169,7 @@ impl Attention {
 }
 
 impl UNet {
-    /// [B] times -> [B, time].
+    /// `[B]` times -> [B, time].
     fn embed(&self, t: &Tensor) -> Result<Tensor> {
         let phase = t.unsqueeze(1)?.broadcast_mul(&self.frequencies)?;
         let h = Tensor::cat(&[phase.sin()?, phase.cos()?], 1)?;

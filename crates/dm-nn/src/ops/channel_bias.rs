@@ -72,7 +72,7 @@ impl CustomOp2 for AddChannels {
     }
 }
 
-/// A bias [C] or [B, C] as vectors [block, C rounded up to 4]; zero in padding.
+/// A bias `[C]` or [B, C] as vectors [block, C rounded up to 4]; zero in padding.
 pub(crate) fn bias_planes(bias: &Tensor, shape: LaneShape) -> Result<Buffer> {
     let (l, channels) = (lanes(), shape.channels);
     let padded = channels.next_multiple_of(OUT);

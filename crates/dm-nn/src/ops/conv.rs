@@ -1,6 +1,6 @@
 //! Convolutions as operations of the graph: 3x3, 3x3 with stride 2, and 1x1.
 //!
-//! The bias is [O], or [B, O]: one per image, which is how a time embedding is added at no cost. The arithmetic is in
+//! The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at no cost. The arithmetic is in
 //! [`winograd`](super::winograd) and [`taps`](super::taps).
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::winograd;
 /// Fewest channels on both sides for which the transforms of Winograd's algorithm pay.
 const WINOGRAD_CHANNELS: usize = 8;
 
-/// 3x3 convolution with same padding; `weight` [O, I, 3, 3], `bias` [O] or [B, O].
+/// 3x3 convolution with same padding; `weight` [O, I, 3, 3], `bias` `[O]` or [B, O].
 pub(crate) fn conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
     let (out, inp, ..) = weight.dims4()?;
     let algorithm = if out.min(inp) >= WINOGRAD_CHANNELS {
@@ -33,7 +33,7 @@ pub(crate) fn conv3x3_stride2(x: &LanePlanes, weight: &Tensor, bias: &Tensor) ->
     convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 3, stride: 2, padding: 1 }), 3)
 }
 
-/// 1x1 convolution; `weight` [O, I, 1, 1], `bias` [O] or [B, O].
+/// 1x1 convolution; `weight` [O, I, 1, 1], `bias` `[O]` or [B, O].
 pub(crate) fn conv1x1(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
     convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 1, stride: 1, padding: 0 }), 1)
 }

@@ -10,7 +10,7 @@ use super::fft::conv_fft;
 use super::lanes::LanePlanes;
 use super::layer_norm_gelu::layer_norm_gelu_bias;
 
-/// `gelu(layer_norm(conv(x))) + channel_bias`: weight [O, I, k, k], bias [O], gamma and beta [O, H, W] (joint) or [H, W]
+/// `gelu(layer_norm(conv(x))) + channel_bias`: weight [O, I, k, k], bias `[O]`, gamma and beta [O, H, W] (joint) or [H, W]
 /// (each plane alone), `channel_bias` [B, O].
 ///
 /// # Errors

@@ -23,7 +23,7 @@ enum Repr {
 pub struct ConvNorm<'a> {
     /// Convolution weight [O, I, k, k].
     pub weight: &'a Tensor,
-    /// Convolution bias [O].
+    /// Convolution bias `[O]`.
     pub bias: &'a Tensor,
     /// LayerNorm scale, [O, H, W] (joint) or [H, W] (each plane alone).
     pub gamma: &'a Tensor,
@@ -66,7 +66,7 @@ impl Planes {
         }
     }
 
-    /// Cross-correlation with `weight` [O, I, k, k], padding k/2; `bias` is [O], or [B, O]: one bias per image.
+    /// Cross-correlation with `weight` [O, I, k, k], padding k/2; `bias` is `[O]`, or [B, O]: one bias per image.
     ///
     /// # Errors
     /// If shapes do not fit.
@@ -107,7 +107,7 @@ impl Planes {
         }
     }
 
-    /// SiLU(GroupNorm(x)) with `gamma` and `beta` [C].
+    /// SiLU(GroupNorm(x)) with `gamma` and `beta` `[C]`.
     ///
     /// # Errors
     /// If `groups` does not divide C.

@@ -3,13 +3,13 @@
 
 use candle_core::{D, Result, Tensor};
 
-/// Same-padded convolution; `bias` is [O], or [B, O] for one bias per image.
+/// Same-padded convolution; `bias` is `[O]`, or [B, O] for one bias per image.
 pub(super) fn conv2d(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Tensor> {
     let y = x.conv2d(weight, weight.dim(3)? / 2, stride, 1, 1)?;
     add_channels(&y, bias)
 }
 
-/// x + bias with `bias` [C] or [B, C].
+/// x + bias with `bias` `[C]` or [B, C].
 pub(super) fn add_channels(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let bias = if bias.rank() == 1 { bias.unsqueeze(0)? } else { bias.clone() };
     x.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)
@@ -23,7 +23,7 @@ pub(super) fn layer_norm_gelu(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f6
     normal.broadcast_mul(gamma)?.broadcast_add(beta)?.gelu_erf()
 }
 
-/// GroupNorm over `groups` groups of channels with affine [C], then SiLU.
+/// GroupNorm over `groups` groups of channels with affine `[C]`, then SiLU.
 pub(super) fn group_norm_silu(
     x: &Tensor,
     groups: usize,

@@ -21,7 +21,7 @@ use super::weights::{KernelSpectra, kernel_gradient};
 /// Bins of the weight gradient that one task sums.
 const BIN_CHUNK: usize = 8;
 
-/// Same-padded convolution (cross-correlation): weight [O, I, k, k] with k odd, bias [O].
+/// Same-padded convolution (cross-correlation): weight [O, I, k, k] with k odd, bias `[O]`.
 ///
 /// Exact while nothing wraps around the transform's 32 points: height + k/2 <= 32 and width + k/2 <= 32 (k/2 rounded
 /// down), so up to 29x29 for k = 7.
