@@ -75,3 +75,36 @@ fn the_binary_is_called_dm_and_the_lowest_layers_know_no_terminal() {
         }
     }
 }
+
+/// Every package below the chosen ones with the features it is built with.
+fn features(arguments: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--prefix",
+            "none",
+            "--no-dedupe",
+            "--format",
+            "{p} [{f}]",
+            "--manifest-path",
+        ])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn running_dm_needs_no_other_build_than_testing_it() {
+    let tested = features(&["--workspace"]);
+    let run = features(&["--package", "dm-cli", "--edges", "normal,build"]);
+    let only_for_run: Vec<_> = run.difference(&tested).collect();
+    assert!(
+        only_for_run.is_empty(),
+        "a development dependency changes the features of what dm is built from, so that `cargo test --workspace` and \
+         `cargo run` each build these and all that stands on them: {only_for_run:#?}"
+    );
+}
