@@ -14,9 +14,12 @@ pub mod restorer;
 pub mod samplers;
 pub mod schedule;
 
+#[doc = include_str!("../THEORY.md")]
+pub mod theory {}
+
 pub use degradation::{Degradation, Key, Level};
 pub use degradations::{DegradationConfig, REGISTRY};
 pub use error::{Error, Result};
 pub use prediction::Prediction;
 pub use restorer::{NetworkRestorer, Restorer};
-pub use samplers::SamplerKind;
+pub use samplers::{SamplerKind, Sampling};
