@@ -14,9 +14,6 @@ pub mod restorer;
 pub mod samplers;
 pub mod schedule;
 
-#[doc = include_str!("../THEORY.md")]
-pub mod theory {}
-
 pub use degradation::{Degradation, Key, Level};
 pub use degradations::{DegradationConfig, REGISTRY};
 pub use error::{Error, Result};

@@ -47,7 +47,8 @@ pub fn images(
             first: start as u64,
             count: request.batch.max(1).min(request.count - start),
         };
-        let states = request.sampling.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
+        let states =
+            request.sampling.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
         states.chunks_exact(PIXELS).for_each(|state| images.extend(quantise(&degradation.to_image(state))));
     }
     Ok(images)

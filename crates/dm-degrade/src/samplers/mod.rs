@@ -1,4 +1,4 @@
-//! Samplers: the whole way back from the prior to an image, one file each. `THEORY.md` of this crate derives them.
+//! Samplers: the whole way back from the prior to an image, one file each.
 //!
 //! A sampler walks a list of levels from T down to 0. All its randomness comes from one stream per (sample, level), so
 //! a sample depends on its seed and number alone; a caller may replace any of it.
@@ -95,7 +95,9 @@ impl SamplerKind {
     /// The name in configs and on the command line, and what it does in a few words.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Bridge => ("bridge", "the degradation's own reverse transition, any degradation that has one"),
+            Self::Bridge => {
+                ("bridge", "the degradation's own reverse transition, any degradation that has one")
+            }
             Self::Ancestral => ("ancestral", "DDPM with the variance of the forward step, gaussian"),
             Self::Prince => ("prince", "DDPM as in the starter notebook, every level, gaussian"),
             Self::Ddim => ("ddim", "DDIM, deterministic unless --eta is above 0, gaussian"),

@@ -191,7 +191,11 @@ fn sampling_is_checked_field_by_field() {
     let cases = [
         (gaussian, Sampling { eta: 1.5, ..plain }, "sampling eta: found 1.5, expected 0 to 1"),
         (gaussian, Sampling { eta: f64::NAN, ..plain }, "sampling eta: found NaN, expected 0 to 1"),
-        (ink, Sampling { eta, sampler: SamplerKind::Bridge, ..plain }, "sampling eta: found 0.5, expected 0 for"),
+        (
+            ink,
+            Sampling { eta, sampler: SamplerKind::Bridge, ..plain },
+            "sampling eta: found 0.5, expected 0 for",
+        ),
         (ink, plain, "sampler: found ddim with `ink`, expected a Gaussian degradation"),
         (
             gaussian,

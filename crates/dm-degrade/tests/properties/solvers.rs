@@ -1,6 +1,7 @@
 //! Samplers against laws known in closed form: every coordinate is an independent draw of a mixture of two normals, whose
 //! posterior mean is exact. Stochastic samplers must have its law, solvers must converge to its probability flow at their
-//! order, and cold sampling does what THEORY.md says of it.
+//! order, and cold sampling
+//! loses the variance that theory says it loses.
 
 use dm_degrade::degradations::GaussianConfig;
 use dm_degrade::schedule::ScheduleConfig;
@@ -160,7 +161,8 @@ fn solvers_converge_to_the_probability_flow_at_their_order() {
     let exact = Exact(TWO, process.as_ref());
     let start = process.prior(&mut super::samplers::stream(0, Level(1024)));
     let truth: Vec<f64> = start.iter().map(|&x| flow(&exact, x.into())).collect();
-    for (sampler, order) in [(SamplerKind::Ddim, 1.0), (SamplerKind::Dpmpp2m, 2.0), (SamplerKind::Heun, 2.0)] {
+    for (sampler, order) in [(SamplerKind::Ddim, 1.0), (SamplerKind::Dpmpp2m, 2.0), (SamplerKind::Heun, 2.0)]
+    {
         let error = |intervals: usize| {
             let steps = if sampler == SamplerKind::Heun { 2 * intervals - 1 } else { intervals };
             let found = run(Sampling::new(sampler, steps), process.as_ref(), &exact, 0..1).unwrap();
@@ -183,13 +185,14 @@ fn power(x: &[f32]) -> f64 {
 
 #[test]
 fn algorithm_2_with_the_estimated_noise_is_ddim_and_an_euler_step_of_the_flow() {
-    // THEORY.md, section 5. x_s = x_t - D(x0, t, k) + D(x0, s, k) with k = (x_t - a_t x0) / b_t.
+    // x_s = x_t - D(x0, t, k) + D(x0, s, k) with k = (x_t - a_t x0) / b_t.
     let process = process(1024);
     let exact = Exact(TWO, process.as_ref());
     let x = process.apply(&vec![0.4; PIXELS], Level(600), &process.draw(&mut rng(7, 0)));
     let x0 = exact.restore(&x, Level(600)).unwrap();
     let (a, b) = exact.at(Level(600));
-    let eps: Vec<f32> = x.iter().zip(&x0).map(|(x, x0)| ((f64::from(*x) - a * f64::from(*x0)) / b) as f32).collect();
+    let eps: Vec<f32> =
+        x.iter().zip(&x0).map(|(x, x0)| ((f64::from(*x) - a * f64::from(*x0)) / b) as f32).collect();
     let key = Key(eps.clone());
     let mut errors = Vec::new();
     for s in [536, 568, 584] {
@@ -197,7 +200,8 @@ fn algorithm_2_with_the_estimated_noise_is_ddim_and_an_euler_step_of_the_flow() 
         let cold: Vec<f32> = x.iter().zip(at_t.iter().zip(&at_s)).map(|(x, (t, s))| x - t + s).collect();
         // DDIM.
         let (a_s, b_s) = exact.at(Level(s));
-        let ddim: Vec<f32> = x0.iter().zip(&eps).map(|(x0, e)| (a_s as f32) * x0 + (b_s as f32) * e).collect();
+        let ddim: Vec<f32> =
+            x0.iter().zip(&eps).map(|(x0, e)| (a_s as f32) * x0 + (b_s as f32) * e).collect();
         assert!(worst(&cold, &ddim) < 2e-6, "{}", worst(&cold, &ddim));
         // The exact flow over the step, by quantiles.
         let step = |x: f32| {
@@ -222,7 +226,7 @@ fn algorithm_2_with_the_estimated_noise_is_ddim_and_an_euler_step_of_the_flow() 
 
 #[test]
 fn a_frozen_key_loses_variance_and_fresh_keys_lose_all_of_it() {
-    // THEORY.md, section 5: standard normal images, exact restorer. Under the frozen key x_0 = c eps with
+    // Standard normal images, exact restorer. Under the frozen key x_0 = c eps with
     // c = sqrt(e) int_0^1 a sqrt(1 - a^2) exp(-a^2/2) da; under fresh keys x_0 tends to 0. The right variance is 1.
     let process = process(1000);
     let exact = Exact(NORMAL, process.as_ref());

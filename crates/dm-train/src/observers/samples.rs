@@ -42,12 +42,7 @@ impl Observer for Samples {
         if config.training.grid_steps > 0 {
             sampling.steps = config.training.grid_steps;
         }
-        let request = Request {
-            seed: SEED,
-            count: config.training.grid,
-            batch: 256,
-            sampling,
-        };
+        let request = Request { seed: SEED, count: config.training.grid, batch: 256, sampling };
         let drawn = images(&*state.degradation, &restorer, &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }
