@@ -264,6 +264,10 @@ pub fn check_sampling(degradation: &dyn Degradation, sampler: SamplerKind, steps
         let found = format!("{} with `{}`", sampler.name(), degradation.name());
         return Err(Error::invalid("sampler", found, "a Gaussian degradation"));
     }
+    if sampler == SamplerKind::Bridge && !degradation.has_bridge() {
+        let found = format!("{} with `{}`", sampler.name(), degradation.name());
+        return Err(Error::invalid("sampler", found, "a sampler that keeps a key"));
+    }
     if sampler == SamplerKind::Prince && steps != degradation.steps() {
         let expected = format!("all {} for the sampler `prince`", degradation.steps());
         return Err(Error::invalid("sampling steps", steps, expected));

@@ -9,9 +9,10 @@ use crate::error::Result;
 
 pub(super) fn run(chain: &Chain<'_>, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
     let process = chain.degradation;
-    let draw = |i: usize| process.draw(&mut (chain.randomness)(chain.first + i as u64, Level(0)));
-    let keys: Vec<Key> = (0..chain.count).map(draw).collect();
-    let mut x = chain.prior();
+    let stream = |i: usize, level: usize| (chain.randomness)(chain.first + i as u64, Level(level));
+    let keys: Vec<Key> = (0..chain.count).map(|i| process.draw(&mut stream(i, 0))).collect();
+    let prior = |(i, key)| process.prior_under(key, &mut stream(i, process.steps()));
+    let mut x: Vec<f32> = keys.iter().enumerate().flat_map(prior).collect();
     watch(chain.levels[0], &x);
     for pair in chain.levels.windows(2) {
         let (t, s) = (pair[0], pair[1]);
