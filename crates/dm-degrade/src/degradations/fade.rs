@@ -2,10 +2,11 @@
 //!
 //! Bansal et al. 2022, inpainting: x_t is x_0 times the product over i <= t of masks 1 - exp(-d^2 / 2 sigma_i^2), d being
 //! the distance from the centre and sigma_i ascending. Theirs ascends by a tenth of a pixel and leaves the far corners;
-//! here it ascends geometrically until nothing is left. In the centre the image is gone at level 1, so that no key
+//! here it ascends geometrically. In the centre the image is gone at level 1, so that no key
 //! brings it back.
 //!
-//! The prior is the blank page, reached to a ten-thousandth, and holds no entropy at all.
+//! The prior is the blank page and holds no entropy at all. It is approximate: level T keeps 0.3 % of a pixel 20 pixels
+//! from the centre and 15 % at 27.
 
 use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
@@ -23,7 +24,7 @@ pub const ENTRY: Entry = Entry {
     summary: "a hole with soft edges opens at a random centre and grows until the page is blank",
     formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre",
     key: "the centre, one of the 784 pixels",
-    prior: "the blank page, without entropy; reached to 1e-4 of a full pixel",
+    prior: "the blank page, without entropy; approximate: 20 pixels from the centre level T keeps 0.3 %, 27 pixels 15 %",
     inverse: "none: the centre is gone at level 1",
     parameters: &[
         ("steps", "T, 100"),
