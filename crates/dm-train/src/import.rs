@@ -9,7 +9,7 @@ use candle_core::Device;
 use dm_degrade::degradation::Level;
 use dm_degrade::degradations::{DegradationConfig, GaussianConfig};
 use dm_degrade::schedule::ScheduleConfig;
-use dm_degrade::{Prediction, SamplerKind};
+use dm_degrade::{Prediction, SamplerKind, Sampling};
 use dm_nn::nets::{NetworkConfig, Norm, RefCnnConfig, frequencies};
 use dm_nn::params::file::TensorFile;
 use dm_nn::params::{Params, pth};
@@ -113,5 +113,5 @@ fn linear(file: &TensorFile, beta: &[f32]) -> Result<GaussianConfig> {
     if let Some(t) = off {
         return Err(bad(&format!("beta_t, entry {t}"), beta[t].to_string(), "a linear schedule"));
     }
-    Ok(GaussianConfig { steps, schedule, range: 0.5 })
+    Ok(GaussianConfig { steps, schedule, range: 0.5, cold: false })
 }

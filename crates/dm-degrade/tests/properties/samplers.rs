@@ -277,7 +277,7 @@ proptest! {
         spacing in proptest::sample::select(&Spacing::ALL[..]),
     ) {
         let schedule = ScheduleConfig::Cosine;
-        let config = DegradationConfig::Gaussian(GaussianConfig { steps, schedule, range: 1.0 });
+        let config = DegradationConfig::Gaussian(GaussianConfig { steps, schedule, range: 1.0, cold: false });
         let process = config.build(&[]).unwrap();
         let sampling = Sampling { spacing, ..Sampling::new(SamplerKind::Ddim, evaluations) };
         match sampling.levels(process.as_ref()) {

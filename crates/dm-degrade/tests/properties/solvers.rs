@@ -19,7 +19,7 @@ const NORMAL: Mixture = &[(1.0, 0.0, 1.0)];
 
 /// Gaussian noise on images so wide that clipping never bites.
 fn process(steps: usize) -> Box<dyn Degradation> {
-    let config = GaussianConfig { steps, schedule: ScheduleConfig::Cosine, range: 10.0 };
+    let config = GaussianConfig { steps, schedule: ScheduleConfig::Cosine, range: 10.0, cold: false };
     DegradationConfig::Gaussian(config).build(&[]).unwrap()
 }
 
