@@ -6,7 +6,7 @@
 //!
 //! The end is an even page and the total ink its only number, so the prior has next to no entropy: all the variety of
 //! images would have to come out of one number. It is not reached exactly either. No noise hides what is left of the
-//! image at level T; at a spread of 16 pixels that is 1 % of a full pixel, and a network can learn to read it.
+//! image at level T, and a network can learn to read it.
 
 use dm_nn::data::SIDE;
 use dm_nn::rng::Rng;
@@ -27,7 +27,7 @@ pub const ENTRY: Entry = Entry {
     formula: "x_t = K_t x_0: heat K_t = exp(-tau(t) Laplacian), repeated K_t = G^t",
     key: "none",
     prior: "total ink from the training set's law, spread as its mean image is at level T: one random number; a digit \
-            at level T still differs from it by up to 1 % of a full pixel",
+            at level T still differs from it a little",
     inverse: "heat by inverse cosine transform, to 1e-3 up to tau = 1 (a spread of 1.4 pixels); beyond, rounding is \
               amplified; repeated not at all",
     parameters: &[
@@ -56,8 +56,7 @@ pub enum BlurKernel {
         #[serde(default = "sigma_max")]
         sigma_max: f64,
     },
-    /// A truncated Gaussian applied t times on a page that is a torus. Bansal et al. blur MNIST 40 times with a size of 11
-    /// and a standard deviation of 7, hence the defaults.
+    /// A truncated Gaussian applied t times on a page that is a torus, after Bansal et al.
     Repeated {
         /// Width and height of the kernel in pixels, odd.
         #[serde(default = "size")]

@@ -1,20 +1,19 @@
 //! Fade: a hole with soft edges opens at a random centre and grows until the page is blank.
 //!
 //! Bansal et al. 2022, inpainting: x_t is x_0 times the product over i <= t of masks 1 - exp(-d^2 / 2 sigma_i^2), d being
-//! the distance from the centre and sigma_i ascending. Theirs ascends by a tenth of a pixel and leaves the far corners;
-//! here it ascends geometrically. In the centre the image is gone at level 1, so that no key
-//! brings it back.
+//! the distance from the centre and sigma_i = sigma_max (i/T)^2, so that the hole grows evenly. In the centre the image
+//! is gone at level 1, and no key brings it back.
 //!
-//! The prior is the blank page and holds no entropy at all. It is approximate: level T keeps 0.3 % of a pixel 20 pixels
-//! from the centre and 15 % at 27.
+//! The prior is the blank page and holds no entropy at all. Centres lie at least four pixels inside the page, so that
+//! level T leaves next to nothing of the far corners, where digits have no ink.
 
 use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DegradationConfig, Entry, check_spreads, check_steps, clamp};
+use super::{DegradationConfig, Entry, check_steps, clamp};
 use crate::degradation::{Degradation, Key, Level, no_bridge};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::prediction::Prediction;
 use crate::samplers::SamplerKind;
 
@@ -22,15 +21,11 @@ use crate::samplers::SamplerKind;
 pub const ENTRY: Entry = Entry {
     name: "fade",
     summary: "a hole with soft edges opens at a random centre and grows until the page is blank",
-    formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre",
-    key: "the centre, one of the 784 pixels",
-    prior: "the blank page, without entropy; approximate: 20 pixels from the centre level T keeps 0.3 %, 27 pixels 15 %",
+    formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre, sigma_i = sigma_max (i/T)^2",
+    key: "the centre, one of the 400 inner pixels",
+    prior: "the blank page, without entropy",
     inverse: "none: the centre is gone at level 1",
-    parameters: &[
-        ("steps", "T, 100"),
-        ("sigma_min", "width of the hole at level 1 in pixels, 0.5"),
-        ("sigma_max", "width of the last mask in pixels, 16"),
-    ],
+    parameters: &[("steps", "T, 100"), ("sigma_max", "width of the last mask in pixels, 24")],
     source: "Bansal et al. 2022 (inpainting)",
     prediction: Prediction::X0,
     sampler: SamplerKind::Cold,
@@ -43,20 +38,21 @@ pub const ENTRY: Entry = Entry {
 pub struct FadeConfig {
     /// T.
     pub steps: usize,
-    /// Width of the first mask in pixels.
-    pub sigma_min: f64,
     /// Width of the last mask in pixels.
     pub sigma_max: f64,
 }
 
 impl Default for FadeConfig {
     fn default() -> Self {
-        Self { steps: 100, sigma_min: 0.5, sigma_max: 16.0 }
+        Self { steps: 100, sigma_max: 24.0 }
     }
 }
 
 /// Squared distances on the page: 0 to 2 * 27^2.
 const DISTANCES: usize = 2 * (SIDE - 1) * (SIDE - 1) + 1;
+
+/// Pixels between the edge of the page and the nearest centre.
+const RIM: usize = 4;
 
 /// The fading process. States are images.
 pub struct Fade {
@@ -70,14 +66,15 @@ impl Fade {
     /// # Errors
     /// The first field outside its domain.
     pub fn new(config: &FadeConfig) -> Result<Self> {
-        let FadeConfig { steps, sigma_min, sigma_max } = *config;
+        let FadeConfig { steps, sigma_max } = *config;
         check_steps(steps)?;
-        check_spreads(sigma_min, sigma_max)?;
-        let ratio = (sigma_max / sigma_min).powf(1.0 / (steps.max(2) - 1) as f64);
+        if !(sigma_max > 0.0 && sigma_max <= 1000.0) {
+            return Err(Error::invalid("degradation.sigma_max", sigma_max, "above 0, at most 1000"));
+        }
         let mut left = vec![1.0; DISTANCES];
         let mut mask = vec![vec![1.0; DISTANCES]];
-        for t in 0..steps {
-            let sigma = sigma_min * ratio.powf(t as f64);
+        for t in 1..=steps {
+            let sigma = sigma_max * (t as f64 / steps as f64).powi(2);
             let twice = 2.0 * sigma * sigma;
             left.iter_mut().enumerate().for_each(|(d, left)| *left *= -(-(d as f64) / twice).exp_m1());
             mask.push(left.iter().map(|&left| left as f32).collect());
@@ -113,7 +110,8 @@ impl Degradation for Fade {
     }
 
     fn draw(&self, rng: &mut Rng) -> Key {
-        Key(vec![rng.below(PIXELS as u64) as f32])
+        let mut inner = || RIM + rng.below((SIDE - 2 * RIM) as u64) as usize;
+        Key(vec![(inner() * SIDE + inner()) as f32])
     }
 
     fn apply(&self, x0: &[f32], level: Level, key: &Key) -> Vec<f32> {

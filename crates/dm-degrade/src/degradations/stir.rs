@@ -2,13 +2,13 @@
 //!
 //! A lattice shear shifts row y (or column x) cyclically by round(a sin(2 pi (m y / 28 + phi))) pixels. Each is a
 //! permutation of the pixels, and so is the chain of six that the key describes: rows, columns, and twice again, with
-//! frequencies m and phases phi from the key and an amplitude a that grows with t. Undone in reverse order, the image
+//! frequencies m and phases phi from the key and an amplitude a that grows as t^2. Undone in reverse order, the image
 //! comes back bit for bit from any level. Such chains of sines are a usual model of mixing by a flow (Pierrehumbert
 //! 1994); rounding makes them exact (Rannou 1974).
 //!
 //! Nothing but the places of the pixels changes, so that level T keeps the grey values of the image. The prior keeps
 //! their laws, how many pixels have ink and how much, and draws each pixel on its own. That is approximate: pieces of a
-//! stroke stay together, and next neighbours at level T are still alike.
+//! stroke stay together.
 
 use dm_nn::data::{Images, PIXELS, SIDE};
 use dm_nn::rng::Rng;
@@ -25,12 +25,12 @@ use crate::samplers::SamplerKind;
 pub const ENTRY: Entry = Entry {
     name: "stir",
     summary: "rows and columns are shifted to and fro in waves: a permutation of the pixels, undone bit for bit",
-    formula: "six shears in turn: row y (then column x) shifts by round(a t/T sin(2 pi (m y / 28 + phi))), cyclically",
+    formula: "six shears in turn: row y (then column x) shifts by round(a (t/T)^2 sin(2 pi (m y / 28 + phi))), cyclically",
     key: "frequency m and phase phi of each shear, 12 numbers",
-    prior: "independent pixels, inked as often and as much as in the training set; approximate: at level T neighbours \
-            are still correlated",
+    prior: "independent pixels, inked as often and as much as in the training set; approximate: pieces of \
+            a stroke stay together",
     inverse: "bit for bit with the key, at every level",
-    parameters: &[("steps", "T, 100"), ("amplitude", "a, the largest shift at level T in pixels, 12")],
+    parameters: &[("steps", "T, 100"), ("amplitude", "a, the largest shift at level T in pixels, 14")],
     source: "this project; shears by sines as in Pierrehumbert 1994, on the lattice as in Rannou 1974",
     prediction: Prediction::X0,
     sampler: SamplerKind::Cold,
@@ -49,14 +49,14 @@ pub struct StirConfig {
 
 impl Default for StirConfig {
     fn default() -> Self {
-        Self { steps: 100, amplitude: 12.0 }
+        Self { steps: 100, amplitude: 14.0 }
     }
 }
 
 /// Shears in turn: even ones shift rows, odd ones columns.
 const SHEARS: usize = 6;
 /// Largest frequency of a shear, in waves a page.
-const FREQUENCIES: u64 = 3;
+const FREQUENCIES: u64 = 2;
 
 /// What the prior knows of the training images: 257 quantiles of the share of inked pixels, then 257 of the ink of an
 /// inked pixel. Empty if there are no images.
@@ -112,7 +112,7 @@ impl Stir {
     /// Shear number `i` of `key` at `level`, or its undoing: the image `[784]` with every row or column shifted.
     fn shear(&self, x: &[f32], i: usize, level: Level, key: &Key, undo: bool) -> Vec<f32> {
         let (frequency, phase) = (f64::from(key.0[2 * i]), f64::from(key.0[2 * i + 1]));
-        let amplitude = self.amplitude * level.0 as f64 / self.steps as f64;
+        let amplitude = self.amplitude * (level.0 as f64 / self.steps as f64).powi(2);
         let shift = |line: usize| {
             let turn = frequency * line as f64 / SIDE as f64 + phase;
             let shift = (amplitude * (std::f64::consts::TAU * turn).sin()).round() as i64;
