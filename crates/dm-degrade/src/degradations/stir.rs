@@ -116,7 +116,7 @@ impl Stir {
         let shift = |line: usize| {
             let turn = frequency * line as f64 / SIDE as f64 + phase;
             let shift = (amplitude * (std::f64::consts::TAU * turn).sin()).round() as i64;
-            (if undo { -shift } else { shift }).rem_euclid(SIDE as i64) as usize
+            (if undo { -shift } else { shift }).rem_euclid(i64::from(SIDE as u32)) as usize
         };
         let shifts: [usize; SIDE] = std::array::from_fn(shift);
         let from = |p: usize| {

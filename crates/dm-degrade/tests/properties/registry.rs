@@ -29,6 +29,16 @@ fn names_are_unique_and_kept_by_config_and_process() {
 }
 
 #[test]
+fn the_table_of_the_readme_is_the_registry() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let (_, table) = readme.split_once("| degradation | what it does | source |\n|---|---|---|\n").unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let expected =
+        |e: &dm_degrade::degradations::Entry| format!("| `{}` | {} | {} |", e.name, e.summary, e.source);
+    assert_eq!(rows, REGISTRY.iter().map(expected).collect::<Vec<_>>());
+}
+
+#[test]
 fn fitting_keeps_a_few_numbers_and_building_wants_exactly_those() {
     for entry in REGISTRY {
         let config: DegradationConfig = (entry.config)();
