@@ -161,7 +161,7 @@ proptest! {
 
     #[test]
     fn a_bridge_to_level_zero_ends_at_the_image(image in images(), share in 0.0..1.0f64, seed in any::<u64>()) {
-        for process in processes().into_iter().filter(|process| process.has_bridge()) {
+        for process in processes().iter().filter(|process| process.has_bridge()) {
             let t = level(process.as_ref(), share);
             let x0 = process.to_state(&image);
             let x_t = process.apply(&x0, t, &process.draw(&mut rng(seed, 0)));
