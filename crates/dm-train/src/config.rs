@@ -42,7 +42,7 @@ pub struct Config {
     pub sampling: SamplingConfig,
 }
 
-fn first_seed() -> Seed {
+pub(crate) fn first_seed() -> Seed {
     Seed(1)
 }
 
@@ -144,6 +144,8 @@ pub struct TrainingConfig {
     pub grid: usize,
     /// Network evaluations per sample of that grid; 0 means as in `sampling`.
     pub grid_steps: usize,
+    /// Epochs between two measurements of 1,000 samples against the test set; 0 switches it off.
+    pub eval_every: u64,
 }
 
 impl Default for TrainingConfig {
@@ -158,6 +160,7 @@ impl Default for TrainingConfig {
             checkpoint_every: 200,
             grid: 40,
             grid_steps: 0,
+            eval_every: 0,
         }
     }
 }
@@ -178,10 +181,8 @@ impl Config {
     /// # Errors
     /// An unreadable file, bad TOML, an unknown key, or a value outside its domain.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let mut table: toml::Table = text.parse().map_err(|e| Error::config(path, one_line(&e)))?;
-        overrides.iter().try_for_each(|o| apply_override(&mut table, o))?;
-        let config: Self = table.try_into().map_err(|e| Error::config(path, one_line(&e)))?;
+        let config: Self =
+            read_table(path, overrides)?.try_into().map_err(|e| Error::config(path, one_line(&e)))?;
         config.check().map_err(|e| Error::config(path, e))?;
         Ok(config)
     }
@@ -216,13 +217,7 @@ impl Config {
         self.optimizer.check()?;
         self.training.check()?;
         check_sampling(&*degradation, self.sampling.sampler, self.sampling.steps)?;
-        let file_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if self.name.is_empty() || !self.name.chars().all(file_name) {
-            return Err(Error::invalid("name", format!("{:?}", self.name), "letters, digits, - _ ."));
-        }
-        if i64::try_from(self.seed.0).is_err() {
-            return Err(Error::invalid("seed", self.seed.0, "less than 2^63"));
-        }
+        check_identity(&self.name, self.seed)?;
         if !self.objective.last_level && degradation.steps() < 2 {
             return Err(Error::invalid(
                 "objective.last_level",
@@ -252,6 +247,18 @@ impl Config {
     }
 }
 
+/// Checks name and seed of a run: a file name, and a number that TOML can hold.
+pub(crate) fn check_identity(name: &str, seed: Seed) -> Result<()> {
+    let file_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(file_name) {
+        return Err(Error::invalid("name", format!("{name:?}"), "letters, digits, - _ ."));
+    }
+    if i64::try_from(seed.0).is_err() {
+        return Err(Error::invalid("seed", seed.0, "less than 2^63"));
+    }
+    Ok(())
+}
+
 /// Checks that `sampler` goes with `degradation` at `steps` evaluations.
 ///
 /// # Errors
@@ -272,7 +279,7 @@ pub fn check_sampling(degradation: &dyn Degradation, sampler: SamplerKind, steps
 }
 
 impl OptimizerConfig {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let share = |v: f64| (0.0..1.0).contains(&v);
         let positive = |v: f64| v > 0.0 && v.is_finite();
         let not_negative = |v: f64| v >= 0.0 && v.is_finite();
@@ -302,6 +309,7 @@ impl TrainingConfig {
             ("log_every", self.log_every, 1, 1_000_000),
             ("checkpoint_every", self.checkpoint_every, 1, 1_000_000),
             ("grid", self.grid as u64, 0, 10_000),
+            ("eval_every", self.eval_every, 0, 1_000_000),
         ];
         for (field, found, min, max) in ranges {
             if !(min..=max).contains(&found) {
@@ -313,6 +321,14 @@ impl TrainingConfig {
         }
         Ok(())
     }
+}
+
+/// The TOML file at `path` with `overrides` applied.
+pub(crate) fn read_table(path: &Path, overrides: &[String]) -> Result<toml::Table> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut table: toml::Table = text.parse().map_err(|e| Error::config(path, one_line(&e)))?;
+    overrides.iter().try_for_each(|o| apply_override(&mut table, o))?;
+    Ok(table)
 }
 
 /// Sets `key.path=value` in `table`. The value is read as TOML where it is TOML, else as a string.
@@ -339,7 +355,7 @@ fn apply_override(table: &mut toml::Table, text: &str) -> Result<()> {
 }
 
 /// A TOML error without its drawing.
-fn one_line(error: &toml::de::Error) -> String {
+pub(crate) fn one_line(error: &toml::de::Error) -> String {
     let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
     // The caret drawing's first line says where.
     let place = error.to_string().lines().next().unwrap_or_default().to_owned();

@@ -10,6 +10,7 @@ pub mod event;
 pub mod generate;
 pub mod grid;
 pub mod import;
+pub mod judge;
 pub mod model;
 pub mod objective;
 pub mod observers;

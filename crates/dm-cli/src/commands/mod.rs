@@ -6,3 +6,4 @@ pub mod import;
 pub mod info;
 pub mod sample;
 pub mod train;
+mod train_judge;
