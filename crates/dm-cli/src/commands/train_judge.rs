@@ -65,7 +65,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     }
     let minutes = clock().as_secs_f64() / 60.0;
     let (percent, folder) = (100.0 * reached, folder.display());
-    terminal.line(format!("{folder}: {} steps in {minutes:.1} min, test accuracy {percent:.2} %", state.step));
+    terminal
+        .line(format!("{folder}: {} steps in {minutes:.1} min, test accuracy {percent:.2} %", state.step));
     terminal.line(format!("judge with it: dm eval TARGET --judge {folder}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -76,9 +76,8 @@ impl JudgeConfig {
         self.check()?;
         let [c0, c1, c2] = self.channels;
         let side = SIDE / 4;
-        let mut norm = |channels, i: usize| {
-            GroupNormSilu::new(channels, self.groups, path.pp(format!("norms.{i}")))
-        };
+        let mut norm =
+            |channels, i: usize| GroupNormSilu::new(channels, self.groups, path.pp(format!("norms.{i}")));
         Ok(JudgeNet {
             norms: [norm(c0, 0)?, norm(c1, 1)?, norm(c1, 2)?, norm(c2, 3)?, norm(c2, 4)?],
             input: Conv::new(1, c0, 3, path.pp("input"))?,

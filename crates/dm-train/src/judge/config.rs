@@ -8,9 +8,7 @@ use dm_nn::nets::judge::JudgeConfig;
 use dm_nn::rng::Seed;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    DataConfig, Decay, OptimizerConfig, check_identity, first_seed, one_line, read_table,
-};
+use crate::config::{DataConfig, Decay, OptimizerConfig, check_identity, first_seed, one_line, read_table};
 use crate::error::{Error, Result};
 
 /// Everything that decides a judge.

@@ -105,7 +105,12 @@ fn write_checkpoint(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
 ///
 /// # Errors
 /// A damaged checkpoint, or one of another config or another data set.
-pub fn read_checkpoint(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Result<(State, f64)> {
+pub fn read_checkpoint(
+    path: &Path,
+    config: &Config,
+    data: &Dataset,
+    device: &Device,
+) -> Result<(State, f64)> {
     let file = TensorFile::read(path)?;
     let bad = |field: &str, found: &str, expected: &str| {
         Error::Network(dm_nn::Error::format(path, field, found, expected))
