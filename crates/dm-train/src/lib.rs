@@ -11,6 +11,7 @@ pub mod generate;
 pub mod grid;
 pub mod import;
 pub mod judge;
+mod in_place;
 pub mod model;
 pub mod objective;
 pub mod observers;
