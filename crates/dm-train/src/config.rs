@@ -144,8 +144,6 @@ pub struct TrainingConfig {
     pub grid: usize,
     /// Network evaluations per sample of that grid; 0 means as in `sampling`.
     pub grid_steps: usize,
-    /// Epochs between two measurements of 1,000 samples against the test set; 0 switches it off.
-    pub eval_every: u64,
 }
 
 impl Default for TrainingConfig {
@@ -160,7 +158,6 @@ impl Default for TrainingConfig {
             checkpoint_every: 200,
             grid: 40,
             grid_steps: 0,
-            eval_every: 0,
         }
     }
 }
@@ -309,7 +306,6 @@ impl TrainingConfig {
             ("log_every", self.log_every, 1, 1_000_000),
             ("checkpoint_every", self.checkpoint_every, 1, 1_000_000),
             ("grid", self.grid as u64, 0, 10_000),
-            ("eval_every", self.eval_every, 0, 1_000_000),
         ];
         for (field, found, min, max) in ranges {
             if !(min..=max).contains(&found) {

@@ -76,7 +76,13 @@ impl InplaceOp2 for Blend {
         "blend"
     }
 
-    fn cpu_fwd(&self, x: &mut CpuStorage, x_layout: &Layout, y: &CpuStorage, y_layout: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &Layout,
+        y: &CpuStorage,
+        y_layout: &Layout,
+    ) -> Result<()> {
         let (x, y) = (values_mut(x, x_layout)?, values(y, y_layout)?);
         if x.len() != y.len() {
             bail!("blend: {} values and {}", x.len(), y.len())

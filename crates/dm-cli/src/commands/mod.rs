@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod degrade;
+pub mod eval;
 pub mod import;
 pub mod info;
 pub mod sample;

@@ -54,7 +54,7 @@ pub struct Args {
 }
 
 /// Reads the name of a sampler.
-fn parse_sampler(name: &str) -> Result<SamplerKind> {
+pub(super) fn parse_sampler(name: &str) -> Result<SamplerKind> {
     let known = SamplerKind::ALL.map(SamplerKind::name).join(", ");
     let found = SamplerKind::ALL.into_iter().find(|kind| kind.name() == name);
     found.ok_or_else(|| anyhow!("found {name}, expected one of {known}"))

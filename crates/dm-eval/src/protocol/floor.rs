@@ -46,7 +46,7 @@ pub fn floor(
     sight: &Sight<'_>,
     measures: &[Measure],
     n: usize,
-    cache: Option<&Cache>,
+    cache: &Cache,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<Floor>> {
     let mut floors = Vec::new();
@@ -55,7 +55,7 @@ pub fn floor(
         let size = n.min(images.n());
         let most = if one.memorisation { 1 } else { MOST_BATCHES };
         let batches = (images.n() / size).min(most);
-        let mut compute = || -> Result<Vec<Floor>> {
+        let compute = || -> Result<Vec<Floor>> {
             let mut found: Vec<Floor> = Vec::new();
             for batch in 0..batches {
                 let part = images.part("floor", batch * size, (batch + 1) * size)?;
@@ -74,22 +74,11 @@ pub fn floor(
             }
             Ok(found)
         };
-        floors.extend(match cache {
-            Some(cache) => {
-                let against = if one.memorisation { sight.training } else { sight.reference };
-                let size = size.to_string();
-                let parts = [
-                    one.name,
-                    sets.judge_sha256,
-                    &images.sha256,
-                    &against.sha256,
-                    size.as_str(),
-                    &images.name,
-                ];
-                cache.value("floor", &parts, compute)?
-            }
-            None => compute()?,
-        });
+        let against = if one.memorisation { &sight.training()?.images } else { sight.reference };
+        let size = size.to_string();
+        let parts =
+            [one.name, sets.judge_sha256, &images.sha256, &against.sha256, size.as_str(), &images.name];
+        floors.extend(cache.value("floor", &parts, compute)?);
     }
     Ok(floors)
 }

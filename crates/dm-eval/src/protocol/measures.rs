@@ -5,9 +5,11 @@ use dm_nn::data::CLASSES;
 
 use super::{Images, SEED, Watch};
 use crate::authenticity::authenticity;
+use crate::cache::Cache;
 use crate::class_balance::{class_balance, histogram};
 use crate::classifier_score::classifier_score;
 use crate::data_copying::{data_copying, nearest_squared};
+use crate::distances::{Exclude, nearest};
 use crate::error::{EvalError, Result};
 use crate::fd_infinity::fd_infinity;
 use crate::features::Features;
@@ -23,12 +25,51 @@ use crate::two_sample::two_sample;
 pub struct Sight<'a> {
     /// The reference set.
     pub reference: &'a Images,
-    /// The training set, for memorisation.
-    pub training: &'a Images,
+    /// The training set, which measures of memorisation need.
+    pub training: Option<&'a Training>,
+}
+
+/// The training set and how near unseen real images come to it.
+pub struct Training {
+    /// The set.
+    pub images: Images,
     /// Its pixels as ink.
-    pub training_ink: &'a Features,
+    ink: Features,
     /// For unseen real images, the squared distance to the nearest training image: in pixels, in features.
-    pub unseen: [&'a [f64]; 2],
+    unseen: [Vec<f64>; 2],
+}
+
+impl Training {
+    /// Measures how near `unseen` comes to `images`, or takes it from `cache`; `judge_sha256` is that of both.
+    ///
+    /// # Errors
+    /// As [`nearest`].
+    pub fn new(images: Images, unseen: &Images, judge_sha256: &str, cache: &Cache) -> Result<Self> {
+        let ink = images.ink()?;
+        let keys = [images.sha256.as_str(), unseen.sha256.as_str(), judge_sha256];
+        let squared = |of: &Features, to: &Features| {
+            nearest(of, to, 1, Exclude::Nothing).map(|neighbours| nearest_squared(&neighbours))
+        };
+        let pixels = cache.value("unseen-pixels", &keys[..2], || squared(&unseen.ink()?, &ink))?;
+        let features = cache
+            .value("unseen-features", &keys, || squared(&unseen.judged.features, &images.judged.features))?;
+        Ok(Self { images, ink, unseen: [pixels, features] })
+    }
+}
+
+impl Sight<'_> {
+    /// The training set.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn training(&self) -> Result<&Training> {
+        self.training.ok_or_else(|| EvalError::Argument {
+            metric: "memorisation",
+            argument: "training set",
+            expected: "one to compare with".into(),
+            found: "none".into(),
+        })
+    }
 }
 
 /// A measure.
@@ -83,10 +124,12 @@ pub const MEASURES: &[Measure] = &[
         Ok(class_balance(&counts(g)?, &counts(s.reference)?)?.scores().to_vec())
     }),
     of("memorised-pixels", "near copies of training images, in pixels", true, |g, s| {
-        memorisation(&g.ink()?, s.training_ink, s.unseen[0], "pixels")
+        let training = s.training()?;
+        memorisation(&g.ink()?, &training.ink, &training.unseen[0], "pixels")
     }),
     of("memorised-features", "near copies of training images, in features", true, |g, s| {
-        memorisation(&g.judged.features, &s.training.judged.features, s.unseen[1], "features")
+        let training = s.training()?;
+        memorisation(&g.judged.features, &training.images.judged.features, &training.unseen[1], "features")
     }),
 ];
 

@@ -15,7 +15,7 @@ use crate::features::Features;
 use crate::judge::{Judge, Judged};
 
 pub use floor::{Floor, FloorSets, MOST_BATCHES, floor};
-pub use measures::{MEASURES, Measure, Outcome, Sight, measure, measures};
+pub use measures::{MEASURES, Measure, Outcome, Sight, Training, measure, measures};
 pub use table::{Omitted, Row, Table, table};
 
 /// Seed of whatever a metric draws: projections, subsets, splits.
