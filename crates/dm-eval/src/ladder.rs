@@ -94,10 +94,10 @@ pub fn ladder(
     Ok(rungs)
 }
 
-/// The first pair of rungs whose Frechet distances are in the wrong order, if any: (lower group, higher group).
-pub fn disorder(rungs: &[Rung]) -> Option<(&Rung, &Rung)> {
+/// All pairs of rungs whose Frechet distances are in the wrong order: (lower group, higher group).
+pub fn disorder(rungs: &[Rung]) -> Vec<(&Rung, &Rung)> {
     let pairs = rungs.iter().flat_map(|a| rungs.iter().map(move |b| (a, b)));
-    pairs.into_iter().find(|(a, b)| a.group < b.group && a.fd >= b.fd)
+    pairs.filter(|(a, b)| a.group < b.group && a.fd >= b.fd).collect()
 }
 
 fn ink(pixels: &[u8]) -> Result<Features> {
@@ -159,7 +159,7 @@ fn blurred(image: &[u8], sigma: f32) -> Vec<u8> {
     let reach = (3.0 * sigma).ceil() as isize;
     let weight = |d: isize| (-0.5 * (d as f32 / sigma).powi(2)).exp();
     let total: f32 = (-reach..=reach).map(weight).sum();
-    let side = SIDE as isize;
+    let side = SIDE.cast_signed();
     let pass = |source: &[f32], down: isize, right: isize| -> Vec<f32> {
         let at = |p: isize, d: isize| {
             let (row, column) = (p / side + d * down, p % side + d * right);
@@ -167,7 +167,7 @@ fn blurred(image: &[u8], sigma: f32) -> Vec<u8> {
             if inside { source[(row * side + column) as usize] } else { 0.0 }
         };
         let sum = |p: isize| (-reach..=reach).map(|d| weight(d) * at(p, d)).sum::<f32>() / total;
-        (0..PIXELS as isize).map(sum).collect()
+        (0..PIXELS.cast_signed()).map(sum).collect()
     };
     let ink: Vec<f32> = image.iter().map(|&p| f32::from(p) / 255.0).collect();
     pass(&pass(&ink, 0, 1), 1, 0).into_iter().map(quantise).collect()

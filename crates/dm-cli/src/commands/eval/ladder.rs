@@ -21,7 +21,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let pixels = first(&room.data.train.pixels, n);
     let rungs = ladder(&room.judge, pixels, labels, &reference, &mut watch)?;
     room.bar.finish_and_clear();
-    let wrong = disorder(&rungs).map(|(low, high)| [low.name, high.name]);
+    let wrong: Vec<_> = disorder(&rungs).iter().map(|(low, high)| [low.name, high.name]).collect();
     let report = json!({
         "schema": 1,
         "dm_version": env!("CARGO_PKG_VERSION"),
@@ -51,10 +51,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
                 r.name, r.fd, r.precision, r.recall, r.coverage, r.memorised
             )
         }));
-        lines.push(match wrong {
-            None => "in order".into(),
-            Some([low, high]) => format!("out of order: {low} is not below {high}"),
-        });
+        if wrong.is_empty() {
+            lines.push("in order".into());
+        }
+        lines.extend(wrong.iter().map(|[low, high]| format!("out of order: {low} should be below {high}")));
         lines
     };
     finish(args, terminal, &report, lines)
