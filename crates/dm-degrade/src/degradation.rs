@@ -42,6 +42,13 @@ pub trait Degradation: Send + Sync {
     /// A state at level T that knows no image.
     fn prior(&self, rng: &mut Rng) -> Vec<f32>;
 
+    /// A state as [`Self::prior`] draws it, and the key it was made with: the start of a chain that keeps one key, as
+    /// cold sampling does. The default is for a prior that begins with the draws of [`Self::draw`], or has none.
+    fn prior_and_key(&self, rng: &mut Rng) -> (Vec<f32>, Key) {
+        let key = self.draw(&mut rng.clone());
+        (self.prior(rng), key)
+    }
+
     /// Draws the state at level `s` < `t` given the state at `t` and the state at level 0 (or an estimate of it): the
     /// degradation's own reverse transition.
     ///

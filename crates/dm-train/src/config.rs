@@ -5,8 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dm_degrade::degradation::Degradation;
-use dm_degrade::{DegradationConfig, Prediction, SamplerKind};
+use dm_degrade::{DegradationConfig, Prediction, Sampling};
 use dm_nn::data::Images;
 use dm_nn::nets::NetworkConfig;
 use dm_nn::rng::Seed;
@@ -39,7 +38,7 @@ pub struct Config {
     #[serde(default)]
     pub training: TrainingConfig,
     /// How images are drawn from the trained model.
-    pub sampling: SamplingConfig,
+    pub sampling: Sampling,
 }
 
 pub(crate) fn first_seed() -> Seed {
@@ -162,16 +161,6 @@ impl Default for TrainingConfig {
     }
 }
 
-/// How images are drawn from the trained model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SamplingConfig {
-    /// The sampler.
-    pub sampler: SamplerKind,
-    /// Network evaluations per image.
-    pub steps: usize,
-}
-
 impl Config {
     /// Reads the TOML file at `path`, applies `overrides` (each `key.path=value`), and checks every field.
     ///
@@ -213,7 +202,7 @@ impl Config {
         self.objective.prediction.check(&*degradation)?;
         self.optimizer.check()?;
         self.training.check()?;
-        check_sampling(&*degradation, self.sampling.sampler, self.sampling.steps)?;
+        self.sampling.check(&*degradation)?;
         check_identity(&self.name, self.seed)?;
         if !self.objective.last_level && degradation.steps() < 2 {
             return Err(Error::invalid(
@@ -252,25 +241,6 @@ pub(crate) fn check_identity(name: &str, seed: Seed) -> Result<()> {
     }
     if i64::try_from(seed.0).is_err() {
         return Err(Error::invalid("seed", seed.0, "less than 2^63"));
-    }
-    Ok(())
-}
-
-/// Checks that `sampler` goes with `degradation` at `steps` evaluations.
-///
-/// # Errors
-/// If it does not.
-pub fn check_sampling(degradation: &dyn Degradation, sampler: SamplerKind, steps: usize) -> Result<()> {
-    dm_degrade::samplers::levels(degradation, steps)?;
-    let last = dm_degrade::Level(degradation.steps());
-    let gaussian = degradation.signal_and_noise(last).is_some();
-    if matches!(sampler, SamplerKind::Prince | SamplerKind::Ddim) && !gaussian {
-        let found = format!("{} with `{}`", sampler.name(), degradation.name());
-        return Err(Error::invalid("sampler", found, "a Gaussian degradation"));
-    }
-    if sampler == SamplerKind::Prince && steps != degradation.steps() {
-        let expected = format!("all {} for the sampler `prince`", degradation.steps());
-        return Err(Error::invalid("sampling steps", steps, expected));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use dm_degrade::degradation::{Degradation, Level};
 use dm_degrade::restorer::Restorer;
-use dm_degrade::samplers::{Chain, SamplerKind, levels};
+use dm_degrade::samplers::{Chain, Sampling};
 use dm_nn::data::PIXELS;
 use dm_nn::rng::{Seed, Stream};
 
@@ -17,10 +17,8 @@ pub struct Request {
     pub count: usize,
     /// Images per batch; does not change the images.
     pub batch: usize,
-    /// The sampler.
-    pub sampler: SamplerKind,
-    /// Network evaluations per image.
-    pub steps: usize,
+    /// The sampler and its levels.
+    pub sampling: Sampling,
 }
 
 /// Sees the chain of every batch: number of its first image, level reached, states [n, 784].
@@ -36,7 +34,7 @@ pub fn images(
     request: &Request,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<u8>> {
-    let levels = levels(degradation, request.steps)?;
+    let levels = request.sampling.levels(degradation)?;
     let randomness = |sample: u64, level: Level| request.seed.stream(Stream::Sample, sample, level.0 as u64);
     let mut images = Vec::with_capacity(request.count * PIXELS);
     for start in (0..request.count).step_by(request.batch.max(1)) {
@@ -44,11 +42,13 @@ pub fn images(
             degradation,
             restorer,
             levels: &levels,
+            eta: request.sampling.eta,
             randomness: &randomness,
             first: start as u64,
             count: request.batch.max(1).min(request.count - start),
         };
-        let states = request.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
+        let states =
+            request.sampling.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
         states.chunks_exact(PIXELS).for_each(|state| images.extend(quantise(&degradation.to_image(state))));
     }
     Ok(images)

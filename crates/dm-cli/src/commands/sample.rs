@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
-use dm_degrade::{Degradation, Level, SamplerKind};
+use anyhow::{Context, Result};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use dm_degrade::samplers::Spacing;
+use dm_degrade::{Degradation, Level, SamplerKind, Sampling};
 use dm_nn::data::{PIXELS, sheet};
 use dm_nn::rng::Seed;
 use dm_train::generate::{Request, images, quantise};
-use dm_train::{Model, config, grid};
+use dm_train::{Model, grid};
 
 use crate::device::{self, DeviceKind};
 use crate::terminal::Terminal;
@@ -30,12 +32,18 @@ pub struct Args {
     /// Root of all randomness.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Network evaluations per image [default: as in the model's config].
+    /// Network evaluations per image, at most [default: as in the model's config].
     #[arg(long)]
     steps: Option<usize>,
-    /// Sampler: bridge, prince, ddim or cold [default: as in the model's config].
-    #[arg(long, value_parser = parse_sampler)]
+    /// Sampler [default: as in the model's config].
+    #[arg(long, value_parser = samplers())]
     sampler: Option<SamplerKind>,
+    /// Share of fresh noise in each step of ddim, 0 to 1 [default: as in the model's config, for its own sampler].
+    #[arg(long)]
+    eta: Option<f64>,
+    /// Where the levels lie: even, or closer in the middle [default: as in the model's config].
+    #[arg(long, value_parser = spacings())]
+    spacing: Option<Spacing>,
     /// Images per batch.
     #[arg(long, default_value_t = 256)]
     batch: usize,
@@ -53,11 +61,35 @@ pub struct Args {
     device: DeviceKind,
 }
 
-/// Reads the name of a sampler.
-pub(super) fn parse_sampler(name: &str) -> Result<SamplerKind> {
-    let known = SamplerKind::ALL.map(SamplerKind::name).join(", ");
-    let found = SamplerKind::ALL.into_iter().find(|kind| kind.name() == name);
-    found.ok_or_else(|| anyhow!("found {name}, expected one of {known}"))
+/// The names of all samplers, each with what it does.
+pub(super) fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
+    let value = |kind: SamplerKind| PossibleValue::new(kind.name()).help(kind.summary());
+    PossibleValuesParser::new(SamplerKind::ALL.map(value)).try_map(|name| name.parse())
+}
+
+/// The names of all spacings.
+fn spacings() -> impl TypedValueParser<Value = Spacing> {
+    PossibleValuesParser::new(Spacing::ALL.map(Spacing::name)).try_map(|name| name.parse())
+}
+
+/// The model's own way of sampling with what the command line changes.
+fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
+    let own = changed(model, args.sampler, args.steps);
+    let sampling =
+        Sampling { eta: args.eta.unwrap_or(own.eta), spacing: args.spacing.unwrap_or(own.spacing), ..own };
+    sampling.check(&*model.degradation)?;
+    Ok(sampling)
+}
+
+/// The model's own way of sampling with another sampler or number of steps.
+pub(super) fn changed(model: &Model, sampler: Option<SamplerKind>, steps: Option<usize>) -> Sampling {
+    let own = model.config.sampling;
+    let sampler = sampler.unwrap_or(own.sampler);
+    // A sampler chosen by hand brings neither step count nor eta of its own: the notebook's needs every level, and only
+    // ddim knows eta.
+    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
+    let eta = if sampler == own.sampler { own.eta } else { 0.0 };
+    Sampling { sampler, steps: steps.or(all).unwrap_or(own.steps), eta, spacing: own.spacing }
 }
 
 /// Images in a strip.
@@ -67,11 +99,9 @@ const STRIP_COLUMNS: usize = 12;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let model = Model::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
-    let sampler = args.sampler.unwrap_or(model.config.sampling.sampler);
-    // A sampler chosen by hand brings no step count of its own: the notebook's needs every level.
-    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
-    let steps = args.steps.or(all).unwrap_or(model.config.sampling.steps);
-    config::check_sampling(&*model.degradation, sampler, steps)?;
+    let sampling = sampling(args, &model)?;
+    let Sampling { sampler, steps, .. } = sampling;
+    let evaluations = sampling.evaluations();
     anyhow::ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
     anyhow::ensure!(
         (1..=100_000).contains(&args.batch),
@@ -80,10 +110,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     );
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
 
-    let request = Request { seed: Seed(args.seed), count: args.n, batch: args.batch, sampler, steps };
-    let work = (args.n * steps) as u64;
+    let request = Request { seed: Seed(args.seed), count: args.n, batch: args.batch, sampling };
+    let walked = sampling.levels(&*model.degradation)?.len() - 1;
+    let work = (args.n * walked) as u64;
     let bar = terminal.bar(work, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
-    let mut strip = Strip::new(steps);
+    let mut strip = Strip::new(walked);
     let start = Instant::now();
     let pixels = images(&*model.degradation, &model.restorer(), &request, &mut |first, level, states| {
         if level.0 < model.degradation.steps() {
@@ -102,6 +133,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         ("seed", args.seed.to_string()),
         ("sampler", sampler.name().to_owned()),
         ("steps", steps.to_string()),
+        ("eta", sampling.eta.to_string()),
+        ("spacing", sampling.spacing.name().to_owned()),
         ("seconds", format!("{seconds:.3}")),
     ];
     sheet::write(&sheet_path, &pixels, &origin.map(|(key, value)| (key.to_owned(), value)).into())?;
@@ -115,7 +148,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let rate = args.n as f64 / seconds;
     let name = &model.config.name;
     terminal.line(format!(
-        "{name}: {} images, {steps} evaluations each, sampler {}, seed {}: {seconds:.1} s ({rate:.1} images/s)",
+        "{name}: {} images, {evaluations} evaluations each, sampler {}, seed {}: {seconds:.1} s ({rate:.1} images/s)",
         args.n,
         sampler.name(),
         args.seed

@@ -38,17 +38,11 @@ impl Observer for Samples {
             degradation: &*state.degradation,
             device: state.device(),
         };
-        let steps = match config.training.grid_steps {
-            0 => config.sampling.steps,
-            steps => steps,
-        };
-        let request = Request {
-            seed: SEED,
-            count: config.training.grid,
-            batch: 256,
-            sampler: config.sampling.sampler,
-            steps,
-        };
+        let mut sampling = config.sampling;
+        if config.training.grid_steps > 0 {
+            sampling.steps = config.training.grid_steps;
+        }
+        let request = Request { seed: SEED, count: config.training.grid, batch: 256, sampling };
         let drawn = images(&*state.degradation, &restorer, &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }

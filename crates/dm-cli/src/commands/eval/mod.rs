@@ -20,7 +20,7 @@ use dm_nn::data::{Dataset, PIXELS};
 use dm_nn::params::file::write_atomic;
 use indicatif::ProgressBar;
 
-use super::sample::parse_sampler;
+use super::sample::samplers;
 use crate::device::{self, DeviceKind};
 use crate::locate;
 use crate::terminal::Terminal;
@@ -53,8 +53,8 @@ pub struct Args {
     /// Network evaluations per image [default: as in the model's config].
     #[arg(long)]
     steps: Option<usize>,
-    /// Sampler: bridge, prince, ddim or cold [default: as in the model's config].
-    #[arg(long, value_parser = parse_sampler)]
+    /// Sampler [default: as in the model's config].
+    #[arg(long, value_parser = samplers())]
     sampler: Option<SamplerKind>,
     /// The classifier behind the features: a shipped name, a file or a run folder.
     #[arg(long, default_value = "judge")]

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
-use dm_degrade::SamplerKind;
 use dm_nn::data::{PIXELS, SIDE, idx, sha256_hex, sheet};
 use dm_nn::rng::Seed;
+use dm_train::Model;
 use dm_train::generate::{Request, images};
-use dm_train::{Model, config};
 use serde_json::{Value, json};
 
 use super::{Args, Room, first};
+use crate::commands::sample::changed;
 use crate::locate;
 
 /// Images per batch; does not change the images.
@@ -53,10 +53,7 @@ impl Target {
     /// Refuses options that do not go with the target.
     pub(super) fn check(&self, args: &Args) -> Result<()> {
         match self {
-            Self::Model(model, _) => {
-                let (sampler, steps) = sampling(model, args);
-                Ok(config::check_sampling(&*model.degradation, sampler, steps)?)
-            }
+            Self::Model(model, _) => Ok(changed(model, args.sampler, args.steps).check(&*model.degradation)?),
             Self::Images(path, _) => {
                 let path = path.display();
                 ensure!(args.seeds == 1, "--seeds: found {}, expected 1: {path} is no model", args.seeds);
@@ -79,11 +76,12 @@ impl Target {
                 Ok(Drawn { sets: vec![pixels], summary, origin })
             }
             Self::Model(model, sha256) => {
-                let (sampler, steps) = sampling(&model, args);
+                let sampling = changed(&model, args.sampler, args.steps);
+                let (sampler, steps) = (sampling.sampler, sampling.levels(&*model.degradation)?.len() - 1);
                 let start = Instant::now();
                 let mut sets = Vec::new();
                 for seed in 1..=args.seeds {
-                    let request = Request { seed: Seed(seed), count: args.n, batch: BATCH, sampler, steps };
+                    let request = Request { seed: Seed(seed), count: args.n, batch: BATCH, sampling };
                     let (part, mut done) = (format!("sampling, seed {seed}"), 0);
                     sets.push(images(
                         &*model.degradation,
@@ -111,13 +109,6 @@ impl Target {
             }
         }
     }
-}
-
-/// Sampler and steps as `dm sample` chooses them.
-fn sampling(model: &Model, args: &Args) -> (SamplerKind, usize) {
-    let sampler = args.sampler.unwrap_or(model.config.sampling.sampler);
-    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
-    (sampler, args.steps.or(all).unwrap_or(model.config.sampling.steps))
 }
 
 /// Pixels [n, 784] of a sheet, an IDX file or a folder of PNGs.
