@@ -129,15 +129,15 @@ impl State {
 
 /// Ink in [0, 1] of `image`, moved by up to `reach` pixels each way; paper comes in at the edges.
 fn shifted(image: &[u8], reach: usize, rng: &mut Rng) -> Vec<f32> {
-    let mut draw = || rng.below(2 * reach as u64 + 1) as isize - reach as isize;
+    let mut draw = || rng.below(2 * reach as u64 + 1).cast_signed() as isize - reach.cast_signed();
     let (down, right) = (draw(), draw());
-    let side = SIDE as isize;
+    let side = SIDE.cast_signed();
     let pixel = |p: isize| {
         let (row, column) = (p / side - down, p % side - right);
         let inside = (0..side).contains(&row) && (0..side).contains(&column);
         if inside { f32::from(image[(row * side + column) as usize]) / 255.0 } else { 0.0 }
     };
-    (0..PIXELS as isize).map(pixel).collect()
+    (0..PIXELS.cast_signed()).map(pixel).collect()
 }
 
 /// Share of `images` that `network` classifies as labelled.
