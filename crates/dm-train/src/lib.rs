@@ -11,6 +11,7 @@ pub mod generate;
 pub mod grid;
 pub mod import;
 mod in_place;
+pub mod judge;
 pub mod model;
 pub mod objective;
 pub mod observers;

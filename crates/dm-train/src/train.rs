@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::objective;
 use crate::optimizer::Adam;
+use crate::run::Standing;
 use crate::totals::Totals;
 
 /// Everything a run has learned so far.
@@ -107,6 +108,21 @@ impl State {
     /// Where the run computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How far the run has come, for its manifest.
+    pub fn standing<'a>(&'a self, status: &'a str, wall_s: f64) -> Standing<'a> {
+        Standing {
+            status,
+            name: &self.config.name,
+            seed: self.config.seed.0,
+            data_sha256: &self.data_sha256,
+            parameters: self.params.count(),
+            steps_total: self.total_steps(),
+            steps_done: self.step,
+            epochs: self.config.training.epochs,
+            wall_s,
+        }
     }
 
     /// Degrades `count` images; image `i` is `image(i)` at `level(i)` with the key of stream (`stream`, `index`, i).

@@ -2,7 +2,9 @@
 
 pub mod data;
 pub mod degrade;
+pub mod eval;
 pub mod import;
 pub mod info;
 pub mod sample;
 pub mod train;
+mod train_judge;

@@ -62,7 +62,7 @@ pub struct Args {
 }
 
 /// The names of all samplers, each with what it does.
-fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
+pub(super) fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
     let value = |kind: SamplerKind| PossibleValue::new(kind.name()).help(kind.summary());
     PossibleValuesParser::new(SamplerKind::ALL.map(value)).try_map(|name| name.parse())
 }
@@ -74,20 +74,22 @@ fn spacings() -> impl TypedValueParser<Value = Spacing> {
 
 /// The model's own way of sampling with what the command line changes.
 fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
+    let own = changed(model, args.sampler, args.steps);
+    let sampling =
+        Sampling { eta: args.eta.unwrap_or(own.eta), spacing: args.spacing.unwrap_or(own.spacing), ..own };
+    sampling.check(&*model.degradation)?;
+    Ok(sampling)
+}
+
+/// The model's own way of sampling with another sampler or number of steps.
+pub(super) fn changed(model: &Model, sampler: Option<SamplerKind>, steps: Option<usize>) -> Sampling {
     let own = model.config.sampling;
-    let sampler = args.sampler.unwrap_or(own.sampler);
+    let sampler = sampler.unwrap_or(own.sampler);
     // A sampler chosen by hand brings neither step count nor eta of its own: the notebook's needs every level, and only
     // ddim knows eta.
     let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
     let eta = if sampler == own.sampler { own.eta } else { 0.0 };
-    let sampling = Sampling {
-        sampler,
-        steps: args.steps.or(all).unwrap_or(own.steps),
-        eta: args.eta.unwrap_or(eta),
-        spacing: args.spacing.unwrap_or(own.spacing),
-    };
-    sampling.check(&*model.degradation)?;
-    Ok(sampling)
+    Sampling { sampler, steps: steps.or(all).unwrap_or(own.steps), eta, spacing: own.spacing }
 }
 
 /// Images in a strip.
