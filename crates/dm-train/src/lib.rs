@@ -10,6 +10,8 @@ pub mod event;
 pub mod generate;
 pub mod grid;
 pub mod import;
+pub mod interpolate;
+pub mod levels;
 pub mod model;
 pub mod objective;
 pub mod observers;

@@ -74,6 +74,8 @@ impl Run {
         let config_file = folder.join("config.toml");
         if config_file.is_file() {
             let found = fs::read_to_string(&config_file).map_err(|e| Error::io(&config_file, e))?;
+            // Resolved again: a config written before a key existed means that key's default.
+            let found = Config::parse(&found, &config_file)?.to_toml()?;
             if let Some((found, expected)) = first_difference(&found, &text) {
                 let message =
                     format!("found {found}, expected {expected}: the run folder has another config");

@@ -50,7 +50,12 @@ pub struct Chain<'a> {
     pub first: u64,
     /// Samples in this batch.
     pub count: usize,
+    /// States to start from at the first of `levels`, which then may be below T; `None` draws them from the prior at T.
+    pub start: Option<&'a Start<'a>>,
 }
+
+/// The state `[784]` a sample (its number) starts from.
+pub type Start<'a> = dyn Fn(u64) -> Vec<f32> + Sync + 'a;
 
 /// Sees every state of the chain: level reached, states [n, 784].
 pub type Watch<'a> = dyn FnMut(Level, &[f32]) + 'a;
@@ -97,11 +102,14 @@ pub fn levels(degradation: &dyn Degradation, evaluations: usize) -> Result<Vec<L
 }
 
 impl Chain<'_> {
-    /// States at level T.
+    /// The states the chain starts from: those given, else drawn at level T.
     fn prior(&self) -> Vec<f32> {
         let steps = Level(self.degradation.steps());
-        let draw = |i: usize| self.degradation.prior(&mut (self.randomness)(self.first + i as u64, steps));
-        (0..self.count).into_par_iter().flat_map_iter(draw).collect()
+        let draw = |sample: u64| match self.start {
+            Some(start) => start(sample),
+            None => self.degradation.prior(&mut (self.randomness)(sample, steps)),
+        };
+        (0..self.count).into_par_iter().flat_map_iter(|i| draw(self.first + i as u64)).collect()
     }
 
     /// Applies `step(x_t, x0, rng)` to every sample; the stream is that of level `t`, after the prior's draws at T.

@@ -47,8 +47,8 @@ fn run(
 ) -> Result<Vec<f32>> {
     let levels = levels(degradation, steps)?;
     let count = (samples.end - samples.start) as usize;
-    let chain =
-        Chain { degradation, restorer, levels: &levels, randomness: &stream, first: samples.start, count };
+    let (levels, first) = (&levels[..], samples.start);
+    let chain = Chain { degradation, restorer, levels, randomness: &stream, first, count, start: None };
     let mut seen = Vec::new();
     let states = sampler.run(&chain, &mut |level, x| {
         assert_eq!(x.len(), count * PIXELS);
@@ -142,6 +142,7 @@ fn cold_recovers_an_oracle_from_its_own_degraded_image() {
                 randomness: &same,
                 first: 0,
                 count: 2,
+                start: None,
             };
             let found = SamplerKind::Cold.run(&chain, &mut |_, _| {}).unwrap();
             // One rounding a step, in units of the state.

@@ -7,7 +7,7 @@ use dm_nn::rng::Seed;
 
 use crate::error::Result;
 use crate::event::{Event, Observer};
-use crate::generate::{Request, images};
+use crate::generate::{Class, Request, images};
 use crate::grid;
 
 /// Writes `samples/epoch-NNNN.png`.
@@ -37,6 +37,7 @@ impl Observer for Samples {
             prediction: config.objective.prediction,
             degradation: &*state.degradation,
             device: state.device(),
+            condition: None,
         };
         let steps = match config.training.grid_steps {
             0 => config.sampling.steps,
@@ -48,8 +49,12 @@ impl Observer for Samples {
             batch: 256,
             sampler: config.sampling.sampler,
             steps,
+            // One column per class.
+            class: (config.network.classes() > 0).then_some(Class::All),
+            guidance: 1.0,
+            start: None,
         };
-        let drawn = images(&*state.degradation, &restorer, &request, &mut |_, _, _| {})?;
+        let drawn = images(&restorer, &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }
 }
