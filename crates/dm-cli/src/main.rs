@@ -9,6 +9,7 @@ mod locate;
 mod preview;
 mod progress;
 mod terminal;
+mod trajectory;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Train(commands::train::Args),
     Sample(commands::sample::Args),
+    Restore(commands::restore::Args),
     Degrade(commands::degrade::Args),
     Import(commands::import::Args),
     Info(commands::info::Args),
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Train(args) => commands::train::run(&args, &terminal),
         Command::Sample(args) => commands::sample::run(&args, &terminal),
+        Command::Restore(args) => commands::restore::run(&args, &terminal),
         Command::Degrade(args) => commands::degrade::run(&args, &terminal),
         Command::Import(args) => commands::import::run(&args, &terminal),
         Command::Info(args) => commands::info::run(&args, &terminal),

@@ -82,8 +82,7 @@ pub fn images(
         let count = request.batch.max(1).min(request.count - start);
         let classes = |class: Class| (start..start + count).map(|i| class.of(i)).collect();
         let classes: Option<Vec<u8>> = request.class.map(classes);
-        let condition =
-            classes.as_ref().map(|classes| Condition { classes, guidance: request.guidance });
+        let condition = classes.as_ref().map(|classes| Condition { classes, guidance: request.guidance });
         let chain = Chain {
             degradation,
             restorer: &NetworkRestorer { condition, ..*restorer },

@@ -50,7 +50,8 @@ impl Levels {
     /// Whether `self` can go on from `other`: the same law over the same levels.
     pub fn fits(&self, other: &Self) -> bool {
         let bins = self.square.len();
-        (self.law, self.last) == (other.law, other.last) && [other.square.len(), other.seen.len()] == [bins; 2]
+        (self.law, self.last) == (other.law, other.last)
+            && [other.square.len(), other.seen.len()] == [bins; 2]
     }
 
     /// Whether there is anything to remember between steps.
@@ -71,7 +72,8 @@ impl Levels {
         let root: Vec<f64> = (1..=self.last).map(root).collect();
         let (total, alike) = (root.iter().sum::<f64>(), 1.0 / self.last as f64);
         let chance: Vec<f64> = root.iter().map(|root| (1.0 - ALIKE) * root / total + ALIKE * alike).collect();
-        let below: Vec<f64> = chance.iter().scan(0.0, |sum, p| Some(std::mem::replace(sum, *sum + p))).collect();
+        let below: Vec<f64> =
+            chance.iter().scan(0.0, |sum, p| Some(std::mem::replace(sum, *sum + p))).collect();
         let one = |_| {
             let at = rng.uniform_f64();
             let level = below.partition_point(|&below| below <= at);

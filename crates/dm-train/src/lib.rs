@@ -7,6 +7,7 @@ pub mod config;
 pub mod ema;
 mod error;
 pub mod event;
+pub mod film;
 pub mod generate;
 pub mod grid;
 pub mod import;

@@ -4,5 +4,6 @@ pub mod data;
 pub mod degrade;
 pub mod import;
 pub mod info;
+pub mod restore;
 pub mod sample;
 pub mod train;

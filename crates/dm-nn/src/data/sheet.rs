@@ -61,7 +61,9 @@ pub fn read_labelled(path: &Path) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
     };
     let labels = match file.tensor(LABELS) {
         Err(_) => None,
-        Ok(labels) if (labels.dtype(), labels.shape()) == (Dtype::U8, &[count]) => Some(labels.data().to_vec()),
+        Ok(labels) if (labels.dtype(), labels.shape()) == (Dtype::U8, &[count]) => {
+            Some(labels.data().to_vec())
+        }
         Ok(labels) => return Err(bad(LABELS, &labels, &format!("U8 [{count}]"))),
     };
     Ok((view.data().to_vec(), labels))

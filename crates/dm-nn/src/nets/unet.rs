@@ -219,7 +219,9 @@ impl UNet {
 /// The rows of `table` [classes + 1, time] for a batch of `count` images; the last row for all where no class is told.
 fn class_rows(table: &Tensor, count: usize, classes: Option<&[u8]>) -> Result<Tensor> {
     let none = table.dim(0)? - 1;
-    let Some(classes) = classes else { return table.narrow(0, none, 1)?.broadcast_as((count, table.dim(1)?)) };
+    let Some(classes) = classes else {
+        return table.narrow(0, none, 1)?.broadcast_as((count, table.dim(1)?));
+    };
     if classes.len() != count || classes.iter().any(|&class| usize::from(class) > none) {
         bail!("classes: found {classes:?}, expected {count} numbers, each at most {none}");
     }

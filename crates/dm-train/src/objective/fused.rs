@@ -17,7 +17,9 @@ impl PerImage {
     fn loss(&self, output: &[f32], target: &[f32]) -> f32 {
         let pairs = output.iter().zip(target);
         let sum: f64 = match self.0 {
-            Prediction::Eps | Prediction::X0 | Prediction::V => pairs.map(|(o, y)| wide((o - y).powi(2))).sum(),
+            Prediction::Eps | Prediction::X0 | Prediction::V => {
+                pairs.map(|(o, y)| wide((o - y).powi(2))).sum()
+            }
             Prediction::Conserving => {
                 let log_total = log_sum_exp(output);
                 return pairs.map(|(z, share)| -wide(share * (z - log_total))).sum::<f64>() as f32;
@@ -77,7 +79,8 @@ impl CustomOp2 for PerImage {
         _losses: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (scales, host) = (grad.to_vec1::<f32>()?, |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>());
+        let (scales, host) =
+            (grad.to_vec1::<f32>()?, |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>());
         let (outputs, targets) = (host(output)?, host(target)?);
         let mut gradient = vec![0.0; outputs.len()];
         let slots = gradient.par_chunks_exact_mut(PIXELS).zip(&scales);
@@ -160,7 +163,8 @@ mod tests {
 
     #[test]
     fn fused_losses_are_candles() {
-        for prediction in [Prediction::Eps, Prediction::X0, Prediction::V, Prediction::Conserving, Prediction::Free]
+        for prediction in
+            [Prediction::Eps, Prediction::X0, Prediction::V, Prediction::Conserving, Prediction::Free]
         {
             both(prediction, 1.0);
             both(prediction, 8.0);

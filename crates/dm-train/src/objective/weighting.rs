@@ -38,7 +38,9 @@ impl Weighting {
                 let gaussian = process.signal_and_noise(Level(process.steps())).is_some();
                 (gaussian, "uniform: only a Gaussian degradation has a signal-to-noise ratio")
             }
-            Self::Ink => (prediction == Prediction::Conserving, "uniform: only `conserving` counts shares of ink"),
+            Self::Ink => {
+                (prediction == Prediction::Conserving, "uniform: only `conserving` counts shares of ink")
+            }
         };
         let found = || format!("{self:?} for {prediction:?} with `{}`", process.name());
         if fits { Ok(()) } else { Err(Error::invalid("objective.weighting", found(), expected)) }
