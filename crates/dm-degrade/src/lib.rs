@@ -19,4 +19,4 @@ pub use degradations::{DegradationConfig, REGISTRY};
 pub use error::{Error, Result};
 pub use prediction::Prediction;
 pub use restorer::{Condition, NetworkRestorer, Restorer};
-pub use samplers::SamplerKind;
+pub use samplers::{SamplerKind, Sampling};

@@ -67,6 +67,7 @@ fn prince_sampling_matches_pytorch() {
         degradation: degradation.as_ref(),
         restorer: &restorer,
         levels: &levels,
+        eta: 0.0,
         randomness: &given,
         first: 0,
         count: SAMPLES,

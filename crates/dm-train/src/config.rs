@@ -5,8 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dm_degrade::degradation::Degradation;
-use dm_degrade::{DegradationConfig, Prediction, SamplerKind};
+use dm_degrade::{Degradation, DegradationConfig, Prediction, Sampling};
 use dm_nn::data::Images;
 use dm_nn::nets::NetworkConfig;
 use dm_nn::rng::Seed;
@@ -41,7 +40,7 @@ pub struct Config {
     #[serde(default)]
     pub training: TrainingConfig,
     /// How images are drawn from the trained model.
-    pub sampling: SamplingConfig,
+    pub sampling: Sampling,
 }
 
 fn first_seed() -> Seed {
@@ -178,16 +177,6 @@ impl Default for TrainingConfig {
     }
 }
 
-/// How images are drawn from the trained model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SamplingConfig {
-    /// The sampler.
-    pub sampler: SamplerKind,
-    /// Network evaluations per image.
-    pub steps: usize,
-}
-
 impl Config {
     /// Reads the TOML file at `path`, applies `overrides` (each `key.path=value`), and checks every field.
     ///
@@ -231,7 +220,7 @@ impl Config {
         self.objective.check(&*degradation)?;
         self.optimizer.check()?;
         self.training.check()?;
-        check_sampling(&*degradation, self.sampling.sampler, self.sampling.steps)?;
+        self.sampling.check(&*degradation)?;
         let file_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || !self.name.chars().all(file_name) {
             return Err(Error::invalid("name", format!("{:?}", self.name), "letters, digits, - _ ."));
@@ -266,25 +255,6 @@ impl Config {
         }
         Ok(used)
     }
-}
-
-/// Checks that `sampler` goes with `degradation` at `steps` evaluations.
-///
-/// # Errors
-/// If it does not.
-pub fn check_sampling(degradation: &dyn Degradation, sampler: SamplerKind, steps: usize) -> Result<()> {
-    dm_degrade::samplers::levels(degradation, steps)?;
-    let last = dm_degrade::Level(degradation.steps());
-    let gaussian = degradation.signal_and_noise(last).is_some();
-    if matches!(sampler, SamplerKind::Prince | SamplerKind::Ddim) && !gaussian {
-        let found = format!("{} with `{}`", sampler.name(), degradation.name());
-        return Err(Error::invalid("sampler", found, "a Gaussian degradation"));
-    }
-    if sampler == SamplerKind::Prince && steps != degradation.steps() {
-        let expected = format!("all {} for the sampler `prince`", degradation.steps());
-        return Err(Error::invalid("sampling steps", steps, expected));
-    }
-    Ok(())
 }
 
 impl ObjectiveConfig {

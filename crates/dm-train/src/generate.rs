@@ -2,7 +2,7 @@
 
 use dm_degrade::degradation::{Degradation, Level};
 use dm_degrade::restorer::{Condition, NetworkRestorer};
-use dm_degrade::samplers::{self, Chain, SamplerKind};
+use dm_degrade::samplers::{self, Chain, Sampling};
 use dm_nn::data::{CLASSES, PIXELS};
 use dm_nn::rng::{Seed, Stream};
 
@@ -17,10 +17,8 @@ pub struct Request<'a> {
     pub count: usize,
     /// Images per batch; does not change the images.
     pub batch: usize,
-    /// The sampler.
-    pub sampler: SamplerKind,
-    /// Network evaluations from T to 0.
-    pub steps: usize,
+    /// The sampler and its levels.
+    pub sampling: Sampling,
     /// The classes to draw, for a network that takes them; `None` tells it none.
     pub class: Option<Class>,
     /// W of classifier-free guidance ([`Condition`]); 1 is none.
@@ -43,7 +41,7 @@ pub enum Class {
 pub struct Start<'a> {
     /// Level of the states; the chain then visits the levels below it that a chain from T would.
     pub level: Level,
-    /// The state of an image, by its number.
+    /// The state of an image and its key, by its number.
     pub state: &'a samplers::Start<'a>,
 }
 
@@ -60,7 +58,7 @@ impl Class {
     }
 }
 
-/// The stream of image `sample` at `level`, as the samplers number them; level 0 is that of its frozen key.
+/// The stream of image `sample` at `level`, as the samplers number them; none of theirs is level 0.
 pub fn randomness(seed: Seed) -> impl Fn(u64, Level) -> dm_nn::rng::Rng + Sync {
     move |sample, level| seed.stream(Stream::Sample, sample, level.0 as u64)
 }
@@ -87,12 +85,14 @@ pub fn images(
             degradation,
             restorer: &NetworkRestorer { condition, ..*restorer },
             levels: &levels,
+            eta: request.sampling.eta,
             randomness: &randomness,
             first: start as u64,
             count,
             start: request.start.map(|start| start.state),
         };
-        let states = request.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
+        let states =
+            request.sampling.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
         states.chunks_exact(PIXELS).for_each(|state| images.extend(quantise(&degradation.to_image(state))));
     }
     Ok(images)
@@ -100,7 +100,7 @@ pub fn images(
 
 /// The levels a chain visits: those from T down, or those of them below where it starts.
 fn levels(degradation: &dyn Degradation, request: &Request<'_>) -> Result<Vec<Level>> {
-    let mut levels = samplers::levels(degradation, request.steps)?;
+    let mut levels = request.sampling.levels(degradation)?;
     if let Some(Start { level, .. }) = request.start {
         levels.retain(|&visited| visited < level);
         levels.insert(0, level);

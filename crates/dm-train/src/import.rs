@@ -9,13 +9,13 @@ use candle_core::Device;
 use dm_degrade::degradation::Level;
 use dm_degrade::degradations::{DegradationConfig, GaussianConfig};
 use dm_degrade::schedule::ScheduleConfig;
-use dm_degrade::{Prediction, SamplerKind};
+use dm_degrade::{Prediction, SamplerKind, Sampling};
 use dm_nn::nets::{NetworkConfig, Norm, RefCnnConfig, frequencies};
 use dm_nn::params::file::TensorFile;
 use dm_nn::params::{Params, pth};
 use dm_nn::rng::Seed;
 
-use crate::config::{Config, DataConfig, ObjectiveConfig, OptimizerConfig, SamplingConfig, TrainingConfig};
+use crate::config::{Config, DataConfig, ObjectiveConfig, OptimizerConfig, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::model;
 
@@ -90,7 +90,7 @@ fn config_of(file: &TensorFile, tables: &TensorFile) -> Result<Config> {
         objective: ObjectiveConfig { last_level: false, ..ObjectiveConfig::new(Prediction::Eps) },
         optimizer: OptimizerConfig::default(),
         training: TrainingConfig::default(),
-        sampling: SamplingConfig { sampler: SamplerKind::Prince, steps },
+        sampling: Sampling::new(SamplerKind::Prince, steps),
     };
     config.check()?;
     Ok(config)

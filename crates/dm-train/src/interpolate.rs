@@ -4,7 +4,7 @@
 //! between two priors becomes a path between two images. The straight line leaves the prior (its middle has half the
 //! variance); the arc does not.
 
-use dm_degrade::degradation::{Degradation, Level};
+use dm_degrade::degradation::{Degradation, Key, Level};
 use dm_nn::rng::Seed;
 
 use crate::generate::randomness;
@@ -13,12 +13,13 @@ use crate::generate::randomness;
 pub const COLUMNS: usize = 10;
 
 /// The state image `i` of a grid of [`COLUMNS`] columns starts from at level T: row r goes from sample 2r to sample
-/// 2r + 1 of `seed`.
-pub fn start(degradation: &dyn Degradation, seed: Seed, i: u64) -> Vec<f32> {
+/// 2r + 1 of `seed`. Its key is the noise itself.
+pub fn start(degradation: &dyn Degradation, seed: Seed, i: u64) -> (Vec<f32>, Key) {
     let (row, column) = (i / COLUMNS as u64, i % COLUMNS as u64);
     let (draw, top) = (randomness(seed), Level(degradation.steps()));
     let end = |sample: u64| degradation.prior(&mut draw(sample, top));
-    slerp(&end(2 * row), &end(2 * row + 1), column as f64 / (COLUMNS - 1) as f64)
+    let noise = slerp(&end(2 * row), &end(2 * row + 1), column as f64 / (COLUMNS - 1) as f64);
+    (noise.clone(), Key(noise))
 }
 
 /// The point at `share` of the way along the arc from `a` to `b`, DDIM's eq. 67:
@@ -46,11 +47,11 @@ mod tests {
         let degradation = config.build(&[]).unwrap();
         let prior = |sample: u64| degradation.prior(&mut randomness(Seed(4))(sample, Level(10)));
         let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-        assert!(close(&start(&*degradation, Seed(4), 0), &prior(0)));
-        assert!(close(&start(&*degradation, Seed(4), 9), &prior(1)));
-        assert!(close(&start(&*degradation, Seed(4), 19), &prior(3)));
+        for (i, sample) in [(0, 0), (9, 1), (10, 2), (19, 3)] {
+            assert!(close(&start(&*degradation, Seed(4), i).0, &prior(sample)));
+        }
         for i in 0..20 {
-            let state = start(&*degradation, Seed(4), i);
+            let (state, _) = start(&*degradation, Seed(4), i);
             let variance = state.iter().map(|z| z * z).sum::<f32>() / state.len() as f32;
             // Five standard errors of the variance of 784 normals.
             assert!((variance - 1.0).abs() < 5.0 * (2.0f32 / 784.0).sqrt(), "{i}: {variance}");

@@ -11,6 +11,7 @@ pub mod film;
 pub mod generate;
 pub mod grid;
 pub mod import;
+mod in_place;
 pub mod interpolate;
 pub mod levels;
 pub mod model;

@@ -7,6 +7,7 @@ use candle_core::{Result, Var};
 use dm_nn::params::Params;
 
 use crate::config::{Decay, OptimizerConfig};
+use crate::in_place;
 
 /// Adam and its moments.
 pub struct Adam {
@@ -77,19 +78,11 @@ impl Adam {
         let (correct1, correct2) = (1.0 - beta1.powi(t), (1.0 - beta2.powi(t)).sqrt());
         for slot in &self.slots {
             let Some(grad) = grads.get(&slot.var) else { continue };
-            let grad = if scale == 1.0 { grad.clone() } else { (grad * scale)? };
-            let m = ((slot.m.as_tensor() * beta1)? + (&grad * (1.0 - beta1))?)?;
-            let v = ((slot.v.as_tensor() * beta2)? + (grad.sqr()? * (1.0 - beta2))?)?;
-            let direction = (&m / ((v.sqrt()? / correct2)? + eps)?)?;
-            let kept = if weight_decay > 0.0 {
-                (slot.var.as_tensor() * (1.0 - rate * weight_decay))?
-            } else {
-                slot.var.as_tensor().clone()
-            };
-            let next = (kept - (direction * (rate / correct1))?)?;
-            slot.m.set(&m.detach())?;
-            slot.v.set(&v.detach())?;
-            slot.var.set(&next.detach())?;
+            let grad = grad.contiguous()?;
+            in_place::blend(&slot.m, beta1, (1.0 - beta1) * scale, &grad)?;
+            in_place::blend_square(&slot.v, beta2, (1.0 - beta2) * scale * scale, &grad)?;
+            let keep = 1.0 - rate * weight_decay;
+            in_place::descend(&slot.var, keep, rate / correct1, &slot.m, &slot.v, 1.0 / correct2, eps)?;
         }
         Ok(norm)
     }

@@ -8,7 +8,7 @@ use dm_degrade::{Level, Restorer, SamplerKind};
 use dm_nn::data::{Dataset, PIXELS};
 use dm_nn::rng::Seed;
 use dm_train::generate::{Request, Start, images, quantise, randomness};
-use dm_train::{Model, config, grid};
+use dm_train::{Model, grid};
 
 use crate::device::{self, DeviceKind};
 use crate::locate;
@@ -53,13 +53,13 @@ pub struct Args {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let model = Model::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
     let process = &*model.degradation;
+    let mut sampling = model.config.sampling;
     // The notebook's sampler only knows the whole way from T; ancestral sampling can start anywhere.
-    let sampler = match model.config.sampling.sampler {
-        SamplerKind::Prince => SamplerKind::Bridge,
-        sampler => sampler,
-    };
-    let steps = args.steps.unwrap_or(model.config.sampling.steps);
-    config::check_sampling(process, sampler, steps)?;
+    if sampling.sampler == SamplerKind::Prince {
+        sampling.sampler = SamplerKind::Bridge;
+    }
+    sampling.steps = args.steps.unwrap_or(sampling.steps);
+    sampling.check(process)?;
     ensure!((1..=50).contains(&args.levels), "--levels: found {}, expected 1 to 50", args.levels);
     let test = Dataset::read(&locate::data(&args.data))?.test;
     let (first, end) = (args.index, args.index.saturating_add(args.count));
@@ -80,17 +80,19 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let mut columns = vec![show(&clean.concat())];
     for share in 1..=args.levels {
         let level = Level((process.steps() * share / args.levels).max(1));
-        // Under the sample's own frozen key, so that cold sampling goes back the way the image came.
-        let state = |i: u64| process.apply(&clean[i as usize], level, &process.draw(&mut draw(i, Level(0))));
-        let degraded: Vec<f32> = (0..args.count as u64).flat_map(state).collect();
+        // The chain is told the key, so that cold sampling goes back the way the image came.
+        let state = |i: u64| {
+            let key = process.draw(&mut draw(i, Level(0)));
+            (process.apply(&clean[i as usize], level, &key), key)
+        };
+        let degraded: Vec<f32> = (0..args.count as u64).flat_map(|i| state(i).0).collect();
         let mut estimate = model.restorer().restore(&degraded, level)?;
         estimate.chunks_exact_mut(PIXELS).for_each(|x0| process.clip(x0));
         let request = Request {
             seed: Seed(args.seed),
             count: args.count,
             batch: 256,
-            sampler,
-            steps,
+            sampling,
             class: None,
             guidance: 1.0,
             start: Some(Start { level, state: &state }),

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use dm_degrade::{Level, SamplerKind};
+use anyhow::{Context, Result, bail, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use dm_degrade::samplers::Spacing;
+use dm_degrade::{Level, SamplerKind, Sampling};
 use dm_nn::data::{CLASSES, PIXELS, sheet};
 use dm_nn::rng::Seed;
 use dm_train::generate::{Class, Request, Start, images};
-use dm_train::{Model, config, film, grid, interpolate};
+use dm_train::{Model, film, grid, interpolate};
 
 use crate::device::{self, DeviceKind};
 use crate::terminal::Terminal;
@@ -32,12 +34,18 @@ pub struct Args {
     /// Root of all randomness.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Network evaluations per image [default: as in the model's config].
+    /// Network evaluations per image, at most [default: as in the model's config].
     #[arg(long)]
     steps: Option<usize>,
-    /// Sampler: bridge, prince, ddim or cold [default: as in the model's config].
-    #[arg(long, value_parser = parse_sampler)]
+    /// Sampler [default: as in the model's config].
+    #[arg(long, value_parser = samplers())]
     sampler: Option<SamplerKind>,
+    /// Share of fresh noise in each step of ddim, 0 to 1 [default: as in the model's config, for its own sampler].
+    #[arg(long)]
+    eta: Option<f64>,
+    /// Where the levels lie: even, or closer in the middle [default: as in the model's config].
+    #[arg(long, value_parser = spacings())]
+    spacing: Option<Spacing>,
     /// Draw this class, 0 to 9, or `all`: image i of class i mod 10. Needs a model trained with classes.
     #[arg(long, value_parser = parse_class)]
     class: Option<Class>,
@@ -45,7 +53,8 @@ pub struct Args {
     /// above 1 more typical of the class and less varied [default: 1].
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     guidance: Option<f32>,
-    /// Draw images between pairs of samples, one pair a row. Needs a Gaussian model; the sampler is ddim.
+    /// Draw images between pairs of samples, one pair a row. Needs a Gaussian model and a sampler that draws nothing
+    /// on its way [default sampler: ddim].
     #[arg(long)]
     interpolate: bool,
     /// Images per batch.
@@ -68,11 +77,41 @@ pub struct Args {
     device: DeviceKind,
 }
 
-/// Reads the name of a sampler.
-fn parse_sampler(name: &str) -> Result<SamplerKind> {
-    let known = SamplerKind::ALL.map(SamplerKind::name).join(", ");
-    let found = SamplerKind::ALL.into_iter().find(|kind| kind.name() == name);
-    found.ok_or_else(|| anyhow!("found {name}, expected one of {known}"))
+/// The names of all samplers, each with what it does.
+fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
+    let value = |kind: SamplerKind| PossibleValue::new(kind.name()).help(kind.summary());
+    PossibleValuesParser::new(SamplerKind::ALL.map(value)).try_map(|name| name.parse())
+}
+
+/// The names of all spacings.
+fn spacings() -> impl TypedValueParser<Value = Spacing> {
+    PossibleValuesParser::new(Spacing::ALL.map(Spacing::name)).try_map(|name| name.parse())
+}
+
+/// The model's own way of sampling with what the command line changes.
+fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
+    let own = model.config.sampling;
+    let usual = if args.interpolate { SamplerKind::Ddim } else { own.sampler };
+    let sampler = args.sampler.unwrap_or(usual);
+    // A sampler chosen by hand brings neither step count nor eta of its own: the notebook's needs every level, and only
+    // ddim knows eta.
+    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
+    let eta = if sampler == own.sampler { own.eta } else { 0.0 };
+    let sampling = Sampling {
+        sampler,
+        steps: args.steps.or(all).unwrap_or(own.steps),
+        eta: args.eta.unwrap_or(eta),
+        spacing: args.spacing.unwrap_or(own.spacing),
+    };
+    if args.interpolate && model.degradation.signal_and_noise(Level(1)).is_none() {
+        let name = model.degradation.name();
+        bail!(
+            "--interpolate: found the degradation `{name}`, expected a Gaussian one: only there the arc between two \
+             states of the prior is made of such states"
+        );
+    }
+    sampling.check(&*model.degradation)?;
+    Ok(sampling)
 }
 
 /// Reads a class.
@@ -92,8 +131,8 @@ const FILM_COLUMNS: usize = 6;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let model = Model::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
-    let (sampler, steps) = chain(args, &model)?;
-    check(args, &model, sampler)?;
+    let sampling = sampling(args, &model)?;
+    check(args, &model, &sampling)?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
 
     let (degradation, seed) = (&*model.degradation, Seed(args.seed));
@@ -103,15 +142,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         seed,
         count: args.n,
         batch: args.batch,
-        sampler,
-        steps,
+        sampling,
         class: args.class,
         guidance: args.guidance.unwrap_or(1.0),
         start: args.interpolate.then_some(start),
     };
-    let bar = terminal.bar((args.n * steps) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
-    let mut strip = args.strip.then(|| Trajectory::new(STRIP.0, STRIP.1, steps));
-    let mut film = args.film.as_deref().map(|path| (path, Trajectory::new(FILM.0, FILM.1, steps)));
+    let walked = sampling.levels(degradation)?.len() - 1;
+    let bar = terminal.bar((args.n * walked) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
+    let mut strip = args.strip.then(|| Trajectory::new(STRIP.0, STRIP.1, walked));
+    let mut film = args.film.as_deref().map(|path| (path, Trajectory::new(FILM.0, FILM.1, walked)));
     let clock = Instant::now();
     let pixels = images(&model.restorer(), &request, &mut |first, level, states| {
         if level.0 < degradation.steps() {
@@ -130,9 +169,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let rate = args.n as f64 / seconds;
     let name = &model.config.name;
     terminal.line(format!(
-        "{name}: {} images, {steps} evaluations each, sampler {}, seed {}: {seconds:.1} s ({rate:.1} images/s)",
+        "{name}: {} images, {} evaluations each, sampler {}, seed {}: {seconds:.1} s ({rate:.1} images/s)",
         args.n,
-        sampler.name(),
+        sampling.evaluations(),
+        sampling.sampler.name(),
         args.seed
     ));
     write_sheet(&args.out.join("images.safetensors"), &model, &request, &pixels, seconds, terminal)?;
@@ -153,25 +193,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sampler and network evaluations: as asked for, else as in the model's config.
-fn chain(args: &Args, model: &Model) -> Result<(SamplerKind, usize)> {
-    let usual = if args.interpolate { SamplerKind::Ddim } else { model.config.sampling.sampler };
-    let sampler = args.sampler.unwrap_or(usual);
-    // A sampler chosen by hand brings no step count of its own: the notebook's needs every level.
-    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
-    let steps = args.steps.or(all).unwrap_or(model.config.sampling.steps);
-    if args.interpolate && model.degradation.signal_and_noise(Level(1)).is_none() {
-        let name = model.degradation.name();
-        bail!(
-            "--interpolate: found the degradation `{name}`, expected a Gaussian one: only there the arc between two states of the prior is made of such states"
-        );
-    }
-    config::check_sampling(&*model.degradation, sampler, steps)?;
-    Ok((sampler, steps))
-}
-
 /// Checks what the arguments ask of each other and of the model.
-fn check(args: &Args, model: &Model, sampler: SamplerKind) -> Result<()> {
+fn check(args: &Args, model: &Model, sampling: &Sampling) -> Result<()> {
     ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
     ensure!((1..=100_000).contains(&args.batch), "--batch: found {}, expected 1 to 100000", args.batch);
     if args.class.is_some() && model.config.network.classes() == 0 {
@@ -188,10 +211,12 @@ fn check(args: &Args, model: &Model, sampler: SamplerKind) -> Result<()> {
         let n = args.n;
         ensure!(n % interpolate::COLUMNS == 0, "-n: found {n}, expected a multiple of 10 with --interpolate");
         ensure!(args.class != Some(Class::All), "--class: found all, expected one class with --interpolate");
-        if sampler != SamplerKind::Ddim {
-            let name = sampler.name();
+        if !sampling.is_deterministic() {
+            let name = sampling.sampler.name();
             bail!(
-                "--interpolate: found the sampler {name}, expected ddim: with fresh noise near states do not become near images"
+                "--interpolate: found the sampler {name}, eta {}, expected ddim with eta 0, dpmpp2m, heun or cold: with \
+                 fresh noise near states do not become near images",
+                sampling.eta
             );
         }
     }
@@ -216,8 +241,10 @@ fn write_sheet(
     let mut origin = vec![
         ("model", model.config.name.clone()),
         ("seed", request.seed.0.to_string()),
-        ("sampler", request.sampler.name().to_owned()),
-        ("steps", request.steps.to_string()),
+        ("sampler", request.sampling.sampler.name().to_owned()),
+        ("steps", request.sampling.steps.to_string()),
+        ("eta", request.sampling.eta.to_string()),
+        ("spacing", request.sampling.spacing.name().to_owned()),
         ("seconds", format!("{seconds:.3}")),
     ];
     let labels: Option<Vec<u8>> =

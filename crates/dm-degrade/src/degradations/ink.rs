@@ -180,12 +180,18 @@ impl Degradation for Ink {
 
     /// Total ink from the law of the training set, then Poisson(total * share) grains in every pixel.
     fn prior(&self, rng: &mut Rng) -> Vec<f32> {
+        self.prior_and_key(rng).0
+    }
+
+    fn prior_and_key(&self, rng: &mut Rng) -> (Vec<f32>, Key) {
         let at = rng.uniform() * (self.totals.len() - 1) as f32;
         let low = at as usize;
         let high = (low + 1).min(self.totals.len() - 1);
         let total = self.totals[low] + (self.totals[high] - self.totals[low]) * at.fract();
         let grains = total * self.density;
-        self.share.iter().map(|share| poisson::quantile(grains * share, rng.uniform())).collect()
+        let key = self.draw(rng);
+        let count = |(share, &u): (&f32, &f32)| poisson::quantile(grains * share, u);
+        (self.share.iter().zip(&key.0).map(count).collect(), key)
     }
 
     /// `x_t` are whole counts and `x0` is nowhere negative ([`Degradation::clip`]); a grain that finds no ink in reach

@@ -1,7 +1,5 @@
 //! The degradation's own reverse transition: x_s ~ q(x_s | x_t, x0), the restored image in place of x0.
 
-use dm_nn::data::PIXELS;
-
 use super::{Chain, Watch};
 use crate::error::Result;
 
@@ -10,8 +8,7 @@ pub(super) fn run(chain: &Chain<'_>, watch: &mut Watch<'_>) -> Result<Vec<f32>> 
     watch(chain.levels[0], &x);
     for pair in chain.levels.windows(2) {
         let (t, s) = (pair[0], pair[1]);
-        let mut x0 = chain.restorer.restore(&x, t)?;
-        x0.chunks_exact_mut(PIXELS).for_each(|x0| chain.degradation.clip(x0));
+        let x0 = chain.restore(&x, t)?;
         x = chain.each(&x, &x0, t, |x_t, x0, rng| chain.degradation.bridge(x_t, x0, t, s, rng))?;
         watch(s, &x);
     }

@@ -2,7 +2,8 @@
 //!
 //! z_(t-1) = (z_t - beta_t / sqrt(1 - alpha_t) eps(z_t, t)) / sqrt(1 - beta_t) + sqrt(beta_t) noise, no noise at t = 1.
 
-use super::{Chain, Watch, gaussian};
+use super::step::Step;
+use super::{Chain, Watch};
 use crate::degradation::Level;
 use crate::error::{Error, Result};
 
@@ -15,7 +16,8 @@ pub(super) fn run(chain: &Chain<'_>, watch: &mut Watch<'_>) -> Result<Vec<f32>> 
     let mut z = chain.prior();
     watch(Level(steps), &z);
     for t in (1..=steps).rev().map(Level) {
-        let (signal, noise) = gaussian(chain, "prince", t)?;
+        let step = Step::new(chain, t, Level(t.0 - 1))?;
+        let (signal, noise) = (step.a_t as f32, step.b_t as f32);
         let beta = chain.degradation.step_variance(t).unwrap_or(0.0);
         let x0 = chain.restorer.restore(&z, t)?;
         let (keep, spread) = ((1.0 - beta).sqrt(), beta.sqrt());

@@ -11,6 +11,7 @@ mod ink_laws;
 mod poisson;
 mod registry;
 mod samplers;
+mod solvers;
 
 use std::path::Path;
 use std::sync::OnceLock;

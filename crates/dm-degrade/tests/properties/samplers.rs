@@ -1,9 +1,9 @@
 //! Samplers with an oracle: a restorer that knows the image, and one that depends on its input alone.
 
 use dm_degrade::degradations::{GaussianConfig, InkConfig};
-use dm_degrade::samplers::{Chain, levels};
+use dm_degrade::samplers::{Chain, Spacing};
 use dm_degrade::schedule::ScheduleConfig;
-use dm_degrade::{Degradation, DegradationConfig, Level, Restorer, Result, SamplerKind};
+use dm_degrade::{Degradation, DegradationConfig, Level, Restorer, Result, SamplerKind, Sampling};
 use dm_nn::data::PIXELS;
 use dm_nn::rng::{Rng, Seed, Stream};
 use proptest::prelude::*;
@@ -34,23 +34,23 @@ impl Restorer for Some01<'_> {
     }
 }
 
-fn stream(sample: u64, level: Level) -> Rng {
+pub fn stream(sample: u64, level: Level) -> Rng {
     Seed(5).stream(Stream::Sample, sample, level.0 as u64)
 }
 
-fn run(
-    sampler: SamplerKind,
+/// States at level 0 of samples `samples`.
+pub fn run(
+    sampling: Sampling,
     degradation: &dyn Degradation,
     restorer: &dyn Restorer,
-    steps: usize,
     samples: std::ops::Range<u64>,
 ) -> Result<Vec<f32>> {
-    let levels = levels(degradation, steps)?;
-    let count = (samples.end - samples.start) as usize;
-    let (levels, first) = (&levels[..], samples.start);
-    let chain = Chain { degradation, restorer, levels, randomness: &stream, first, count, start: None };
+    let levels = sampling.levels(degradation)?;
+    let (first, count) = (samples.start, (samples.end - samples.start) as usize);
+    let (eta, randomness) = (sampling.eta, &stream);
+    let chain = Chain { degradation, restorer, levels: &levels, eta, randomness, first, count, start: None };
     let mut seen = Vec::new();
-    let states = sampler.run(&chain, &mut |level, x| {
+    let states = sampling.sampler.run(&chain, &mut |level, x| {
         assert_eq!(x.len(), count * PIXELS);
         seen.push(level);
     })?;
@@ -60,8 +60,8 @@ fn run(
 
 /// Whether `sampler` goes with `degradation`.
 fn fits(sampler: SamplerKind, degradation: &dyn Degradation) -> bool {
-    let gaussian_only = matches!(sampler, SamplerKind::Prince | SamplerKind::Ddim);
-    !gaussian_only || degradation.signal_and_noise(Level(1)).is_some()
+    let any = [SamplerKind::Bridge, SamplerKind::Cold, SamplerKind::ColdFresh, SamplerKind::ColdNaive];
+    any.contains(&sampler) || degradation.signal_and_noise(Level(1)).is_some()
 }
 
 /// The registry with 40 levels, so that `prince` is quick.
@@ -73,14 +73,14 @@ fn short() -> Vec<Box<dyn Degradation>> {
 
 #[test]
 fn an_oracle_is_recovered() {
-    // Cold sampling recovers an image only from its own degraded self; it has its own test below.
-    let samplers = SamplerKind::ALL.into_iter().filter(|sampler| *sampler != SamplerKind::Cold);
+    // Algorithm 2 of cold diffusion recovers an image only from its own degraded self; it has its own test below.
+    let samplers = SamplerKind::ALL.into_iter().filter(|sampler| !COLD_2.contains(sampler));
     for (process, sampler) in short().iter().flat_map(|process| samplers.clone().map(move |s| (process, s))) {
         let truth = process.to_state(&digit(2));
         let steps = if sampler == SamplerKind::Prince { vec![40] } else { vec![40, 10, 1] };
         for steps in steps.into_iter().filter(|_| fits(sampler, process.as_ref())) {
             let oracle = Oracle(truth.clone());
-            let found = run(sampler, process.as_ref(), &oracle, steps, 0..3).unwrap();
+            let found = run(Sampling::new(sampler, steps), process.as_ref(), &oracle, 0..3).unwrap();
             for state in found.chunks_exact(PIXELS) {
                 let error = worst(state, &truth);
                 assert!(error < 1e-5, "{} of {} in {steps} errs by {error}", sampler.name(), process.name());
@@ -88,6 +88,9 @@ fn an_oracle_is_recovered() {
         }
     }
 }
+
+/// The two forms of algorithm 2 of cold diffusion.
+const COLD_2: [SamplerKind; 2] = [SamplerKind::Cold, SamplerKind::ColdFresh];
 
 /// A process whose prior is its own degraded truth, under the sample's frozen key: what cold sampling assumes.
 struct ColdStart<'a>(&'a dyn Degradation, Vec<f32>);
@@ -130,25 +133,15 @@ fn cold_recovers_an_oracle_from_its_own_degraded_image() {
     for process in processes() {
         let truth = process.to_state(&digit(2));
         let cold = ColdStart(process.as_ref(), truth.clone());
-        // The same stream for prior and key, so that the prior is D(x0, T, key).
-        let same = |sample: u64, _: Level| stream(sample, Level(0));
         for steps in [50, 7, 1] {
-            let levels = levels(&cold, steps).unwrap();
-            let oracle = Oracle(truth.clone());
-            let chain = Chain {
-                degradation: &cold,
-                restorer: &oracle,
-                levels: &levels,
-                randomness: &same,
-                first: 0,
-                count: 2,
-                start: None,
-            };
-            let found = SamplerKind::Cold.run(&chain, &mut |_, _| {}).unwrap();
-            // One rounding a step, in units of the state.
-            let scale = truth.iter().fold(1.0f32, |top, v| top.max(v.abs()));
-            let error = worst(&found[..PIXELS], &truth);
-            assert!(error < 1e-5 * scale, "{} in {steps} errs by {error}", process.name());
+            for sampler in COLD_2 {
+                let oracle = Oracle(truth.clone());
+                let found = run(Sampling::new(sampler, steps), &cold, &oracle, 0..2).unwrap();
+                // One rounding a step, in units of the state.
+                let scale = truth.iter().fold(1.0f32, |top, v| top.max(v.abs()));
+                let error = worst(&found[..PIXELS], &truth);
+                assert!(error < 1e-5 * scale, "{} of {} in {steps}: {error}", sampler.name(), process.name());
+            }
         }
     }
 }
@@ -158,7 +151,9 @@ fn a_sample_depends_on_its_number_alone_not_on_batch_or_threads() {
     for process in short() {
         for sampler in SamplerKind::ALL.into_iter().filter(|s| fits(*s, process.as_ref())) {
             let restorer = Some01(process.as_ref());
-            let sample = |range| run(sampler, process.as_ref(), &restorer, 40, range).unwrap();
+            let eta = if sampler == SamplerKind::Ddim { 0.5 } else { 0.0 };
+            let sampling = Sampling { eta, ..Sampling::new(sampler, 40) };
+            let sample = |range| run(sampling, process.as_ref(), &restorer, range).unwrap();
             let whole = sample(0..5);
             let parts = [sample(0..2), sample(2..3), sample(3..5)].concat();
             assert_eq!(whole, parts, "{} of {}", sampler.name(), process.name());
@@ -177,7 +172,7 @@ fn samplers_refuse_what_they_cannot_do() {
     for process in processes() {
         for sampler in SamplerKind::ALL {
             let oracle = Oracle(process.to_state(&digit(0)));
-            let result = run(sampler, process.as_ref(), &oracle, 10, 0..1);
+            let result = run(Sampling::new(sampler, 10), process.as_ref(), &oracle, 0..1);
             let text = result.as_ref().map_or_else(ToString::to_string, |_| String::new());
             if !fits(sampler, process.as_ref()) || sampler == SamplerKind::Prince {
                 assert!(text.contains("found") && text.contains(sampler.name()), "{text}");
@@ -188,13 +183,104 @@ fn samplers_refuse_what_they_cannot_do() {
     }
 }
 
+#[test]
+fn sampling_is_checked_field_by_field() {
+    let [ink, gaussian] = &short()[..] else { panic!("two processes") };
+    let plain = Sampling::new(SamplerKind::Ddim, 10);
+    let (eta, spacing) = (0.5, Spacing::Middle);
+    let cases = [
+        (gaussian, Sampling { eta: 1.5, ..plain }, "sampling eta: found 1.5, expected 0 to 1"),
+        (gaussian, Sampling { eta: f64::NAN, ..plain }, "sampling eta: found NaN, expected 0 to 1"),
+        (
+            ink,
+            Sampling { eta, sampler: SamplerKind::Bridge, ..plain },
+            "sampling eta: found 0.5, expected 0 for",
+        ),
+        (ink, plain, "sampler: found ddim with `ink`, expected a Gaussian degradation"),
+        (
+            gaussian,
+            Sampling { spacing, ..Sampling::new(SamplerKind::Prince, 40) },
+            "sampling steps: found 40, middle spacing, expected all 40, even spacing",
+        ),
+    ];
+    for (process, sampling, expected) in cases {
+        let text = sampling.check(process.as_ref()).unwrap_err().to_string();
+        assert!(text.starts_with(expected), "{text}");
+    }
+    assert!(Sampling { eta, spacing, ..plain }.check(gaussian.as_ref()).is_ok());
+}
+
+/// What a config with this word says.
+fn from_config<T: serde::de::DeserializeOwned>(word: &str) -> T {
+    use serde::de::{IntoDeserializer, value::Error};
+    T::deserialize(IntoDeserializer::<Error>::into_deserializer(word)).unwrap()
+}
+
+#[test]
+fn names_are_those_of_configs_and_read_back() {
+    for sampler in SamplerKind::ALL {
+        assert_eq!(from_config::<SamplerKind>(sampler.name()), sampler);
+        assert_eq!(sampler.name().parse::<SamplerKind>().unwrap(), sampler);
+        assert!(!sampler.summary().is_empty());
+    }
+    for spacing in Spacing::ALL {
+        assert_eq!(from_config::<Spacing>(spacing.name()), spacing);
+        assert_eq!(spacing.name().parse::<Spacing>().unwrap(), spacing);
+    }
+    let error = "euler".parse::<SamplerKind>().unwrap_err().to_string();
+    assert!(error.starts_with("sampler: found euler, expected one of bridge, "), "{error}");
+}
+
+#[test]
+fn heun_takes_two_evaluations_a_step_and_never_more_than_asked() {
+    let gaussian = &short()[1];
+    for steps in 1..=40 {
+        let counted = Counted(std::sync::atomic::AtomicUsize::new(0));
+        let sampling = Sampling::new(SamplerKind::Heun, steps);
+        run(sampling, gaussian.as_ref(), &counted, 0..1).unwrap();
+        let found = counted.0.into_inner();
+        assert_eq!(found, sampling.evaluations());
+        assert!(found == steps || found + 1 == steps, "{found} for {steps}");
+    }
+}
+
+/// Counts how often it is asked.
+struct Counted(std::sync::atomic::AtomicUsize);
+
+impl Restorer for Counted {
+    fn restore(&self, x_t: &[f32], _: Level) -> Result<Vec<f32>> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(vec![0.0; x_t.len()])
+    }
+}
+
+#[test]
+fn middle_spacing_is_closer_in_the_middle() {
+    let gaussian = &short()[1];
+    let config = DegradationConfig::Gaussian(GaussianConfig::default());
+    let long = config.build(&[]).unwrap();
+    for (process, steps) in [(&long, 100), (gaussian, 40)] {
+        let sampling = Sampling { spacing: Spacing::Middle, ..Sampling::new(SamplerKind::Ddim, steps) };
+        let levels = sampling.levels(process.as_ref()).unwrap();
+        let step = |i: usize| levels[i].0 - levels[i + 1].0;
+        let quarter = process.steps() / steps / 4;
+        assert!(step(steps / 2).abs_diff(quarter.max(1)) <= 1);
+        assert!(step(0) >= step(steps / 2) && step(steps - 1) >= step(steps / 2));
+    }
+}
+
 proptest! {
     #[test]
-    fn levels_descend_from_t_to_zero(steps in 1..1500usize, evaluations in 0..1600usize) {
+    fn levels_descend_from_t_to_zero(
+        steps in 1..1500usize,
+        evaluations in 0..1600usize,
+        spacing in proptest::sample::select(&Spacing::ALL[..]),
+    ) {
         let schedule = ScheduleConfig::Cosine;
         let config = DegradationConfig::Gaussian(GaussianConfig { steps, schedule, range: 1.0 });
         let process = config.build(&[]).unwrap();
-        match levels(process.as_ref(), evaluations) {
+        let sampling = Sampling { spacing, ..Sampling::new(SamplerKind::Ddim, evaluations) };
+        match sampling.levels(process.as_ref()) {
             Ok(levels) => {
                 prop_assert_eq!(levels.len(), evaluations + 1);
                 prop_assert!(levels[0] == Level(steps) && levels[evaluations] == Level(0));

@@ -39,16 +39,15 @@ impl Observer for Samples {
             device: state.device(),
             condition: None,
         };
-        let steps = match config.training.grid_steps {
-            0 => config.sampling.steps,
-            steps => steps,
-        };
+        let mut sampling = config.sampling;
+        if config.training.grid_steps > 0 {
+            sampling.steps = config.training.grid_steps;
+        }
         let request = Request {
             seed: SEED,
             count: config.training.grid,
             batch: 256,
-            sampler: config.sampling.sampler,
-            steps,
+            sampling,
             // One column per class.
             class: (config.network.classes() > 0).then_some(Class::All),
             guidance: 1.0,
