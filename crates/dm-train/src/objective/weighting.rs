@@ -66,3 +66,74 @@ impl Weighting {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dm_degrade::DegradationConfig;
+    use dm_degrade::degradations::{GaussianConfig, InkConfig};
+
+    use super::*;
+
+    const PREDICTIONS: [Prediction; 3] = [Prediction::Eps, Prediction::X0, Prediction::V];
+
+    fn gaussian() -> Box<dyn Degradation> {
+        DegradationConfig::Gaussian(GaussianConfig::default()).build(&[]).unwrap()
+    }
+
+    #[test]
+    fn weights_are_the_papers() {
+        let process = gaussian();
+        for t in [1, 50, 300, 600, 900, 1000] {
+            let (a, b) = process.signal_and_noise(Level(t)).unwrap();
+            let snr = f64::from(a).powi(2) / f64::from(b).powi(2);
+            let weight = |w: Weighting, p| w.weight(p, process.as_ref(), Level(t), 2.0);
+            let close = |found: f64, expected: f64| {
+                assert!((found / expected - 1.0).abs() < 1e-9, "t = {t}: {found}, expected {expected}");
+            };
+            // Hang et al. 2023, section 3.4 and its appendix for v.
+            close(weight(Weighting::MinSnr, Prediction::X0), snr.min(5.0));
+            close(weight(Weighting::MinSnr, Prediction::Eps), (5.0 / snr).min(1.0));
+            close(weight(Weighting::MinSnr, Prediction::V), snr.min(5.0) / (snr + 1.0));
+            // Choi et al. 2022, eq. 8, with k = 1 and gamma = 1 on the loss of eps.
+            close(weight(Weighting::P2, Prediction::Eps), 1.0 / (1.0 + snr));
+            assert_eq!(weight(Weighting::Uniform, Prediction::V), 1.0);
+            assert_eq!(weight(Weighting::Ink, Prediction::Conserving), 2.0);
+        }
+    }
+
+    /// The weighted loss is one number, whatever the network predicts.
+    #[test]
+    fn a_weighting_means_the_same_for_every_prediction() {
+        let process = gaussian();
+        for (t, weighting) in
+            [10, 400, 950].into_iter().flat_map(|t| [(t, Weighting::MinSnr), (t, Weighting::P2)])
+        {
+            let (a, b) =
+                process.signal_and_noise(Level(t)).map(|(a, b)| (f64::from(a), f64::from(b))).unwrap();
+            // An estimate of x0 off by e is, for the same x_t, off by -a/b e in eps and by -a^2/b e - b e in v.
+            let square = |p| match p {
+                Prediction::Eps => (a / b).powi(2),
+                Prediction::V => (a * a / b + b).powi(2),
+                _ => 1.0,
+            };
+            let [eps, x0, v] =
+                PREDICTIONS.map(|p| square(p) * weighting.weight(p, process.as_ref(), Level(t), 1.0));
+            assert!((eps / x0 - 1.0).abs() < 1e-5 && (v / x0 - 1.0).abs() < 1e-5, "{t}: {eps} {x0} {v}");
+        }
+    }
+
+    #[test]
+    fn weightings_that_mean_nothing_are_refused() {
+        let ink = DegradationConfig::Ink(InkConfig::default()).build(&[1.0]).unwrap();
+        let said =
+            |w: Weighting, p, process: &dyn Degradation| w.check(p, process).map_err(|e| e.to_string());
+        for weighting in [Weighting::MinSnr, Weighting::P2] {
+            let message = said(weighting, Prediction::X0, ink.as_ref()).unwrap_err();
+            assert!(message.contains("`ink`") && message.contains("Gaussian"), "{message}");
+            assert!(PREDICTIONS.iter().all(|&p| said(weighting, p, gaussian().as_ref()).is_ok()));
+        }
+        assert!(said(Weighting::Ink, Prediction::Free, ink.as_ref()).is_err());
+        assert!(said(Weighting::Ink, Prediction::Conserving, ink.as_ref()).is_ok());
+    }
+}
