@@ -56,20 +56,6 @@ pub trait Degradation: Send + Sync {
     /// If this degradation has none, or unless s < t <= T.
     fn bridge(&self, x_t: &[f32], x0: &[f32], t: Level, s: Level, rng: &mut Rng) -> Result<Vec<f32>>;
 
-    /// KL(q(x_T | x0) || prior) in nats, or an upper bound of it: the first term of a variational bound. `None` where the
-    /// process has no such bound, as a deterministic one.
-    fn prior_kl(&self, x0: &[f32]) -> Option<f64> {
-        let _ = x0;
-        None
-    }
-
-    /// KL between two bridges from `x_t` to level `s`, 1 <= s < t: that of `x0` and that of `estimate`, in nats, or an
-    /// upper bound of it. `None` as for [`Self::prior_kl`].
-    fn bridge_kl(&self, x_t: &[f32], x0: &[f32], estimate: &[f32], t: Level, s: Level) -> Option<f64> {
-        let _ = (x_t, x0, estimate, t, s);
-        None
-    }
-
     /// The state at level 0, recovered from the state at `level` and the key alone; `None` where that is impossible.
     fn invert(&self, x_t: &[f32], level: Level, key: &Key) -> Option<Vec<f32>>;
 

@@ -43,7 +43,7 @@ pub enum SamplerKind {
     Ddim,
     /// DPM-Solver++ 2M (Lu et al. 2022, algorithm 2): second order from one evaluation a step. Gaussian only.
     Dpmpp2m,
-    /// Heun's method on the probability flow (Karras et al. 2022): second order, two evaluations a step. Gaussian only.
+    /// Heun's method on the probability flow (Karras et al. 2022): two evaluations a step. Gaussian only.
     Heun,
     /// Cold diffusion (Bansal et al. 2022, algorithm 2): x_s = x_t - D(x0, t) + D(x0, s) under one frozen key.
     Cold,

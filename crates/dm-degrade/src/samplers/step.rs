@@ -39,13 +39,28 @@ impl Step {
         (keep as f32, (self.a_s - self.a_t * keep) as f32)
     }
 
+    /// v = (a x - x0) / b at level t: its two factors.
+    pub fn velocity_t(self) -> (f32, f32) {
+        ((self.a_t / self.b_t) as f32, (-1.0 / self.b_t) as f32)
+    }
+
+    /// As [`Self::velocity_t`] at level s.
+    pub fn velocity_s(self) -> (f32, f32) {
+        ((self.a_s / self.b_s) as f32, (-1.0 / self.b_s) as f32)
+    }
+
+    /// phi_s - phi_t, a = cos(phi), b = sin(phi): negative.
+    pub fn turn(self) -> f64 {
+        self.b_s.atan2(self.a_s) - self.b_t.atan2(self.a_t)
+    }
+
     /// lambda_s - lambda_t, lambda = ln(a/b); infinite for s = 0.
     pub fn width(self) -> f64 {
         (self.a_s / self.b_s).ln() - (self.a_t / self.b_t).ln()
     }
 }
 
-/// keep x + gain x0, pixel by pixel.
-pub(super) fn blend((keep, gain): (f32, f32), x: &[f32], x0: &[f32]) -> Vec<f32> {
-    x.iter().zip(x0).map(|(x, x0)| keep * x + gain * x0).collect()
+/// keep x + gain y, pixel by pixel.
+pub(super) fn blend((keep, gain): (f32, f32), x: &[f32], y: &[f32]) -> Vec<f32> {
+    x.iter().zip(y).map(|(x, y)| keep * x + gain * y).collect()
 }
