@@ -8,7 +8,7 @@ use dm_nn::rng::{Seed, Stream};
 use dm_train::generate::quantise;
 
 /// Frames of a film.
-const FRAMES: usize = 60;
+const FRAMES: usize = 50;
 
 /// The film of `images`, pairs of number and pixels `[784]` in [0, 1]: frames [images, 784].
 ///
@@ -23,10 +23,10 @@ pub fn frames(
     let last = FRAMES.min(degradation.steps() + 1) - 1;
     let levels: Vec<Level> = (0..=last).map(|i| Level(i * degradation.steps() / last.max(1))).collect();
     // The grains' paths know nothing of the prior, so any fitted numbers will do.
-    let ink = match config {
-        DegradationConfig::Ink(config) => Some(Ink::new(config, &[1.0])?),
-        _ => None,
-    };
+    let mut ink = None;
+    if let DegradationConfig::Ink(config) = config {
+        ink = Some(Ink::new(config, &[1.0])?);
+    }
     let mut frames = vec![Vec::new(); levels.len()];
     for (i, image) in images {
         let x0 = degradation.to_state(image);

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::grid;
 
 /// Greys of a film, evenly spaced from black to white.
-const GREYS: usize = 32;
+const GREYS: usize = 16;
 /// Time of a frame in hundredths of a second.
 const FRAME: u16 = 5;
 /// Time of the last frame.
@@ -33,7 +33,7 @@ impl Format {
     /// # Errors
     /// An ending that is neither .gif nor .png.
     pub fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+        let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         match ending.as_ref().and_then(|ending| ending.to_str()) {
             Some("gif") => Ok(Self::Gif),
             Some("png") => Ok(Self::Apng),
@@ -131,7 +131,7 @@ mod tests {
             delays.push(frame.delay);
             corners.push(frame.buffer[2 * 62 + 2]);
         }
-        assert_eq!((delays, corners), (vec![5, 5, 100], vec![0, 16, 31]));
+        assert_eq!((delays, corners), (vec![5, 5, 100], vec![0, 8, 15]));
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(delay, if i == 2 { 100 } else { 5 });
             corners.push(buffer[2 * 62 + 2]);
         }
-        assert_eq!(corners, [0, 16, 31]);
+        assert_eq!(corners, [0, 8, 15]);
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn parse_class(text: &str) -> Result<Class> {
 /// Images and states per image in a strip.
 const STRIP: (usize, usize) = (8, 12);
 /// Images and frames of a film, and its columns.
-const FILM: (usize, usize) = (24, 60);
+const FILM: (usize, usize) = (24, 50);
 const FILM_COLUMNS: usize = 6;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
@@ -209,7 +209,8 @@ fn check(args: &Args, model: &Model, sampling: &Sampling) -> Result<()> {
     }
     if args.interpolate {
         let n = args.n;
-        ensure!(n % interpolate::COLUMNS == 0, "-n: found {n}, expected a multiple of 10 with --interpolate");
+        let whole_rows = n.is_multiple_of(interpolate::COLUMNS);
+        ensure!(whole_rows, "-n: found {n}, expected a multiple of 10 with --interpolate");
         ensure!(args.class != Some(Class::All), "--class: found all, expected one class with --interpolate");
         if !sampling.is_deterministic() {
             let name = sampling.sampler.name();
