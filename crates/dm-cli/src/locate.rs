@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use dm_nn::params::file::TensorFile;
 
 /// The model that is drawn from when none is named.
 pub const DEFAULT_MODEL: &str = "ink-unet";
@@ -23,6 +24,12 @@ pub fn model(name: &str) -> Result<PathBuf> {
     }
 }
 
+/// As [`model`], and for a run folder the model in it.
+pub fn file(name: &str) -> Result<PathBuf> {
+    let path = model(name)?;
+    Ok(if path.is_dir() { path.join(dm_train::model::FILE) } else { path })
+}
+
 /// The data folder `dir`; a relative one is also looked for beside the program.
 pub fn data(dir: &Path) -> PathBuf {
     let below = dir.strip_prefix("data").ok().filter(|_| !dir.is_dir());
@@ -36,12 +43,12 @@ fn shipped(path: &Path) -> Option<PathBuf> {
     std::iter::once(Path::new("data").join(path)).chain(above).find(|path| path.exists())
 }
 
-/// Names of the shipped models.
+/// Names of the shipped models; judges are none.
 fn names() -> String {
     let folder = shipped(Path::new("models"));
     let files = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let model = |path: &PathBuf| path.extension().is_some_and(|e| e == "safetensors");
+    let model = |path: &PathBuf| TensorFile::read(path).is_ok_and(|file| file.has_metadata("config"));
     let mut names: Vec<String> = files.map(|f| f.path()).filter(model).filter_map(stem).collect();
     names.sort();
     if names.is_empty() { "none is shipped".into() } else { format!("shipped: {}", names.join(", ")) }

@@ -42,11 +42,16 @@ pub trait Degradation: Send + Sync {
     /// A state at level T that knows no image.
     fn prior(&self, rng: &mut Rng) -> Vec<f32>;
 
-    /// A state as [`Self::prior`] draws it, and the key it was made with: the start of a chain that keeps one key, as
-    /// cold sampling does. The default is for a prior that begins with the draws of [`Self::draw`], or has none.
-    fn prior_and_key(&self, rng: &mut Rng) -> (Vec<f32>, Key) {
-        let key = self.draw(&mut rng.clone());
-        (self.prior(rng), key)
+    /// A draw of the prior that goes with `key`: what level T shows of the key is taken from it, the rest is drawn. Cold
+    /// sampling starts here, for it subtracts at level T what the key has added.
+    fn prior_under(&self, key: &Key, rng: &mut Rng) -> Vec<f32> {
+        let _ = key;
+        self.prior(rng)
+    }
+
+    /// Whether there is a reverse transition that needs no key, see [`Self::bridge`].
+    fn has_bridge(&self) -> bool {
+        true
     }
 
     /// Draws the state at level `s` < `t` given the state at `t` and the state at level 0 (or an estimate of it): the
@@ -103,4 +108,9 @@ pub(crate) fn check_backward(degradation: &dyn Degradation, t: Level, s: Level) 
     }
     let expected = format!("s < t, t at most {}", degradation.steps());
     Err(Error::invalid("bridge levels", format!("t = {}, s = {}", t.0, s.0), expected))
+}
+
+/// The error of a bridge that does not exist, because only the key knows the way.
+pub(crate) fn no_bridge(degradation: &dyn Degradation) -> Error {
+    Error::invalid("sampler", format!("bridge with `{}`", degradation.name()), "a sampler that keeps a key")
 }

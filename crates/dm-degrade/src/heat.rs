@@ -27,6 +27,20 @@ pub fn kernel(tau: f64) -> Kernel {
     std::array::from_fn(|y| std::array::from_fn(|x| (folded[y.abs_diff(x)] + folded[y + x + 1]) as f32))
 }
 
+/// Walking times of levels 0..=`steps`: none at level 0, then spreads sqrt(2 tau) spaced geometrically from `sigma_min`
+/// to `sigma_max` pixels.
+pub fn times(steps: usize, sigma_min: f64, sigma_max: f64) -> Vec<f64> {
+    let ratio = sigma_max / sigma_min;
+    let tau = |t: usize| match t {
+        0 => 0.0,
+        t => {
+            let share = if steps > 1 { (t - 1) as f64 / (steps - 1) as f64 } else { 1.0 };
+            0.5 * (sigma_min * ratio.powf(share)).powi(2)
+        }
+    };
+    (0..=steps).map(tau).collect()
+}
+
 /// e^(-z) I_n(z) summed over all n, positive and negative, that are equal modulo 56.
 fn folded_walk(z: f64) -> [f64; 2 * SIDE] {
     let mut folded = [0.0; 2 * SIDE];

@@ -21,6 +21,31 @@ pub enum ScheduleConfig {
     },
     /// alpha_t = cos^2((t/T + 0.008) / 1.008 pi/2), beta capped at 0.999: Nichol and Dhariwal 2021, eq. 17.
     Cosine,
+    /// alpha_t = (sigma(end / tau) - sigma(u / tau)) / (sigma(end / tau) - sigma(start / tau)), u = start + (end - start)
+    /// t/T, sigma the logistic function, beta capped at 0.999: Jabri et al. 2022, algorithm 6. The defaults are theirs.
+    Sigmoid {
+        /// Argument of the logistic function at t = 0.
+        #[serde(default = "sigmoid_start")]
+        start: f64,
+        /// Argument at t = T.
+        #[serde(default = "sigmoid_end")]
+        end: f64,
+        /// Temperature: the smaller, the steeper.
+        #[serde(default = "sigmoid_tau")]
+        tau: f64,
+    },
+}
+
+fn sigmoid_start() -> f64 {
+    -3.0
+}
+
+fn sigmoid_end() -> f64 {
+    3.0
+}
+
+fn sigmoid_tau() -> f64 {
+    1.0
 }
 
 /// beta and alpha of every level.
@@ -52,8 +77,18 @@ impl ScheduleConfig {
             }
             Self::Cosine => {
                 let f = |t: usize| ((share(t) + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
-                let step = |t: usize| (1.0 - f(t) / f(t - 1)).min(0.999);
-                std::iter::once(0.0).chain((1..=steps).map(step)).collect()
+                betas(steps, f)
+            }
+            Self::Sigmoid { start, end, tau } => {
+                let finite = [start, end, tau].iter().all(|v| v.abs() <= 1000.0);
+                if !(finite && start < end && tau > 0.0 && (end - start) / tau <= 30.0) {
+                    let found = format!("start = {start}, end = {end}, tau = {tau}");
+                    let expected = "start < end, tau above 0, (end - start) / tau at most 30";
+                    return Err(Error::invalid("degradation.schedule", found, expected));
+                }
+                let logistic = |u: f64| 1.0 / (1.0 + (-u / tau).exp());
+                let f = |t: usize| logistic(end) - logistic(start + (end - start) * share(t));
+                betas(steps, f)
             }
         };
         // The cumulative product in log space, as the notebook computes it.
@@ -66,6 +101,12 @@ impl ScheduleConfig {
             .collect();
         Ok(Schedule { beta, alpha })
     }
+}
+
+/// beta of levels 0..=`steps` from any falling function of t that is in proportion to alpha.
+fn betas(steps: usize, f: impl Fn(usize) -> f64) -> Vec<f64> {
+    let step = |t: usize| (1.0 - f(t) / f(t - 1)).min(0.999);
+    std::iter::once(0.0).chain((1..=steps).map(step)).collect()
 }
 
 impl Schedule {

@@ -40,7 +40,8 @@ fn prince_sampling_matches_pytorch() {
     params.load(&learned, "").unwrap();
 
     let schedule = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.3 };
-    let config = DegradationConfig::Gaussian(GaussianConfig { steps: STEPS, schedule, range: 0.5 });
+    let config =
+        DegradationConfig::Gaussian(GaussianConfig { steps: STEPS, schedule, range: 0.5, cold: false });
     let degradation = config.build(&[]).unwrap();
     let restorer = NetworkRestorer {
         network: network.as_ref(),

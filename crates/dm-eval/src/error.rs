@@ -1,7 +1,7 @@
 //! Everything a metric can object to, in one enum. Leaves out files and their formats: features arrive as numbers.
 
 /// Why a feature set was refused or a metric has no value.
-#[derive(Debug, thiserror::Error, PartialEq)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
     /// A set without rows or without columns.
@@ -96,6 +96,12 @@ pub enum EvalError {
         /// Size of the matrix.
         dim: usize,
     },
+    /// Networks or files below failed.
+    #[error(transparent)]
+    Network(#[from] dm_nn::Error),
+    /// The tensor library failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
 }
 
 /// Result of this crate.

@@ -1,7 +1,10 @@
 //! Images become numbers with units. One metric per file, each a pure function in f64 of checked feature sets
 //! ([`Features`]) that answers with a [`Score`]: value, unit, direction, n, and the publication it follows.
 //!
-//! Left out here: how features are computed, files, tables, and everything a command line does.
+//! The judge ([`judge::Judge`]) turns images into features; [`protocol`] puts metrics, floors and intervals together, and
+//! [`ladder`] checks that they rank known flaws rightly.
+//!
+//! Left out here: tables, progress, and everything a command line does.
 //!
 //! | file | metrics |
 //! |---|---|
@@ -12,23 +15,40 @@
 //! | `classifier_score.rs`, `class_balance.rs` | classifier score; class histogram |
 //! | `authenticity.rs` | memorisation and nearest training images |
 //! | `sliced_wasserstein.rs` | sliced Wasserstein distance |
+//! | `data_copying.rs` | distances to the training set against those of unseen images |
+//! | `two_sample.rs` | two-sample classifier test |
+//! | `classifier_accuracy.rs` | classifier accuracy score |
 //! | `restoration.rs` | PSNR and SSIM |
+//!
+//! Beside them: `ranking.rs` and `failures.rs` choose images to look at, `pca.rs` a view of features, `interval.rs` says how
+//! sure a number is, `cache.rs` keeps what takes long.
 
 pub mod authenticity;
+pub mod cache;
 pub mod class_balance;
+pub mod classifier_accuracy;
 pub mod classifier_score;
+pub mod data_copying;
 pub mod distances;
 mod error;
+pub mod failures;
 pub mod fd_infinity;
 mod features;
 pub mod frechet;
+pub mod interval;
+pub mod judge;
 pub mod kid;
+pub mod ladder;
 pub mod manifold;
+pub mod pca;
 mod products;
+pub mod protocol;
+pub mod ranking;
 pub mod realism;
 pub mod restoration;
 mod score;
 pub mod sliced_wasserstein;
+pub mod two_sample;
 
 pub use error::{EvalError, Result};
 pub use features::{Features, LARGEST};
@@ -48,7 +68,10 @@ pub const METRICS: &[Metric] = &[
     class_balance::TOTAL_VARIATION,
     class_balance::CLASS_KL,
     authenticity::MEMORISED,
+    data_copying::DATA_COPYING,
     sliced_wasserstein::SLICED_WASSERSTEIN,
+    two_sample::TWO_SAMPLE,
+    classifier_accuracy::CLASSIFIER_ACCURACY,
     restoration::PSNR,
     restoration::SSIM,
 ];

@@ -32,6 +32,8 @@ pub enum Stream {
     Validate = 7,
     /// Random choices of a metric (projections, subsets); index = their number.
     Metric = 8,
+    /// Random shifts of training images; index = step, sub-index = position in the batch.
+    Augment = 9,
 }
 
 /// One stream of random numbers: ChaCha8 with its own key.

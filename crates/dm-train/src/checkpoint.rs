@@ -14,6 +14,7 @@ use dm_nn::params::file::TensorFile;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::levels::Levels;
+use crate::optimizer::Adam;
 use crate::train::State;
 
 /// Version of the layout of checkpoints and model files.
@@ -25,14 +26,7 @@ pub const SCHEMA: &str = "1";
 /// If the disk says so.
 pub fn write(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
     let mut file = TensorFile::new(path);
-    insert(&mut file, "param", &state.params)?;
-    if let Some(average) = &state.average {
-        insert(&mut file, "average", average)?;
-    }
-    for slot in state.optimizer.slots() {
-        file.insert(format!("adam.m/{}", slot.name), &slot.m)?;
-        file.insert(format!("adam.v/{}", slot.name), &slot.v)?;
-    }
+    insert_learned(&mut file, &state.params, state.average.as_ref(), &state.optimizer)?;
     file.set_metadata("schema", SCHEMA);
     file.set_metadata("config", state.config.to_toml()?);
     file.set_metadata("step", state.step.to_string());
@@ -82,20 +76,51 @@ pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Re
     let elapsed = file.metadata("elapsed_s")?;
     let elapsed_s = elapsed.parse().map_err(|_| bad("elapsed_s", elapsed, "seconds"))?;
 
-    let mut expected = staged(&file, "param", state.params.iter())?;
-    if let Some(average) = &state.average {
-        expected.extend(staged(&file, "average", average.iter())?);
+    load_learned(&file, &state.params, state.average.as_ref(), &state.optimizer, device)?;
+    Ok((state, elapsed_s))
+}
+
+/// Puts weights, their average and the optimiser's moments into `file`.
+pub(crate) fn insert_learned(
+    file: &mut TensorFile,
+    params: &Params,
+    average: Option<&Params>,
+    optimizer: &Adam,
+) -> Result<()> {
+    insert(file, "param", params)?;
+    if let Some(average) = average {
+        insert(file, "average", average)?;
     }
-    let slots = state.optimizer.slots();
-    expected.extend(staged(&file, "adam.m", slots.iter().map(|s| (s.name.as_str(), &s.m)))?);
-    expected.extend(staged(&file, "adam.v", slots.iter().map(|s| (s.name.as_str(), &s.v)))?);
+    for slot in optimizer.slots() {
+        file.insert(format!("adam.m/{}", slot.name), &slot.m)?;
+        file.insert(format!("adam.v/{}", slot.name), &slot.v)?;
+    }
+    Ok(())
+}
+
+/// Sets what [`insert_learned`] has put into `file`; after an error nothing has changed.
+pub(crate) fn load_learned(
+    file: &TensorFile,
+    params: &Params,
+    average: Option<&Params>,
+    optimizer: &Adam,
+    device: &Device,
+) -> Result<()> {
+    let mut expected = staged(file, "param", params.iter())?;
+    if let Some(average) = average {
+        expected.extend(staged(file, "average", average.iter())?);
+    }
+    let slots = optimizer.slots();
+    expected.extend(staged(file, "adam.m", slots.iter().map(|s| (s.name.as_str(), &s.m)))?);
+    expected.extend(staged(file, "adam.v", slots.iter().map(|s| (s.name.as_str(), &s.v)))?);
     if let Some(extra) = file.names().find(|name| !expected.iter().any(|(known, ..)| known == name)) {
-        return Err(bad(extra, "a tensor the run does not have", "no such tensor"));
+        let found = "a tensor the run does not have";
+        return Err(Error::Network(dm_nn::Error::format(file.path(), extra, found, "no such tensor")));
     }
     for (_, var, value) in &expected {
         var.set(&Tensor::from_slice(value, var.shape(), device)?)?;
     }
-    Ok((state, elapsed_s))
+    Ok(())
 }
 
 /// Name in the file, variable and value of every variable of one group, checked and not yet set.

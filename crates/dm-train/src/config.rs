@@ -43,7 +43,7 @@ pub struct Config {
     pub sampling: Sampling,
 }
 
-fn first_seed() -> Seed {
+pub(crate) fn first_seed() -> Seed {
     Seed(1)
 }
 
@@ -183,10 +183,8 @@ impl Config {
     /// # Errors
     /// An unreadable file, bad TOML, an unknown key, or a value outside its domain.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let mut table: toml::Table = text.parse().map_err(|e| Error::config(path, one_line(&e)))?;
-        overrides.iter().try_for_each(|o| apply_override(&mut table, o))?;
-        let config: Self = table.try_into().map_err(|e| Error::config(path, one_line(&e)))?;
+        let config: Self =
+            read_table(path, overrides)?.try_into().map_err(|e| Error::config(path, one_line(&e)))?;
         config.check().map_err(|e| Error::config(path, e))?;
         Ok(config)
     }
@@ -221,13 +219,7 @@ impl Config {
         self.optimizer.check()?;
         self.training.check()?;
         self.sampling.check(&*degradation)?;
-        let file_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if self.name.is_empty() || !self.name.chars().all(file_name) {
-            return Err(Error::invalid("name", format!("{:?}", self.name), "letters, digits, - _ ."));
-        }
-        if i64::try_from(self.seed.0).is_err() {
-            return Err(Error::invalid("seed", self.seed.0, "less than 2^63"));
-        }
+        check_identity(&self.name, self.seed)?;
         if !self.objective.last_level && degradation.steps() < 2 {
             return Err(Error::invalid(
                 "objective.last_level",
@@ -274,8 +266,20 @@ impl ObjectiveConfig {
     }
 }
 
+/// Checks name and seed of a run: a file name, and a number that TOML can hold.
+pub(crate) fn check_identity(name: &str, seed: Seed) -> Result<()> {
+    let file_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(file_name) {
+        return Err(Error::invalid("name", format!("{name:?}"), "letters, digits, - _ ."));
+    }
+    if i64::try_from(seed.0).is_err() {
+        return Err(Error::invalid("seed", seed.0, "less than 2^63"));
+    }
+    Ok(())
+}
+
 impl OptimizerConfig {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let share = |v: f64| (0.0..1.0).contains(&v);
         let positive = |v: f64| v > 0.0 && v.is_finite();
         let not_negative = |v: f64| v >= 0.0 && v.is_finite();
@@ -318,6 +322,14 @@ impl TrainingConfig {
     }
 }
 
+/// The TOML file at `path` with `overrides` applied.
+pub(crate) fn read_table(path: &Path, overrides: &[String]) -> Result<toml::Table> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut table: toml::Table = text.parse().map_err(|e| Error::config(path, one_line(&e)))?;
+    overrides.iter().try_for_each(|o| apply_override(&mut table, o))?;
+    Ok(table)
+}
+
 /// Sets `key.path=value` in `table`. The value is read as TOML where it is TOML, else as a string.
 fn apply_override(table: &mut toml::Table, text: &str) -> Result<()> {
     let expected = "key.path=value";
@@ -342,7 +354,7 @@ fn apply_override(table: &mut toml::Table, text: &str) -> Result<()> {
 }
 
 /// A TOML error without its drawing.
-fn one_line(error: &toml::de::Error) -> String {
+pub(crate) fn one_line(error: &toml::de::Error) -> String {
     let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
     // The caret drawing's first line says where.
     let place = error.to_string().lines().next().unwrap_or_default().to_owned();

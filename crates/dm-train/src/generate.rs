@@ -27,6 +27,13 @@ pub struct Request<'a> {
     pub start: Option<Start<'a>>,
 }
 
+impl Request<'_> {
+    /// Images from the prior, without a class.
+    pub const fn new(seed: Seed, count: usize, batch: usize, sampling: Sampling) -> Self {
+        Self { seed, count, batch, sampling, class: None, guidance: 1.0, start: None }
+    }
+}
+
 /// Which classes to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {

@@ -113,5 +113,5 @@ fn linear(file: &TensorFile, beta: &[f32]) -> Result<GaussianConfig> {
     if let Some(t) = off {
         return Err(bad(&format!("beta_t, entry {t}"), beta[t].to_string(), "a linear schedule"));
     }
-    Ok(GaussianConfig { steps, schedule, range: 0.5 })
+    Ok(GaussianConfig { steps, schedule, range: 0.5, cold: false })
 }

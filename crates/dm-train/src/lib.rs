@@ -13,6 +13,7 @@ pub mod grid;
 pub mod import;
 mod in_place;
 pub mod interpolate;
+pub mod judge;
 pub mod levels;
 pub mod model;
 pub mod objective;

@@ -79,6 +79,13 @@ impl Model {
         let bad = |field: &str, found: &str, expected: &str| {
             Error::Network(dm_nn::Error::format(&path, field, found, expected))
         };
+        if file.has_metadata("judge") {
+            return Err(bad(
+                "metadata `config`",
+                "a judge",
+                "a diffusion model; judges are for `dm eval --judge`",
+            ));
+        }
         if !file.has_metadata("config") {
             return Err(bad("metadata `config`", "none", "a model written by `dm train` or `dm import`"));
         }

@@ -55,6 +55,28 @@ pub struct Manifest {
     pub dm_version: String,
 }
 
+/// How far a run has come: what the manifest says beside what the folder knows.
+pub struct Standing<'a> {
+    /// `running` or `complete`.
+    pub status: &'a str,
+    /// Name of the run.
+    pub name: &'a str,
+    /// Root seed.
+    pub seed: u64,
+    /// Hash of the data set.
+    pub data_sha256: &'a str,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Steps of the whole run.
+    pub steps_total: u64,
+    /// Steps taken.
+    pub steps_done: u64,
+    /// Epochs of the whole run.
+    pub epochs: u64,
+    /// Training time so far, in seconds.
+    pub wall_s: f64,
+}
+
 /// An open, locked run folder.
 pub struct Run {
     folder: PathBuf,
@@ -69,14 +91,22 @@ impl Run {
     /// # Errors
     /// A folder of another config, one that exists without `resume`, or one another process is training into.
     pub fn open(folder: &Path, config: &Config, resume: bool, git_revision: Option<String>) -> Result<Self> {
+        Self::open_toml(folder, &config.to_toml()?, resume, git_revision)
+    }
+
+    /// As [`Self::open`] for a resolved config of any kind of run, as TOML.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_toml(folder: &Path, text: &str, resume: bool, git_revision: Option<String>) -> Result<Self> {
         let io = |e| Error::io(folder, e);
-        let text = config.to_toml()?;
         let config_file = folder.join("config.toml");
         if config_file.is_file() {
             let found = fs::read_to_string(&config_file).map_err(|e| Error::io(&config_file, e))?;
             // Resolved again: a config written before a key existed means that key's default.
-            let found = Config::parse(&found, &config_file)?.to_toml()?;
-            if let Some((found, expected)) = first_difference(&found, &text) {
+            let resolved = Config::parse(&found, &config_file).and_then(|config| config.to_toml());
+            let found = resolved.unwrap_or(found);
+            if let Some((found, expected)) = first_difference(&found, text) {
                 let message =
                     format!("found {found}, expected {expected}: the run folder has another config");
                 return Err(Error::config(&config_file, message));
@@ -132,20 +162,20 @@ impl Run {
     ///
     /// # Errors
     /// If the disk says so.
-    pub fn write_manifest(&self, state: &State, status: &str, wall_s: f64) -> Result<()> {
+    pub fn write_manifest(&self, standing: &Standing<'_>) -> Result<()> {
         let manifest = Manifest {
             schema: 1,
-            status: status.into(),
-            name: state.config.name.clone(),
-            seed: state.config.seed.0,
+            status: standing.status.into(),
+            name: standing.name.into(),
+            seed: standing.seed,
             config_sha256: self.config_sha256.clone(),
             git_revision: self.git_revision.clone(),
-            data_sha256: state.data_sha256.clone(),
-            parameters: state.params.count(),
-            steps_total: state.total_steps(),
-            steps_done: state.step,
-            epochs: state.config.training.epochs,
-            wall_s,
+            data_sha256: standing.data_sha256.into(),
+            parameters: standing.parameters,
+            steps_total: standing.steps_total,
+            steps_done: standing.steps_done,
+            epochs: standing.epochs,
+            wall_s: standing.wall_s,
             dm_version: env!("CARGO_PKG_VERSION").into(),
         };
         let text = serde_json::to_string_pretty(&manifest)

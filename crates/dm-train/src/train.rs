@@ -19,6 +19,7 @@ use crate::event::{Event, Observer};
 use crate::levels::Levels;
 use crate::objective;
 use crate::optimizer::Adam;
+use crate::run::Standing;
 use crate::totals::Totals;
 
 /// Everything a run has learned so far.
@@ -129,6 +130,21 @@ impl State {
     /// Where the run computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How far the run has come, for its manifest.
+    pub fn standing<'a>(&'a self, status: &'a str, wall_s: f64) -> Standing<'a> {
+        Standing {
+            status,
+            name: &self.config.name,
+            seed: self.config.seed.0,
+            data_sha256: &self.data_sha256,
+            parameters: self.params.count(),
+            steps_total: self.total_steps(),
+            steps_done: self.step,
+            epochs: self.config.training.epochs,
+            wall_s,
+        }
     }
 
     /// Degrades `examples`, the image of place i with the key of `key(i)`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
+use dm_degrade::degradations::Entry;
 use dm_degrade::{Degradation, DegradationConfig, Level, REGISTRY};
 use dm_nn::data::Dataset;
 use dm_nn::rng::{Seed, Stream};
@@ -20,9 +21,12 @@ pub struct Args {
     /// A degradation with its defaults, or a model (a run folder, a file, a shipped name) for its own.
     #[arg(required_unless_present = "list")]
     name: Option<String>,
-    /// List the degradations there are.
+    /// List the degradations there are; with NAME, tell everything about one.
     #[arg(long)]
     list: bool,
+    /// List them as JSON.
+    #[arg(long, requires = "list")]
+    json: bool,
     /// First test image.
     #[arg(long, default_value_t = 0)]
     index: usize,
@@ -48,10 +52,7 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if args.list {
-        for entry in REGISTRY {
-            terminal.line(format!("{:<10} {}  [{}]", entry.name, entry.summary, entry.source));
-        }
-        return Ok(ExitCode::SUCCESS);
+        return list(args, terminal);
     }
     let data = Dataset::read(&locate::data(&args.data))?;
     let (config, degradation) = find(args.name.as_deref().unwrap_or_default(), &data)?;
@@ -91,6 +92,43 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The registry, or one entry of it.
+fn list(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    let chosen: Vec<&Entry> =
+        REGISTRY.iter().filter(|entry| args.name.as_deref().is_none_or(|name| name == entry.name)).collect();
+    if chosen.is_empty() {
+        bail!("degradation `{}`: expected one of {}", args.name.as_deref().unwrap_or_default(), names());
+    }
+    if args.json {
+        terminal.line(serde_json::to_string_pretty(&chosen)?);
+    } else if let (Some(_), [entry]) = (&args.name, &chosen[..]) {
+        terminal.line(format!("{}: {}\n", entry.name, entry.summary));
+        for (what, text) in [
+            ("formula", entry.formula),
+            ("key", entry.key),
+            ("prior", entry.prior),
+            ("inverse", entry.inverse),
+            ("source", entry.source),
+        ] {
+            terminal.line(format!("  {what:<10} {text}"));
+        }
+        terminal.line("\n  [degradation]");
+        for (key, meaning) in entry.parameters {
+            terminal.line(format!("  {key:<10} {meaning}"));
+        }
+    } else {
+        for entry in chosen {
+            terminal.line(format!("{:<10} {}  [{}]", entry.name, entry.summary, entry.source));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The names there are.
+fn names() -> String {
+    REGISTRY.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}
+
 /// The registered degradation of that name, fitted to `data`, or the one of a model.
 fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Box<dyn Degradation>)> {
     if let Some(entry) = REGISTRY.iter().find(|entry| entry.name == name) {
@@ -104,8 +142,7 @@ fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Box<dyn Degrad
             Ok((model.config.degradation, model.degradation))
         }
         Err(error) => {
-            let names: Vec<_> = REGISTRY.iter().map(|entry| entry.name).collect();
-            bail!("degradation `{name}`: expected one of {}, or a model; {error}", names.join(", "))
+            bail!("degradation `{name}`: expected one of {}, or a model; {error}", names())
         }
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use candle_core::Device;
+use dm_nn::params::file::TensorFile;
 use dm_train::Model;
 
 use crate::locate;
@@ -18,7 +19,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let model = Model::read(&locate::model(&args.model)?, &Device::Cpu)?;
+    let path = locate::file(&args.model)?;
+    if path.is_file() {
+        let file = TensorFile::read(&path)?;
+        if file.has_metadata("judge") {
+            let accuracy = 100.0 * file.metadata("test_accuracy")?.parse::<f64>().unwrap_or(f64::NAN);
+            terminal.line(format!("# {}", path.display()));
+            terminal.line(format!("# a judge, for dm eval; test accuracy {accuracy:.2} %"));
+            terminal.line(file.metadata("judge_config")?.trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let model = Model::read(&path, &Device::Cpu)?;
     let size = std::fs::metadata(&model.path).map_or(0, |m| m.len());
     terminal.line(format!("# {}", model.path.display()));
     terminal

@@ -88,15 +88,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         let degraded: Vec<f32> = (0..args.count as u64).flat_map(|i| state(i).0).collect();
         let mut estimate = model.restorer().restore(&degraded, level)?;
         estimate.chunks_exact_mut(PIXELS).for_each(|x0| process.clip(x0));
-        let request = Request {
-            seed: Seed(args.seed),
-            count: args.count,
-            batch: 256,
-            sampling,
-            class: None,
-            guidance: 1.0,
-            start: Some(Start { level, state: &state }),
-        };
+        let start = Some(Start { level, state: &state });
+        let request = Request { start, ..Request::new(Seed(args.seed), args.count, 256, sampling) };
         columns.extend([
             show(&degraded),
             show(&estimate),

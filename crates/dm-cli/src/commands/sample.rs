@@ -78,7 +78,7 @@ pub struct Args {
 }
 
 /// The names of all samplers, each with what it does.
-fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
+pub(super) fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
     let value = |kind: SamplerKind| PossibleValue::new(kind.name()).help(kind.summary());
     PossibleValuesParser::new(SamplerKind::ALL.map(value)).try_map(|name| name.parse())
 }
@@ -90,19 +90,6 @@ fn spacings() -> impl TypedValueParser<Value = Spacing> {
 
 /// The model's own way of sampling with what the command line changes.
 fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
-    let own = model.config.sampling;
-    let usual = if args.interpolate { SamplerKind::Ddim } else { own.sampler };
-    let sampler = args.sampler.unwrap_or(usual);
-    // A sampler chosen by hand brings neither step count nor eta of its own: the notebook's needs every level, and only
-    // ddim knows eta.
-    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
-    let eta = if sampler == own.sampler { own.eta } else { 0.0 };
-    let sampling = Sampling {
-        sampler,
-        steps: args.steps.or(all).unwrap_or(own.steps),
-        eta: args.eta.unwrap_or(eta),
-        spacing: args.spacing.unwrap_or(own.spacing),
-    };
     if args.interpolate && model.degradation.signal_and_noise(Level(1)).is_none() {
         let name = model.degradation.name();
         bail!(
@@ -110,8 +97,23 @@ fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
              states of the prior is made of such states"
         );
     }
+    let usual = args.interpolate.then_some(SamplerKind::Ddim);
+    let own = changed(model, args.sampler.or(usual), args.steps);
+    let sampling =
+        Sampling { eta: args.eta.unwrap_or(own.eta), spacing: args.spacing.unwrap_or(own.spacing), ..own };
     sampling.check(&*model.degradation)?;
     Ok(sampling)
+}
+
+/// The model's own way of sampling with another sampler or number of steps.
+pub(super) fn changed(model: &Model, sampler: Option<SamplerKind>, steps: Option<usize>) -> Sampling {
+    let own = model.config.sampling;
+    let sampler = sampler.unwrap_or(own.sampler);
+    // A sampler chosen by hand brings neither step count nor eta of its own: the notebook's needs every level, and only
+    // ddim knows eta.
+    let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
+    let eta = if sampler == own.sampler { own.eta } else { 0.0 };
+    Sampling { sampler, steps: steps.or(all).unwrap_or(own.steps), eta, spacing: own.spacing }
 }
 
 /// Reads a class.
@@ -139,13 +141,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let between = |i: u64| interpolate::start(degradation, seed, i);
     let start = Start { level: Level(degradation.steps()), state: &between };
     let request = Request {
-        seed,
-        count: args.n,
-        batch: args.batch,
-        sampling,
         class: args.class,
         guidance: args.guidance.unwrap_or(1.0),
         start: args.interpolate.then_some(start),
+        ..Request::new(seed, args.n, args.batch, sampling)
     };
     let walked = sampling.levels(degradation)?.len() - 1;
     let bar = terminal.bar((args.n * walked) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");

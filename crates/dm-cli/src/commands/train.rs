@@ -14,37 +14,41 @@ use dm_train::observers::{Metrics, Samples, Saver};
 use dm_train::run::{Run, is_complete};
 use dm_train::train::train;
 
+use super::train_judge;
 use crate::device::{self, DeviceKind};
 use crate::locate;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
 
-/// Train a model from a config file.
+/// Train a model, or a judge, from a config file.
 ///
 /// Everything a run is told, learns and reports goes into its folder. Press Ctrl-C to stop; the state is saved, and
 /// --resume continues exactly there. A killed run continues from its last checkpoint.
 #[derive(clap::Args)]
 pub struct Args {
     /// The config, for example data/configs/ink-unet.toml.
-    config: PathBuf,
+    pub(super) config: PathBuf,
     /// The run folder [default: runs/NAME, with the name in the config].
     #[arg(long, value_name = "DIR")]
-    run: Option<PathBuf>,
+    pub(super) run: Option<PathBuf>,
     /// Change a key of the config, for example --set training.epochs=3 (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    pub(super) overrides: Vec<String>,
     /// Continue the run in the folder.
     #[arg(long)]
-    resume: bool,
+    pub(super) resume: bool,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = DeviceKind::Cpu)]
-    device: DeviceKind,
+    pub(super) device: DeviceKind,
     /// Folder with the four IDX files [default: data.dir of the config].
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    if dm_train::judge::Config::is_at(&args.config)? {
+        return train_judge::run(args, terminal);
+    }
     let config = Config::read(&args.config, &args.overrides)?;
     let folder = args.run.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
     let device = device::open(args.device)?;
@@ -78,7 +82,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 }
 
 /// A flag that turns true at the first Ctrl-C or termination signal; the second ends the program at once.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {
@@ -91,7 +95,7 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
 }
 
 /// The git revision of the working directory, if it is one.
-fn git_revision() -> Option<String> {
+pub(super) fn git_revision() -> Option<String> {
     let output =
         Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -23,19 +23,34 @@ use dm_nn::data::{Images, PIXELS};
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DegradationConfig, Entry};
+use super::fitted::{InkLaw, Law, shares};
+use super::{DegradationConfig, Entry, check_spreads, check_steps};
 use crate::degradation::{Degradation, Key, Level, check_backward};
 use crate::error::{Error, Result};
 use crate::heat::{self, Kernel, spread};
 use crate::poisson;
+use crate::prediction::Prediction;
+use crate::samplers::SamplerKind;
 
 pub use film::Film;
 
 /// The registry's line.
 pub const ENTRY: Entry = Entry {
     name: "ink",
-    summary: "Ink: grains of the image diffuse by random walks until the page is evenly grey",
+    summary: "grains diffuse by random walks until the page is evenly grey",
+    formula: "n_t(p) ~ Poisson(L (K_tau(t) I)(p)), K the heat kernel, L grains per full pixel",
+    key: "one uniform per pixel, the quantile of its count at every level; the film keeps every grain's path",
+    prior: "total ink from the training set's law, then Poisson numbers around its mean image at level T",
+    inverse: "exact in integers along the film; none from counts alone",
+    parameters: &[
+        ("steps", "T, 1000"),
+        ("density", "L, grains per fully inked pixel, 64; few are hot, many are cold"),
+        ("sigma_min", "spread at level 1 in pixels, 0.2"),
+        ("sigma_max", "spread at level T in pixels, 16"),
+    ],
     source: "this project; heat as in Rissanen et al. 2023, grains as Poisson counts",
+    prediction: Prediction::Conserving,
+    sampler: SamplerKind::Bridge,
     config: || DegradationConfig::Ink(InkConfig::default()),
 };
 
@@ -60,25 +75,10 @@ impl Default for InkConfig {
     }
 }
 
-/// Quantiles kept of the training set's total ink.
-const QUANTILES: usize = 257;
-
 /// What the prior has to know of the training images, in full pixels: the law of their total ink as 257 quantiles, then
 /// their mean in each of the 784 pixels. Empty if there are none.
 pub fn fit(images: &Images) -> Vec<f32> {
-    let mut ink = images.total_ink();
-    if ink.is_empty() {
-        return Vec::new();
-    }
-    ink.sort_by(f32::total_cmp);
-    let last = (ink.len() - 1) as f64;
-    let quantile = |i: usize| ink[(last * i as f64 / (QUANTILES - 1) as f64).round() as usize];
-    let mut sums = vec![0u64; PIXELS];
-    for image in images.pixels.chunks_exact(PIXELS) {
-        sums.iter_mut().zip(image).for_each(|(sum, &pixel)| *sum += u64::from(pixel));
-    }
-    let whole = 255.0 * images.len() as f64;
-    (0..QUANTILES).map(quantile).chain(sums.iter().map(|&sum| (sum as f64 / whole) as f32)).collect()
+    InkLaw::fit(images)
 }
 
 /// The ink process.
@@ -88,8 +88,8 @@ pub struct Ink {
     tau: Vec<f64>,
     /// Kernel of every level.
     kernels: Vec<Kernel>,
-    /// Quantiles of the total ink, in full pixels.
-    totals: Vec<f32>,
+    /// Law of the total ink, in full pixels.
+    total: Law,
     /// Share of each pixel in the total at level T; sums to 1.
     share: Vec<f32>,
 }
@@ -101,39 +101,17 @@ impl Ink {
     /// The first field outside its domain.
     pub fn new(config: &InkConfig, fitted: &[f32]) -> Result<Self> {
         let InkConfig { steps, density, sigma_min, sigma_max } = *config;
-        if !(1..=10_000).contains(&steps) {
-            return Err(Error::invalid("degradation.steps", steps, "1 to 10000"));
-        }
+        check_steps(steps)?;
         if !(density > 0.0 && f64::from(density) <= poisson::MAX_MEAN) {
             let expected = format!("above 0, at most {}", poisson::MAX_MEAN);
             return Err(Error::invalid("degradation.density", density, expected));
         }
-        if !(sigma_min > 0.0 && sigma_min < sigma_max && sigma_max <= 100.0) {
-            let found = format!("{sigma_min} and {sigma_max}");
-            let expected = "0 < sigma_min < sigma_max <= 100";
-            return Err(Error::invalid("degradation.sigma_min, sigma_max", found, expected));
-        }
-        if !(1..=QUANTILES).contains(&fitted.len()) && fitted.len() != QUANTILES + PIXELS {
-            let expected = format!("1 to {QUANTILES} quantiles, or {QUANTILES} and {PIXELS} means");
-            return Err(Error::invalid("fitted ink", format!("{} values", fitted.len()), expected));
-        }
-        if let Some(i) = fitted.iter().position(|v| !(*v >= 0.0 && *v <= PIXELS as f32)) {
-            return Err(Error::invalid(format!("fitted ink, value {i}"), fitted[i], "0 to 784"));
-        }
-        let (totals, mean) = fitted.split_at(fitted.len().min(QUANTILES));
-        let mean = if mean.is_empty() { &[1.0; PIXELS] } else { mean };
-        let ratio = sigma_max / sigma_min;
-        let tau = |t: usize| match t {
-            0 => 0.0,
-            t => {
-                let share = if steps > 1 { (t - 1) as f64 / (steps - 1) as f64 } else { 1.0 };
-                0.5 * (sigma_min * ratio.powf(share)).powi(2)
-            }
-        };
-        let tau: Vec<f64> = (0..=steps).map(tau).collect();
+        check_spreads(sigma_min, sigma_max)?;
+        let law = InkLaw::new(fitted)?;
+        let tau = heat::times(steps, sigma_min, sigma_max);
         let kernels: Vec<Kernel> = tau.iter().map(|&tau| heat::kernel(tau)).collect();
-        let share = shares(&spread(&kernels[steps], mean));
-        Ok(Self { density, tau, kernels, totals: totals.to_vec(), share })
+        let share = shares(&spread(&kernels[steps], &law.mean));
+        Ok(Self { density, tau, kernels, total: law.total, share })
     }
 
     /// Walking time tau of a level; the spread is sqrt(2 tau) pixels.
@@ -180,18 +158,14 @@ impl Degradation for Ink {
 
     /// Total ink from the law of the training set, then Poisson(total * share) grains in every pixel.
     fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        self.prior_and_key(rng).0
+        let grains = self.total.draw(rng) * self.density;
+        self.share.iter().map(|share| poisson::quantile(grains * share, rng.uniform())).collect()
     }
 
-    fn prior_and_key(&self, rng: &mut Rng) -> (Vec<f32>, Key) {
-        let at = rng.uniform() * (self.totals.len() - 1) as f32;
-        let low = at as usize;
-        let high = (low + 1).min(self.totals.len() - 1);
-        let total = self.totals[low] + (self.totals[high] - self.totals[low]) * at.fract();
-        let grains = total * self.density;
-        let key = self.draw(rng);
-        let count = |(share, &u): (&f32, &f32)| poisson::quantile(grains * share, u);
-        (self.share.iter().zip(&key.0).map(count).collect(), key)
+    /// As [`Self::prior`], with the key's uniforms as the quantiles of the counts.
+    fn prior_under(&self, key: &Key, rng: &mut Rng) -> Vec<f32> {
+        let grains = self.total.draw(rng) * self.density;
+        self.share.iter().zip(&key.0).map(|(share, &u)| poisson::quantile(grains * share, u)).collect()
     }
 
     /// `x_t` are whole counts and `x0` is nowhere negative ([`Degradation::clip`]); a grain that finds no ink in reach
@@ -238,11 +212,4 @@ impl Degradation for Ink {
     fn density(&self) -> Option<f32> {
         Some(self.density)
     }
-}
-
-/// `weights` over their sum; equal shares if there is nothing to share.
-fn shares(weights: &[f32]) -> Vec<f32> {
-    let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-    let share = |&w: &f32| if total > 0.0 { (f64::from(w) / total) as f32 } else { 1.0 / PIXELS as f32 };
-    weights.iter().map(share).collect()
 }

@@ -53,8 +53,8 @@ pub enum SamplerKind {
     ColdNaive,
 }
 
-/// Draws the random stream of a sample (its number) at a level: T for the prior and its key, T + 1 for the step that
-/// leaves T, t for the step that leaves any other t.
+/// Draws the random stream of a sample (its number) at a level: T for the prior, T + 1 for the step that leaves T, t for
+/// the step that leaves any other t, 0 for the sample's frozen key.
 pub type Randomness<'a> = dyn Fn(u64, Level) -> Rng + Sync + 'a;
 
 /// Everything a sampler needs.
@@ -151,6 +151,10 @@ impl SamplerKind {
             let found = format!("{} with `{}`", self.name(), degradation.name());
             return Err(Error::invalid("sampler", found, "a Gaussian degradation"));
         }
+        if self == Self::Bridge && !degradation.has_bridge() {
+            let found = format!("{} with `{}`", self.name(), degradation.name());
+            return Err(Error::invalid("sampler", found, "a sampler that keeps a key"));
+        }
         Ok(())
     }
 }
@@ -177,9 +181,12 @@ impl Chain<'_> {
 
     /// The states the chain starts from, and the key of each.
     fn prior_and_keys(&self) -> (Vec<f32>, Vec<Key>) {
-        let draw = |i: usize| match self.start {
-            Some(start) => start(self.first + i as u64),
-            None => self.degradation.prior_and_key(&mut self.stream(i, self.degradation.steps())),
+        let draw = |i: usize| {
+            if let Some(start) = self.start {
+                return start(self.first + i as u64);
+            }
+            let key = self.degradation.draw(&mut self.stream(i, 0));
+            (self.degradation.prior_under(&key, &mut self.stream(i, self.degradation.steps())), key)
         };
         let (states, keys): (Vec<_>, Vec<_>) = (0..self.count).into_par_iter().map(draw).unzip();
         (states.concat(), keys)

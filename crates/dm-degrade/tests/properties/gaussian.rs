@@ -14,7 +14,7 @@ use super::rng;
 const LINEAR: ScheduleConfig = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.02 };
 
 fn process(schedule: ScheduleConfig, steps: usize) -> (Gaussian, Schedule) {
-    let config = GaussianConfig { steps, schedule, range: 1.0 };
+    let config = GaussianConfig { steps, schedule, range: 1.0, cold: false };
     (Gaussian::new(&config).unwrap(), schedule.table(steps).unwrap())
 }
 

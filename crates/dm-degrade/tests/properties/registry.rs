@@ -29,12 +29,39 @@ fn names_are_unique_and_kept_by_config_and_process() {
 }
 
 #[test]
+fn the_table_of_the_readme_is_the_registry() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let (_, table) = readme.split_once("| degradation | what it does | source |\n|---|---|---|\n").unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let expected =
+        |e: &dm_degrade::degradations::Entry| format!("| `{}` | {} | {} |", e.name, e.summary, e.source);
+    assert_eq!(rows, REGISTRY.iter().map(expected).collect::<Vec<_>>());
+}
+
+#[test]
 fn fitting_keeps_a_few_numbers_and_building_wants_exactly_those() {
     for entry in REGISTRY {
         let config: DegradationConfig = (entry.config)();
         let fitted = config.fit(&mnist().test);
         assert!(fitted.len() <= 4096 && finite(&fitted));
         assert!(config.build(&fitted).is_ok());
+    }
+}
+
+#[test]
+fn what_has_no_bridge_or_no_inverse_says_so() {
+    let image = mnist().test.image(0).iter().map(|&p| f32::from(p) / 255.0).collect::<Vec<_>>();
+    for process in processes() {
+        let (x0, end) = (process.to_state(&image), Level(process.steps()));
+        let key = process.draw(&mut rng(1, 0));
+        let x_t = process.apply(&x0, end, &key);
+        if !process.has_bridge() {
+            let error = process.bridge(&x_t, &x0, end, Level(0), &mut rng(1, 1)).unwrap_err().to_string();
+            assert!(error.contains(process.name()), "{error}");
+        }
+        if ["fade", "pixelate", "snow"].contains(&process.name()) {
+            assert_eq!(process.invert(&x_t, end, &key), None, "{}", process.name());
+        }
     }
 }
 
@@ -59,8 +86,11 @@ proptest! {
             let key = process.draw(&mut rng(seed, 0));
             let x_t = process.apply(&x0, t, &key);
             let prior = process.prior(&mut rng(seed, 1));
-            let x_s = process.bridge(&x_t, &x0, t, Level(t.0 - 1), &mut rng(seed, 2)).unwrap();
-            for state in [&x_t, &prior, &x_s] {
+            let mut reached = vec![x_t.clone(), prior];
+            if process.has_bridge() {
+                reached.push(process.bridge(&x_t, &x0, t, Level(t.0 - 1), &mut rng(seed, 2)).unwrap());
+            }
+            for state in &reached {
                 prop_assert!(state.len() == PIXELS && finite(state), "{}", process.name());
                 let image = process.to_image(state);
                 prop_assert!(image.len() == PIXELS && image.iter().all(|v| (0.0..=1.0).contains(v)));
@@ -102,7 +132,7 @@ proptest! {
             let twice = || {
                 let key = process.draw(&mut rng(seed, 0));
                 let x_t = process.apply(&x0, t, &key);
-                let x_s = process.bridge(&x_t, &x0, t, Level(t.0 / 2), &mut rng(seed, 1)).unwrap();
+                let x_s = process.bridge(&x_t, &x0, t, Level(t.0 / 2), &mut rng(seed, 1)).ok();
                 (key, x_t, x_s, process.prior(&mut rng(seed, 2)))
             };
             prop_assert_eq!(twice(), twice());
@@ -131,7 +161,7 @@ proptest! {
 
     #[test]
     fn a_bridge_to_level_zero_ends_at_the_image(image in images(), share in 0.0..1.0f64, seed in any::<u64>()) {
-        for process in processes() {
+        for process in processes().iter().filter(|process| process.has_bridge()) {
             let t = level(process.as_ref(), share);
             let x0 = process.to_state(&image);
             let x_t = process.apply(&x0, t, &process.draw(&mut rng(seed, 0)));
@@ -142,7 +172,7 @@ proptest! {
 
     #[test]
     fn a_bridge_only_goes_backward(t in 0..2000usize, s in 0..2000usize) {
-        for process in processes().iter().filter(|process| s >= t || t > process.steps()) {
+        for process in processes().iter().filter(|p| p.has_bridge() && (s >= t || t > p.steps())) {
             let x = process.to_state(&[0.5; PIXELS]);
             let error = process.bridge(&x, &x, Level(t), Level(s), &mut rng(0, 0)).unwrap_err().to_string();
             prop_assert!(error.starts_with("bridge levels: found t = "), "{error}");

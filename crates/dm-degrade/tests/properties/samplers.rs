@@ -60,8 +60,9 @@ pub fn run(
 
 /// Whether `sampler` goes with `degradation`.
 fn fits(sampler: SamplerKind, degradation: &dyn Degradation) -> bool {
-    let any = [SamplerKind::Bridge, SamplerKind::Cold, SamplerKind::ColdFresh, SamplerKind::ColdNaive];
-    any.contains(&sampler) || degradation.signal_and_noise(Level(1)).is_some()
+    let any = [SamplerKind::Cold, SamplerKind::ColdFresh, SamplerKind::ColdNaive];
+    let gaussian = degradation.signal_and_noise(Level(1)).is_some();
+    any.contains(&sampler) || if sampler == SamplerKind::Bridge { degradation.has_bridge() } else { gaussian }
 }
 
 /// The registry with 40 levels, so that `prince` is quick.
@@ -97,7 +98,10 @@ struct ColdStart<'a>(&'a dyn Degradation, Vec<f32>);
 
 impl Degradation for ColdStart<'_> {
     fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        self.apply(&self.1, Level(self.steps()), &self.draw(rng))
+        self.prior_under(&self.draw(rng), rng)
+    }
+    fn prior_under(&self, key: &dm_degrade::Key, _: &mut Rng) -> Vec<f32> {
+        self.apply(&self.1, Level(self.steps()), key)
     }
     fn name(&self) -> &'static str {
         "cold start"
@@ -277,7 +281,7 @@ proptest! {
         spacing in proptest::sample::select(&Spacing::ALL[..]),
     ) {
         let schedule = ScheduleConfig::Cosine;
-        let config = DegradationConfig::Gaussian(GaussianConfig { steps, schedule, range: 1.0 });
+        let config = DegradationConfig::Gaussian(GaussianConfig { steps, schedule, range: 1.0, cold: false });
         let process = config.build(&[]).unwrap();
         let sampling = Sampling { spacing, ..Sampling::new(SamplerKind::Ddim, evaluations) };
         match sampling.levels(process.as_ref()) {

@@ -19,7 +19,7 @@ const NORMAL: Mixture = &[(1.0, 0.0, 1.0)];
 
 /// Gaussian noise on images so wide that clipping never bites.
 fn process(steps: usize) -> Box<dyn Degradation> {
-    let config = GaussianConfig { steps, schedule: ScheduleConfig::Cosine, range: 10.0 };
+    let config = GaussianConfig { steps, schedule: ScheduleConfig::Cosine, range: 10.0, cold: false };
     DegradationConfig::Gaussian(config).build(&[]).unwrap()
 }
 
@@ -104,7 +104,6 @@ fn samplers_reproduce_a_mixture() {
         let sampling = Sampling { eta, ..Sampling::new(sampler, 300) };
         let draws = run(sampling, process.as_ref(), &exact, 0..32).unwrap();
         let gap = gap(TWO, &draws);
-        println!("{} eta {eta}: {gap:.3}", sampler.name());
         assert!(gap < 1.95, "{} with eta {eta}: {gap:.2}", sampler.name());
     }
 }
@@ -173,7 +172,6 @@ fn solvers_converge_to_the_probability_flow_at_their_order() {
         // The slope of ln error over ln steps by least squares, four points a factor 2 apart.
         let [a, b, c, d] = errors.map(f64::log2);
         let slope = (3.0 * (a - d) + (b - c)) / 10.0;
-        println!("{} {errors:?} slope {slope:.3}", sampler.name());
         assert!((slope - order).abs() < 0.3, "{}: order {slope:.2}, errors {errors:?}", sampler.name());
     }
 }
@@ -219,7 +217,6 @@ fn algorithm_2_with_the_estimated_noise_is_ddim_and_an_euler_step_of_the_flow() 
     // An Euler step errs by the square of its length.
     for pair in errors.windows(2) {
         let order = (pair[0] / pair[1]).log2();
-        println!("local order {order:.3} {errors:?}");
         assert!((order - 2.0).abs() < 0.25, "{errors:?}");
     }
 }
@@ -236,7 +233,6 @@ fn a_frozen_key_loses_variance_and_fresh_keys_lose_all_of_it() {
     let at = |i: usize| (i as f64 + 0.5) / f64::from(n);
     let inside = |a: f64| a * (1.0 - a * a).sqrt() * (-0.5 * a * a).exp();
     let c = 0.5f64.exp() * (0..n as usize).map(|i| inside(at(i))).sum::<f64>() / f64::from(n);
-    println!("c {c:.4} frozen {frozen:.4} fresh {fresh:.5} flow {flow:.4}");
     // Four standard errors of 12,544 squares, and one part in 100 for the 1,000 steps.
     let noise = 4.0 * (2.0f64 / 12_544.0).sqrt() + 0.01;
     assert!((frozen / (c * c) - 1.0).abs() < noise, "{frozen} for {}", c * c);

@@ -1,7 +1,8 @@
-//! The networks: images and a time in, images out.
+//! The networks: images and a time in, images out; beside them the judge, images in, features and classes out.
 //!
 //! Written against [`Planes`](crate::planes::Planes), so each runs on the CPU engine and on candle's devices alike.
 
+pub mod judge;
 mod layers;
 mod ref_cnn;
 mod unet;

@@ -43,16 +43,9 @@ impl Observer for Samples {
         if config.training.grid_steps > 0 {
             sampling.steps = config.training.grid_steps;
         }
-        let request = Request {
-            seed: SEED,
-            count: config.training.grid,
-            batch: 256,
-            sampling,
-            // One column per class.
-            class: (config.network.classes() > 0).then_some(Class::All),
-            guidance: 1.0,
-            start: None,
-        };
+        // One column per class.
+        let class = (config.network.classes() > 0).then_some(Class::All);
+        let request = Request { class, ..Request::new(SEED, config.training.grid, 256, sampling) };
         let drawn = images(&restorer, &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }

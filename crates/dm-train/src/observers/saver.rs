@@ -23,14 +23,16 @@ impl<'a> Saver<'a> {
     fn save(&self, state: &State, status: &str) -> Result<()> {
         let elapsed = (self.clock)().as_secs_f64();
         checkpoint::write(&self.run.checkpoint(), state, elapsed)?;
-        self.run.write_manifest(state, status, elapsed)
+        self.run.write_manifest(&state.standing(status, elapsed))
     }
 }
 
 impl Observer for Saver<'_> {
     fn observe(&mut self, event: &Event<'_>) -> Result<()> {
         match event {
-            Event::Start { state } => self.run.write_manifest(state, "running", (self.clock)().as_secs_f64()),
+            Event::Start { state } => {
+                self.run.write_manifest(&state.standing("running", (self.clock)().as_secs_f64()))
+            }
             // At the end of an epoch the losses are still to be reported: the epoch's own event saves.
             Event::Step { step, state, .. }
                 if step % self.checkpoint_every == 0 && step % state.steps_per_epoch != 0 =>
@@ -44,7 +46,7 @@ impl Observer for Saver<'_> {
             }
             Event::Interrupted { state } => self.save(state, "running"),
             Event::Complete { state } => {
-                self.run.write_manifest(state, "complete", (self.clock)().as_secs_f64())
+                self.run.write_manifest(&state.standing("complete", (self.clock)().as_secs_f64()))
             }
         }
     }

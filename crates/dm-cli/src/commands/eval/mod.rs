@@ -1,0 +1,202 @@
+//! `dm eval`: how good generated images are, by one fixed protocol, with floor and interval beside every value.
+
+mod ladder;
+mod report;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use candle_core::Device;
+use dm_degrade::SamplerKind;
+use dm_eval::cache::Cache;
+use dm_eval::failures::failures;
+use dm_eval::judge::Judge;
+use dm_eval::protocol::{
+    FloorSets, Images, MOST_BATCHES, Measure, Outcome, Sight, Training, floor, measure, measures, table,
+};
+use dm_nn::data::{Dataset, PIXELS};
+use dm_nn::params::file::write_atomic;
+use indicatif::ProgressBar;
+
+use super::sample::samplers;
+use crate::device::{self, DeviceKind};
+use crate::locate;
+use crate::terminal::Terminal;
+use target::Target;
+
+/// Measure generated images against real ones.
+///
+/// Every value stands beside its floor: the same measure on real images, at the same n. Values of different n, reference or
+/// judge do not compare. Features and floors are kept in a cache, under the hash of everything they depend on.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model (run folder, file or shipped name), images.safetensors, an IDX file, or a folder of PNGs of 28x28.
+    #[arg(required_unless_present = "ladder", conflicts_with = "ladder")]
+    target: Option<String>,
+    /// Check the judge instead: real images spoiled in ten known ways must come out in order.
+    #[arg(long)]
+    ladder: bool,
+    /// The reference, of which at most 10,000 images count: test, train, or images as for TARGET.
+    #[arg(long, default_value = "test", value_name = "test|train|PATH")]
+    against: String,
+    /// Images to measure, at most.
+    #[arg(short, long, default_value_t = 10_000)]
+    n: usize,
+    /// Generation seeds 1 to SEEDS, n images each; two or more give an interval.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Measures, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',')]
+    metrics: Vec<String>,
+    /// Network evaluations per image [default: as in the model's config].
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Sampler [default: as in the model's config].
+    #[arg(long, value_parser = samplers())]
+    sampler: Option<SamplerKind>,
+    /// The classifier behind the features: a shipped name, a file or a run folder.
+    #[arg(long, default_value = "judge")]
+    judge: String,
+    /// Folder with the four IDX files.
+    #[arg(long, default_value = "data/mnist", value_name = "DIR")]
+    data: PathBuf,
+    /// Folder of the cache.
+    #[arg(long, default_value = "runs/.cache", value_name = "DIR")]
+    cache: PathBuf,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Also write the JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t = DeviceKind::Cpu)]
+    device: DeviceKind,
+}
+
+/// Reference images at most: what the test set has.
+const MOST_REFERENCE: usize = 10_000;
+
+/// What every part of an evaluation uses.
+struct Room {
+    judge: Judge,
+    data: Dataset,
+    device: Device,
+    cache: Cache,
+    bar: ProgressBar,
+}
+
+impl Room {
+    fn new(args: &Args, terminal: &Terminal) -> Result<Self> {
+        let device = device::open(args.device)?;
+        Ok(Self {
+            judge: Judge::read(&locate::file(&args.judge)?, &device)?,
+            data: Dataset::read(&locate::data(&args.data))?,
+            device,
+            cache: Cache::new(&args.cache),
+            bar: terminal.bar(1, "{msg:<44} {bar:24.cyan/blue} {percent:>3}%  left {eta}"),
+        })
+    }
+
+    /// Shows how far a part has come.
+    fn watch(&self, part: &str, done: usize, all: usize) {
+        self.bar.set_length(all as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(part.to_owned());
+    }
+
+    fn images(&self, name: &str, pixels: &[u8]) -> Result<Images> {
+        let mut watch = |part: &str, done, all| self.watch(part, done, all);
+        Ok(Images::new(name, pixels.to_vec(), &self.judge, Some(&self.cache), &mut watch)?)
+    }
+}
+
+/// The first `n` of `pixels`, or all there are.
+fn first(pixels: &[u8], n: usize) -> &[u8] {
+    &pixels[..pixels.len().min(n * PIXELS)]
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
+    ensure!((1..=1000).contains(&args.seeds), "--seeds: found {}, expected 1 to 1000", args.seeds);
+    let Some(name) = &args.target else { return ladder::run(args, terminal) };
+    let measures = measures(&args.metrics)?;
+    let room = Room::new(args, terminal)?;
+    let target = Target::open(name, &room.device)?;
+    target.check(args)?;
+    let reference = reference(args, &room)?;
+    let drawn = target.sets(args, &room)?;
+    let n = drawn.sets.first().map_or(0, |pixels| pixels.len() / PIXELS);
+    let mut watch = |part: &str, done, all| room.watch(part, done, all);
+
+    let unseen = room.images("test images", &room.data.test.pixels)?;
+    let training = training(&measures, &room, &unseen)?;
+    let sight = Sight { reference: &reference, training: training.as_ref() };
+    let (mut outcomes, mut failed): (Vec<Vec<Outcome>>, _) = (Vec::new(), None);
+    for (i, pixels) in drawn.sets.iter().enumerate() {
+        let images = room.images(&format!("set {}", i + 1), pixels)?;
+        outcomes.push(measure(&images, &sight, &measures, &mut watch)?);
+        failed.get_or_insert_with(|| failures(&images.judged.guesses()));
+    }
+    let real = if args.against == "test" {
+        let count = (MOST_BATCHES * n).min(room.data.train.len());
+        match &training {
+            Some(training) => training.images.part("training images", 0, count)?,
+            None => room.images("training images", first(&room.data.train.pixels, count))?,
+        }
+    } else {
+        unseen.clone()
+    };
+    let sets = FloorSets { real: &real, unseen: &unseen, judge_sha256: &room.judge.sha256 };
+    // Measures that gave nothing have no floor to ask for.
+    let given = |(i, _): &(usize, &Measure)| outcomes.iter().any(|outcome| outcome[*i].is_ok());
+    let with_value: Vec<Measure> = measures.iter().enumerate().filter(given).map(|(_, m)| *m).collect();
+    let floors = floor(&sets, &sight, &with_value, n, &room.cache, &mut watch)?;
+    room.bar.finish_and_clear();
+
+    let table = table(&measures, &outcomes, &floors);
+    let report = report::json(&room, &reference, &drawn, &table, failed.as_ref());
+    finish(args, terminal, &report, || report::lines(&room, &reference, &drawn, &table))
+}
+
+/// The training set, if any of `measures` asks about it.
+fn training(measures: &[Measure], room: &Room, unseen: &Images) -> Result<Option<Training>> {
+    if !measures.iter().any(|measure| measure.memorisation) {
+        return Ok(None);
+    }
+    let images = room.images("training images", &room.data.train.pixels)?;
+    room.watch("how near test images come to the training set", 0, 1);
+    Ok(Some(Training::new(images, unseen, &room.judge.sha256, &room.cache)?))
+}
+
+fn reference(args: &Args, room: &Room) -> Result<Images> {
+    match args.against.as_str() {
+        "test" => room.images("test images", first(&room.data.test.pixels, MOST_REFERENCE)),
+        "train" => room.images("training images", first(&room.data.train.pixels, MOST_REFERENCE)),
+        path => {
+            let pixels = target::read_images(Path::new(path))?;
+            room.images(path, first(&pixels, MOST_REFERENCE))
+        }
+    }
+}
+
+/// Writes and prints the result.
+fn finish(
+    args: &Args,
+    terminal: &Terminal,
+    report: &serde_json::Value,
+    lines: impl FnOnce() -> Vec<String>,
+) -> Result<ExitCode> {
+    let text = serde_json::to_string_pretty(report)?;
+    if let Some(path) = &args.out {
+        write_atomic(path, text.as_bytes()).context("--out")?;
+    }
+    if args.json {
+        terminal.line(text);
+    } else {
+        lines().iter().for_each(|line| terminal.line(line));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,105 @@
+//! A folder of things that take long to compute, each under the hash of everything it depends on.
+//!
+//! A stale entry is impossible: the key is made of the hashes of pixels, judge and program version, not of names or dates,
+//! and an entry is believed only if its key is the one asked for and the hash over its content is right. Anything else is
+//! computed again and replaced. A cache that cannot be written costs time, nothing more.
+
+use std::path::{Path, PathBuf};
+
+use dm_nn::data::sha256_hex;
+use dm_nn::params::file::{TensorFile, write_atomic};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::error::Result;
+use crate::judge::{Judge, Judged};
+
+/// The folder.
+pub struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// Entries go to `folder`, which is made when the first one is written.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// What `judge` says of `pixels` [n, 784], from the cache if it has been asked before.
+    ///
+    /// # Errors
+    /// As [`Judge::look`].
+    pub fn judged(&self, judge: &Judge, pixels: &[u8], tick: &mut dyn FnMut(usize)) -> Result<Judged> {
+        let n = pixels.len() / dm_nn::data::PIXELS;
+        let key = key(&["judged", &judge.sha256, &sha256_hex(pixels), &n.to_string()]);
+        let path = self.folder.join(format!("judged-{}.safetensors", &key[..32]));
+        if let Some(judged) = read_judged(&path, &key, n) {
+            return Ok(judged);
+        }
+        let judged = judge.look(pixels, tick)?;
+        let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<f32>>();
+        let (features, logits) = (narrow(judged.features.values()), narrow(judged.logits.values()));
+        let mut file = TensorFile::new(&path);
+        file.set_metadata("key", key);
+        file.set_metadata("content", content(&[&features, &logits]));
+        file.insert_values("features", vec![n, judged.features.dim()], features);
+        file.insert_values("logits", vec![n, judged.logits.dim()], logits);
+        let _ = std::fs::create_dir_all(&self.folder);
+        let _ = file.write();
+        Ok(judged)
+    }
+
+    /// The value of `compute`, which must depend on nothing but `parts`, from the cache if it was computed before.
+    ///
+    /// # Errors
+    /// Those of `compute`.
+    pub fn value<T: Serialize + DeserializeOwned>(
+        &self,
+        kind: &str,
+        parts: &[&str],
+        compute: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let key = key(&[&[kind], parts].concat());
+        let path = self.folder.join(format!("{kind}-{}.json", &key[..32]));
+        if let Some(value) = read_value(&path, &key) {
+            return Ok(value);
+        }
+        let value = compute()?;
+        if let Ok(text) = serde_json::to_string(&value) {
+            let entry = json!({ "key": key, "content": sha256_hex(text.as_bytes()), "value": text });
+            let _ = std::fs::create_dir_all(&self.folder);
+            let _ = write_atomic(&path, entry.to_string().as_bytes());
+        }
+        Ok(value)
+    }
+}
+
+/// Hash of everything an entry depends on, the program's version among it.
+fn key(parts: &[&str]) -> String {
+    let mut all = vec![env!("CARGO_PKG_VERSION")];
+    all.extend(parts);
+    // JSON keeps the parts apart whatever is in them.
+    sha256_hex(json!(all).to_string().as_bytes())
+}
+
+fn content(parts: &[&[f32]]) -> String {
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().flat_map(|v| v.to_le_bytes())).collect();
+    sha256_hex(&bytes)
+}
+
+fn read_judged(path: &Path, key: &str, n: usize) -> Option<Judged> {
+    let file = TensorFile::read(path).ok()?;
+    let (_, features) = file.get("features")?;
+    let (_, logits) = file.get("logits")?;
+    let sound =
+        file.metadata("key").ok()? == key && file.metadata("content").ok()? == content(&[features, logits]);
+    sound.then(|| Judged::new(n, features, logits).ok()).flatten()
+}
+
+fn read_value<T: DeserializeOwned>(path: &Path, key: &str) -> Option<T> {
+    let entry: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    let text = entry["value"].as_str()?;
+    let sound = entry["key"] == key && entry["content"] == sha256_hex(text.as_bytes()).as_str();
+    sound.then(|| serde_json::from_str(text).ok()).flatten()
+}

@@ -1,0 +1,63 @@
+//! Two directions to look along: principal components of real features. They are fitted on real images only, so that every
+//! model is seen from the same side.
+
+use faer::{MatRef, Side};
+
+use crate::error::{EvalError, Result};
+use crate::features::Features;
+use crate::frechet::Moments;
+
+/// The two directions of largest variance of a set, and its mean.
+pub struct Pca {
+    mean: Vec<f64>,
+    axes: [Vec<f64>; 2],
+    /// Share of the variance along each axis.
+    pub explained: [f64; 2],
+}
+
+impl Pca {
+    /// Fits on `real`.
+    ///
+    /// # Errors
+    /// Fewer than two rows or columns; eigenvalues that do not converge.
+    pub fn fit(real: &Features) -> Result<Self> {
+        const NAME: &str = "principal components";
+        let moments = Moments::of(real)?;
+        let dim = moments.dim();
+        if dim < 2 {
+            return Err(EvalError::Width { metric: NAME, expected: 2, found: dim });
+        }
+        let eigen = MatRef::from_row_major_slice(moments.covariance(), dim, dim)
+            .self_adjoint_eigen(Side::Lower)
+            .map_err(|_| EvalError::Eigenvalues { metric: NAME, dim })?;
+        let values = eigen.S().column_vector();
+        let total: f64 = (0..dim).map(|i| values[i].max(0.0)).sum::<f64>().max(f64::MIN_POSITIVE);
+        let vectors = eigen.U();
+        // Eigenvalues come in rising order. The sign of a vector is arbitrary: its largest entry shall be positive.
+        let axis = |k: usize| {
+            let vector: Vec<f64> = (0..dim).map(|i| vectors[(i, dim - 1 - k)]).collect();
+            let largest = vector.iter().copied().fold(0.0f64, |a, v| if v.abs() > a.abs() { v } else { a });
+            vector.into_iter().map(|v| v * largest.signum()).collect()
+        };
+        Ok(Self {
+            mean: moments.mean().to_vec(),
+            axes: [axis(0), axis(1)],
+            explained: [0, 1].map(|k| values[dim - 1 - k].max(0.0) / total),
+        })
+    }
+
+    /// Coordinates of every row of `set`.
+    ///
+    /// # Errors
+    /// A set of another width.
+    pub fn project(&self, set: &Features) -> Result<Vec<[f64; 2]>> {
+        if set.dim() != self.mean.len() {
+            let (expected, found) = (self.mean.len(), set.dim());
+            return Err(EvalError::Width { metric: "principal components", expected, found });
+        }
+        let along = |row: &[f64], axis: &[f64]| {
+            row.iter().zip(&self.mean).zip(axis).map(|((v, m), a)| (v - m) * a).sum()
+        };
+        Ok(set.rows().map(|row| [along(row, &self.axes[0]), along(row, &self.axes[1])]).collect())
+    }
+}
