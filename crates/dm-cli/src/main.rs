@@ -5,10 +5,12 @@
 
 mod commands;
 mod device;
+mod forward;
 mod locate;
 mod preview;
 mod progress;
 mod terminal;
+mod trajectory;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,7 @@ struct Cli {
 enum Command {
     Train(commands::train::Args),
     Sample(commands::sample::Args),
+    Restore(commands::restore::Args),
     Degrade(commands::degrade::Args),
     Eval(commands::eval::Args),
     Import(commands::import::Args),
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Train(args) => commands::train::run(&args, &terminal),
         Command::Sample(args) => commands::sample::run(&args, &terminal),
+        Command::Restore(args) => commands::restore::run(&args, &terminal),
         Command::Degrade(args) => commands::degrade::run(&args, &terminal),
         Command::Eval(args) => commands::eval::run(&args, &terminal),
         Command::Import(args) => commands::import::run(&args, &terminal),

@@ -1,6 +1,6 @@
 //! The terminal: results on standard output, progress and messages on standard error.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+#![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
 use std::io::{self, Write};
 
@@ -33,9 +33,9 @@ impl Terminal {
         Self { bars, quiet }
     }
 
-    /// A line of the result.
+    /// A line of the result. A reader that has gone away, as `head` does, is no reason to fail.
     pub fn line(&self, text: impl std::fmt::Display) {
-        self.bars.suspend(|| println!("{text}"));
+        let _ = self.bars.suspend(|| writeln!(io::stdout(), "{text}"));
     }
 
     /// The one line that says what was wrong.

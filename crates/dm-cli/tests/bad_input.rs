@@ -68,7 +68,7 @@ fn configs() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "conserving");
     refused(dir.path(), &["train", "none.toml"], &["none.toml", "No such file"]);
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 17] = [
         ("training.epoch=3", &["ink.toml", "epoch", "unknown field", "epochs"]),
         ("colour=red", &["ink.toml", "unknown field", "colour"]),
         ("degradation.steps=0", &["degradation.steps", "found 0", "1 to"]),
@@ -81,6 +81,10 @@ fn configs() {
         ("objective.prediction=eps", &["objective.prediction", "Eps with `ink`", "Gaussian"]),
         ("sampling.steps=21", &["sampling steps", "found 21", "1 to 20"]),
         ("sampling.sampler=prince", &["sampler", "prince with `ink`", "Gaussian"]),
+        ("network.classes=3", &["network.classes", "found 3", "0 or 10"]),
+        ("objective.weighting=min_snr", &["objective.weighting", "MinSnr", "`ink`", "Gaussian"]),
+        ("objective.levels=even", &["ink.toml", "even", "uniform", "importance"]),
+        ("objective.label_dropout=1", &["objective.label_dropout", "found 1", "0 to below 1"]),
         ("network.groups=3", &["network.channels", "found 8", "multiple of groups = 3"]),
     ];
     for (set, words) in cases {

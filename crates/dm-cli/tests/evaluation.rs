@@ -50,7 +50,8 @@ fn training_copies_are_faithful_and_copied() {
     let dir = tempfile::tempdir().unwrap();
     let (_, data) = small_data(dir.path(), 600, 300);
     let path = dir.path().join("copies.safetensors");
-    sheet::write(&path, &data.train.pixels[..200 * PIXELS], &std::collections::BTreeMap::new()).unwrap();
+    sheet::write(&path, &data.train.pixels[..200 * PIXELS], None, &std::collections::BTreeMap::new())
+        .unwrap();
     let report = eval(dir.path(), &["copies.safetensors", "--out", "scores.json"]);
     let written: Value = serde_json::from_slice(&fs::read(dir.path().join("scores.json")).unwrap()).unwrap();
     assert_eq!(report, written);
@@ -149,7 +150,7 @@ fn bad_input_is_one_line() {
         refused(dir.path(), &[&["eval"], args, &fixed[..]].concat(), words);
     };
     let sheet_of = |name: &str, n: usize| {
-        sheet::write(&dir.path().join(name), &vec![7; n * PIXELS], &std::collections::BTreeMap::new())
+        sheet::write(&dir.path().join(name), &vec![7; n * PIXELS], None, &std::collections::BTreeMap::new())
             .unwrap();
     };
     sheet_of("flat.safetensors", 100);
@@ -182,8 +183,8 @@ fn degenerate_sets_have_values_or_reasons() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     let none = std::collections::BTreeMap::new();
-    sheet::write(&dir.path().join("flat.safetensors"), &vec![0; 100 * PIXELS], &none).unwrap();
-    sheet::write(&dir.path().join("one.safetensors"), &vec![0; PIXELS], &none).unwrap();
+    sheet::write(&dir.path().join("flat.safetensors"), &vec![0; 100 * PIXELS], None, &none).unwrap();
+    sheet::write(&dir.path().join("one.safetensors"), &vec![0; PIXELS], None, &none).unwrap();
     // A hundred blank pages: far away, no diversity.
     let flat = eval(dir.path(), &["flat.safetensors"]);
     let fd = row(&flat, "frechet distance", "");

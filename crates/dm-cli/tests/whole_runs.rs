@@ -101,7 +101,7 @@ fn a_killed_run_continues_to_the_same_model() {
 #[test]
 fn help_and_lists() {
     let dir = tempfile::tempdir().unwrap();
-    for command in ["train", "sample", "degrade", "eval", "import", "info", "data"] {
+    for command in ["train", "sample", "restore", "degrade", "eval", "import", "info", "data"] {
         assert!(ok(dir.path(), &[command, "--help"]).contains("Usage: dm"), "{command}");
     }
     let list = ok(dir.path(), &["degrade", "--list"]);

@@ -18,5 +18,5 @@ pub use degradation::{Degradation, Key, Level};
 pub use degradations::{DegradationConfig, REGISTRY};
 pub use error::{Error, Result};
 pub use prediction::Prediction;
-pub use restorer::{NetworkRestorer, Restorer};
+pub use restorer::{Condition, NetworkRestorer, Restorer};
 pub use samplers::{SamplerKind, Sampling};

@@ -18,7 +18,17 @@ pub trait Restorer: Sync {
     fn restore(&self, x_t: &[f32], level: Level) -> Result<Vec<f32>>;
 }
 
+/// The classes of a batch of states, for a network that takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition<'a> {
+    /// Class of each state, `[n]`.
+    pub classes: &'a [u8],
+    /// W of classifier-free guidance; 1 asks the network for the class and nothing else.
+    pub guidance: f32,
+}
+
 /// A network behind a prediction.
+#[derive(Clone, Copy)]
 pub struct NetworkRestorer<'a> {
     /// The network.
     pub network: &'a dyn Network,
@@ -28,6 +38,8 @@ pub struct NetworkRestorer<'a> {
     pub degradation: &'a dyn Degradation,
     /// Where it runs.
     pub device: &'a Device,
+    /// The classes to restore towards; `None` restores without one.
+    pub condition: Option<Condition<'a>>,
 }
 
 /// The network's inputs for a batch of states: images `[n, channels, 28, 28]` and times t/T `[n]`.
@@ -50,11 +62,32 @@ pub fn inputs(
     Ok((images, Tensor::from_vec(times, levels.len(), device)?))
 }
 
+impl NetworkRestorer<'_> {
+    /// The network's output `[n, 784]`, guided where a class is asked for.
+    ///
+    /// Classifier-free guidance, Ho and Salimans 2021: out = without + W (with - without). For eps, x0 and v it moves the
+    /// estimate of the image along a line. The conserving head's output is log-intensity, so there the ink is shared out
+    /// in proportion to rho_without^(1 - W) rho_with^W: a product of experts, normalised again.
+    fn output(&self, x: &Tensor, t: &Tensor) -> Result<Vec<f32>> {
+        let flat = |output: Tensor| output.flatten_all()?.to_vec1::<f32>();
+        let Some(Condition { classes, guidance }) = self.condition else {
+            return Ok(flat(self.network.forward(x, t)?)?);
+        };
+        let mut output = flat(self.network.forward_class(x, t, classes)?)?;
+        if guidance != 1.0 {
+            let without = flat(self.network.forward(x, t)?)?;
+            let pairs = output.iter_mut().zip(&without);
+            pairs.for_each(|(with, without)| *with = without + guidance * (*with - without));
+        }
+        Ok(output)
+    }
+}
+
 impl Restorer for NetworkRestorer<'_> {
     fn restore(&self, x_t: &[f32], level: Level) -> Result<Vec<f32>> {
         let levels = vec![level; x_t.len() / PIXELS];
         let (x, t) = inputs(self.degradation, x_t, &levels, self.device)?;
-        let output = self.network.forward(&x, &t)?.flatten_all()?.to_vec1::<f32>()?;
+        let output = self.output(&x, &t)?;
         let states = x_t.par_chunks(PIXELS).zip(output.par_chunks(PIXELS));
         let restored =
             states.flat_map_iter(|(x_t, out)| self.prediction.restore(self.degradation, x_t, level, out));

@@ -48,6 +48,7 @@ fn prince_sampling_matches_pytorch() {
         prediction: Prediction::Eps,
         degradation: degradation.as_ref(),
         device: &Device::Cpu,
+        condition: None,
     };
     // noises[t] belongs to the step that leaves t; the stream of the step that leaves T is numbered T + 1, T's own is the
     // prior's.
@@ -71,6 +72,7 @@ fn prince_sampling_matches_pytorch() {
         randomness: &given,
         first: 0,
         count: SAMPLES,
+        start: None,
     };
     let mut seen = 0;
     let compare = &mut |level: Level, z: &[f32]| {

@@ -1,7 +1,8 @@
 //! Checkpoints: everything a run needs to continue as if it had never stopped.
 //!
 //! One tensor file: `param/NAME`, `average/NAME`, `adam.m/NAME`, `adam.v/NAME`, with config, step, running losses and
-//! elapsed time as metadata. Randomness needs no state: it is keyed by seed and step.
+//! elapsed time as metadata, and what is known of the levels where they are drawn by importance.
+//! Randomness needs no state: it is keyed by seed and step.
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use dm_nn::params::file::TensorFile;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::levels::Levels;
 use crate::optimizer::Adam;
 use crate::train::State;
 
@@ -29,6 +31,9 @@ pub fn write(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
     file.set_metadata("config", state.config.to_toml()?);
     file.set_metadata("step", state.step.to_string());
     file.set_metadata("totals", json(&state.totals)?);
+    if state.levels.learns() {
+        file.set_metadata("levels", json(&state.levels)?);
+    }
     file.set_metadata("elapsed_s", elapsed_s.to_string());
     file.set_metadata("data_sha256", state.data_sha256.clone());
     Ok(file.write()?)
@@ -47,7 +52,8 @@ pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Re
     if schema != SCHEMA {
         return Err(bad("schema", schema, SCHEMA));
     }
-    if file.metadata("config")? != config.to_toml()? {
+    // Parsed: a config written before a key existed means that key's default.
+    if Config::parse(file.metadata("config")?, path)? != *config {
         return Err(bad("config", "another config", "the config of this run"));
     }
     if file.metadata("data_sha256")? != data.sha256 {
@@ -61,6 +67,12 @@ pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Re
     }
     let totals = file.metadata("totals")?;
     state.totals = serde_json::from_str(totals).map_err(|_| bad("totals", totals, "sums of losses"))?;
+    if state.levels.learns() {
+        let levels = file.metadata("levels")?;
+        let parsed: Option<Levels> = serde_json::from_str(levels).ok();
+        let parsed = parsed.filter(|parsed| state.levels.fits(parsed));
+        state.levels = parsed.ok_or_else(|| bad("levels", levels, "losses of the levels of this run"))?;
+    }
     let elapsed = file.metadata("elapsed_s")?;
     let elapsed_s = elapsed.parse().map_err(|_| bad("elapsed_s", elapsed, "seconds"))?;
 

@@ -5,13 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use dm_degrade::{DegradationConfig, Prediction, Sampling};
+use dm_degrade::{Degradation, DegradationConfig, Prediction, Sampling};
 use dm_nn::data::Images;
 use dm_nn::nets::NetworkConfig;
 use dm_nn::rng::Seed;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::levels::LevelLaw;
+use crate::objective::Weighting;
 
 /// Everything that decides a training run, and with it every number it produces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +70,20 @@ pub struct ObjectiveConfig {
     /// Whether level T is among the levels trained on. The notebook's `randint(1, T)` leaves it out.
     #[serde(default = "yes")]
     pub last_level: bool,
+    /// How much each image counts.
+    #[serde(default)]
+    pub weighting: Weighting,
+    /// How the levels of a batch are drawn.
+    #[serde(default)]
+    pub levels: LevelLaw,
+    /// Share of training images whose class is hidden from the network, so that it also learns to do without; only if
+    /// `network.classes` is not 0.
+    #[serde(default = "tenth")]
+    pub label_dropout: f64,
+}
+
+fn tenth() -> f64 {
+    0.1
 }
 
 fn yes() -> bool {
@@ -199,7 +215,7 @@ impl Config {
         self.network.check()?;
         // Any fitted numbers will do to check the rest of the degradation.
         let degradation = self.degradation.build(&[1.0])?;
-        self.objective.prediction.check(&*degradation)?;
+        self.objective.check(&*degradation)?;
         self.optimizer.check()?;
         self.training.check()?;
         self.sampling.check(&*degradation)?;
@@ -230,6 +246,23 @@ impl Config {
             return Err(Error::invalid("training.batch", batch, format!("at most {used} images")));
         }
         Ok(used)
+    }
+}
+
+impl ObjectiveConfig {
+    /// The objective of `prediction`, every other key at its default.
+    pub fn new(prediction: Prediction) -> Self {
+        let (weighting, levels) = (Weighting::default(), LevelLaw::default());
+        Self { prediction, last_level: yes(), weighting, levels, label_dropout: tenth() }
+    }
+
+    fn check(&self, degradation: &dyn Degradation) -> Result<()> {
+        self.prediction.check(degradation)?;
+        self.weighting.check(self.prediction, degradation)?;
+        if !(0.0..1.0).contains(&self.label_dropout) {
+            return Err(Error::invalid("objective.label_dropout", self.label_dropout, "0 to below 1"));
+        }
+        Ok(())
     }
 }
 

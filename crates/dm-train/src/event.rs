@@ -17,7 +17,7 @@ pub enum Event<'a> {
         step: u64,
         /// Epoch of this step, from 1.
         epoch: u64,
-        /// Mean loss of its batch.
+        /// Objective of its batch: the mean loss, weighted where the config says so.
         loss: f64,
         /// Learning rate it used.
         learning_rate: f64,

@@ -17,6 +17,14 @@ const PAGE: u8 = 24;
 /// # Errors
 /// If the disk says so.
 pub fn write(path: &Path, images: &[u8], columns: usize, zoom: u32) -> Result<()> {
+    let mut png = Cursor::new(Vec::new());
+    let written = page(images, columns, zoom).write_to(&mut png, ImageFormat::Png);
+    written.map_err(|e| Error::io(path, std::io::Error::other(e)))?;
+    Ok(write_atomic(path, png.get_ref())?)
+}
+
+/// `images` ([n, 784], u8) as a grid with `columns` columns, enlarged `zoom` times.
+pub(crate) fn page(images: &[u8], columns: usize, zoom: u32) -> GrayImage {
     let columns = columns.max(1);
     let rows = (images.len() / PIXELS).div_ceil(columns);
     let extent = |n: usize| (n * (SIDE + GAP) + GAP) as u32;
@@ -28,8 +36,5 @@ pub fn write(path: &Path, images: &[u8], columns: usize, zoom: u32) -> Result<()
         }
     }
     let (width, height) = (page.width() * zoom, page.height() * zoom);
-    let page = imageops::resize(&page, width, height, imageops::FilterType::Nearest);
-    let mut png = Cursor::new(Vec::new());
-    page.write_to(&mut png, ImageFormat::Png).map_err(|e| Error::io(path, std::io::Error::other(e)))?;
-    Ok(write_atomic(path, png.get_ref())?)
+    imageops::resize(&page, width, height, imageops::FilterType::Nearest)
 }

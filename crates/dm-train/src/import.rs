@@ -87,7 +87,7 @@ fn config_of(file: &TensorFile, tables: &TensorFile) -> Result<Config> {
         data: DataConfig::default(),
         network: NetworkConfig::RefCnn(RefCnnConfig { channels, norm }),
         degradation: DegradationConfig::Gaussian(degradation),
-        objective: ObjectiveConfig { prediction: Prediction::Eps, last_level: false },
+        objective: ObjectiveConfig { last_level: false, ..ObjectiveConfig::new(Prediction::Eps) },
         optimizer: OptimizerConfig::default(),
         training: TrainingConfig::default(),
         sampling: Sampling::new(SamplerKind::Prince, steps),

@@ -107,13 +107,14 @@ impl Model {
         Ok(Self { config, degradation, step, parameters, path, device: device.clone(), network })
     }
 
-    /// The network as a restorer.
+    /// The network as a restorer, not told any class.
     pub fn restorer(&self) -> NetworkRestorer<'_> {
         NetworkRestorer {
             network: &*self.network,
             prediction: self.config.objective.prediction,
             degradation: &*self.degradation,
             device: &self.device,
+            condition: None,
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Objectives: what each prediction is asked to match, and how the miss is counted. Each returns one loss per image, so
-//! that losses can be reported per level.
+//! that losses can be weighted and reported per level.
 
-use candle_core::{D, Result, Tensor};
+mod fused;
+mod plain;
+mod weighting;
+
+use candle_core::{Result, Tensor};
 use dm_degrade::degradation::{Degradation, Key, Level};
 use dm_degrade::prediction::Prediction;
 use dm_nn::data::PIXELS;
+
+pub use weighting::Weighting;
 
 /// What the network should have said for one image, `[784]`.
 ///
@@ -31,32 +37,17 @@ pub fn target(
     }
 }
 
-/// Loss of each image, `[B]`, from the network's output and the targets, both [B, 1, 28, 28].
+/// Loss of each image, `[B]`, from the network's output and the targets, both [B, 1, 28, 28]. Gradients flow to the
+/// output only.
 ///
 /// # Errors
 /// If shapes do not fit.
 pub fn losses(prediction: Prediction, output: &Tensor, target: &Tensor) -> Result<Tensor> {
-    let batch = output.dim(0)?;
-    let output = output.reshape((batch, PIXELS))?;
-    let target = target.reshape((batch, PIXELS))?;
-    match prediction {
-        // Mean squared error: Ho et al. 2020, eq. 14, for eps.
-        Prediction::Eps | Prediction::X0 | Prediction::V => (output - target)?.sqr()?.mean(1),
-        // Cross-entropy of the image as a distribution of ink over pixels: - sum_p I(p) log rho(p), sum_p I(p) = 1.
-        Prediction::Conserving => {
-            let log_rho = candle_nn::ops::log_softmax(&output, D::Minus1)?;
-            (target * log_rho)?.sum(1)?.neg()
-        }
-        // Generalised Kullback-Leibler divergence, the Poisson likelihood: rho - I log rho, mean over pixels.
-        Prediction::Free => {
-            let rho = softplus(&output)?;
-            let log_rho = (&rho + 1e-8)?.log()?;
-            (rho - (target * log_rho)?)?.mean(1)
-        }
+    let rows = (output.dim(0)?, PIXELS);
+    let (output, target) = (output.reshape(rows)?, target.reshape(rows)?);
+    if output.device().is_cpu() {
+        output.contiguous()?.apply_op2(&target.contiguous()?, fused::PerImage(prediction))
+    } else {
+        plain::losses(prediction, &output, &target)
     }
-}
-
-/// ln(1 + e^z) = max(z, 0) + ln(1 + e^-|z|).
-fn softplus(z: &Tensor) -> Result<Tensor> {
-    z.relu()? + (z.abs()?.neg()?.exp()? + 1.0)?.log()?
 }

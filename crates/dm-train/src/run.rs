@@ -103,6 +103,9 @@ impl Run {
         let config_file = folder.join("config.toml");
         if config_file.is_file() {
             let found = fs::read_to_string(&config_file).map_err(|e| Error::io(&config_file, e))?;
+            // Resolved again: a config written before a key existed means that key's default.
+            let resolved = Config::parse(&found, &config_file).and_then(|config| config.to_toml());
+            let found = resolved.unwrap_or(found);
             if let Some((found, expected)) = first_difference(&found, text) {
                 let message =
                     format!("found {found}, expected {expected}: the run folder has another config");

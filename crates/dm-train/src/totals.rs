@@ -9,25 +9,27 @@ pub const BINS: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     sum: [f64; BINS],
-    count: [u64; BINS],
+    /// Sum of weights.
+    count: [f64; BINS],
 }
 
 impl Totals {
-    /// Adds the loss of one image at level `t` of `steps`.
-    pub fn add(&mut self, t: usize, steps: usize, loss: f64) {
+    /// Adds the loss of one image at level `t` of `steps`; `weight` is 1 where levels are drawn alike, else it makes up
+    /// for how they are drawn, so that means are always over levels alike.
+    pub fn add(&mut self, t: usize, steps: usize, loss: f64, weight: f64) {
         let bin = (t.saturating_sub(1) * BINS / steps.max(1)).min(BINS - 1);
-        self.sum[bin] += loss;
-        self.count[bin] += 1;
+        self.sum[bin] += weight * loss;
+        self.count[bin] += weight;
     }
 
     /// Mean loss of all images; `None` if there were none.
     pub fn mean(&self) -> Option<f64> {
-        let count: u64 = self.count.iter().sum();
-        (count > 0).then(|| self.sum.iter().sum::<f64>() / count as f64)
+        let count: f64 = self.count.iter().sum();
+        (count > 0.0).then(|| self.sum.iter().sum::<f64>() / count)
     }
 
     /// Mean loss in each bin of t/T; `None` where no image fell.
     pub fn by_level(&self) -> [Option<f64>; BINS] {
-        std::array::from_fn(|i| (self.count[i] > 0).then(|| self.sum[i] / self.count[i] as f64))
+        std::array::from_fn(|i| (self.count[i] > 0.0).then(|| self.sum[i] / self.count[i]))
     }
 }

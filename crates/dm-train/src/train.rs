@@ -9,13 +9,14 @@ use dm_degrade::restorer::inputs;
 use dm_nn::data::{Dataset, Images, PIXELS, SIDE};
 use dm_nn::nets::Network;
 use dm_nn::params::Params;
-use dm_nn::rng::{Seed, Stream};
+use dm_nn::rng::{Rng, Seed, Stream};
 use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::ema;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
+use crate::levels::Levels;
 use crate::objective;
 use crate::optimizer::Adam;
 use crate::run::Standing;
@@ -39,6 +40,8 @@ pub struct State {
     pub step: u64,
     /// Losses of the epoch under way.
     pub totals: Totals,
+    /// What is known of the losses of the levels.
+    pub levels: Levels,
     /// Steps of an epoch.
     pub steps_per_epoch: u64,
     /// Hash of the data set.
@@ -46,14 +49,29 @@ pub struct State {
     network: Box<dyn Network>,
     evaluation: Box<dyn Network>,
     device: Device,
+    /// Mean total ink of a training image, in full pixels.
+    mean_ink: f64,
+}
+
+/// Images on their way into a batch: image and label of place i, and the levels.
+struct Examples<'a, F: Fn(usize) -> usize> {
+    images: &'a Images,
+    /// Number of the image in place i.
+    at: F,
+    /// Level of each place, and the weight that makes up for how it was drawn.
+    levels: Vec<(Level, f64)>,
 }
 
 /// A degraded batch on its way to the network.
 struct Batch {
     x: Tensor,
     t: Tensor,
+    /// Classes, for a network that takes them.
+    classes: Option<Vec<u8>>,
     target: Tensor,
-    levels: Vec<Level>,
+    levels: Vec<(Level, f64)>,
+    /// How much each image counts in the objective.
+    weights: Vec<f64>,
 }
 
 impl State {
@@ -73,6 +91,8 @@ impl State {
         let images = config.check_data(&data.train)?;
         let steps_per_epoch = (images / config.training.batch) as u64;
         let optimizer = Adam::new(&config.optimizer, steps_per_epoch * config.training.epochs, &params)?;
+        let last = degradation.steps() - usize::from(!config.objective.last_level);
+        let ink: f64 = data.train.total_ink().iter().map(|&ink| f64::from(ink)).sum();
         Ok(Self {
             config: config.clone(),
             fitted,
@@ -82,11 +102,13 @@ impl State {
             optimizer,
             step: 0,
             totals: Totals::default(),
+            levels: Levels::new(config.objective.levels, last),
             steps_per_epoch,
             data_sha256: data.sha256.clone(),
             network,
             evaluation,
             device: device.clone(),
+            mean_ink: (ink / data.train.len() as f64).max(f64::MIN_POSITIVE),
         })
     }
 
@@ -125,65 +147,94 @@ impl State {
         }
     }
 
-    /// Degrades `count` images; image `i` is `image(i)` at `level(i)` with the key of stream (`stream`, `index`, i).
-    fn batch<'a>(
+    /// Degrades `examples`, the image of place i with the key of `key(i)`.
+    fn batch(
         &self,
-        count: usize,
-        image: impl Fn(usize) -> &'a [u8] + Sync,
-        levels: Vec<Level>,
-        key: impl Fn(usize) -> dm_nn::rng::Rng + Sync,
+        examples: Examples<'_, impl Fn(usize) -> usize + Sync>,
+        key: impl Fn(usize) -> Rng + Sync,
     ) -> Result<Batch> {
-        let (process, prediction) = (&*self.degradation, self.config.objective.prediction);
+        let Examples { images, at, levels } = examples;
+        let (process, objective, count) = (&*self.degradation, &self.config.objective, levels.len());
         let mut states = vec![0.0; count * PIXELS];
         let mut targets = vec![0.0; count * PIXELS];
-        let slots = states.par_chunks_mut(PIXELS).zip(targets.par_chunks_mut(PIXELS)).zip(&levels);
-        slots.enumerate().for_each(|(i, ((state, target), &level))| {
-            let pixels: Vec<f32> = image(i).iter().map(|&p| f32::from(p) / 255.0).collect();
+        let mut weights = vec![1.0; count];
+        let slots = states.par_chunks_mut(PIXELS).zip(targets.par_chunks_mut(PIXELS)).zip(&mut weights);
+        slots.zip(&levels).enumerate().for_each(|(i, (((state, target), weight), &(level, _)))| {
+            let pixels: Vec<f32> = images.image(at(i)).iter().map(|&p| f32::from(p) / 255.0).collect();
+            let ink = f64::from(pixels.iter().sum::<f32>()) / self.mean_ink;
             let x0 = process.to_state(&pixels);
             let key = process.draw(&mut key(i));
             state.copy_from_slice(&process.apply(&x0, level, &key));
-            target.copy_from_slice(&objective::target(prediction, process, &x0, level, &key));
+            target.copy_from_slice(&objective::target(objective.prediction, process, &x0, level, &key));
+            *weight = objective.weighting.weight(objective.prediction, process, level, ink);
         });
-        let (x, t) = inputs(process, &states, &levels, &self.device)?;
+        let at_levels: Vec<Level> = levels.iter().map(|&(level, _)| level).collect();
+        let (x, t) = inputs(process, &states, &at_levels, &self.device)?;
+        let labels = || (0..count).map(|i| images.labels[at(i)]).collect();
+        let classes = (self.config.network.classes() > 0).then(labels);
         let target = Tensor::from_vec(targets, (count, 1, SIDE, SIDE), &self.device)?;
-        Ok(Batch { x, t, target, levels })
+        Ok(Batch { x, t, classes, target, levels, weights })
     }
 
     /// The training batch of step `self.step`; `order` is the epoch's order of images.
     fn training_batch(&self, images: &Images, order: &[u32]) -> Result<Batch> {
         let (seed, step, count) = (self.config.seed, self.step, self.config.training.batch);
         let start = (step % self.steps_per_epoch) as usize * count;
-        let last = self.degradation.steps() - usize::from(!self.config.objective.last_level);
-        let mut draw = seed.stream(Stream::Level, step, 0);
-        let levels = (0..count).map(|_| Level(1 + draw.below(last as u64) as usize)).collect();
-        let image = |i: usize| images.image(order[start + i] as usize);
-        self.batch(count, image, levels, |i| seed.stream(Stream::Degrade, step, i as u64))
+        let levels = self.levels.draw(count, &mut seed.stream(Stream::Level, step, 0));
+        let examples = Examples { images, at: |i: usize| order[start + i] as usize, levels };
+        let mut batch = self.batch(examples, |i| seed.stream(Stream::Degrade, step, i as u64))?;
+        let mut hide = seed.stream(Stream::Dropout, step, 0);
+        for class in batch.classes.iter_mut().flatten() {
+            if hide.uniform_f64() < self.config.objective.label_dropout {
+                *class = self.config.network.classes() as u8;
+            }
+        }
+        Ok(batch)
     }
 
     /// Losses of the evaluation network on the first test images, at fixed levels with fixed keys.
-    fn validate(&self, test: &Images) -> Result<Totals> {
+    fn validate(&self, images: &Images) -> Result<Totals> {
         let mut totals = Totals::default();
         let (steps, count) =
-            (self.degradation.steps(), self.config.training.validation_images.min(test.len()));
+            (self.degradation.steps(), self.config.training.validation_images.min(images.len()));
         for start in (0..count).step_by(256) {
             let n = 256.min(count - start);
             // Levels spread evenly over 1..=T by the golden ratio, whatever the number of images.
             let level = |i: usize| Level(1 + ((i as f64 * 0.618_033_988_75).fract() * steps as f64) as usize);
-            let levels = (start..start + n).map(level).collect();
+            let levels = (start..start + n).map(|i| (level(i), 1.0)).collect();
             let key = |i: usize| Seed(0).stream(Stream::Validate, (start + i) as u64, 0);
-            let batch = self.batch(n, |i| test.image(start + i), levels, key)?;
-            let output = self.evaluation.forward(&batch.x, &batch.t)?;
+            let batch = self.batch(Examples { images, at: |i: usize| start + i, levels }, key)?;
+            let output = batch.ask(&*self.evaluation)?;
             let losses = objective::losses(self.config.objective.prediction, &output, &batch.target)?;
-            gather(&mut totals, &batch.levels, steps, &losses)?;
+            batch.gather(&losses.to_vec1()?, steps, &mut totals);
         }
         Ok(totals)
     }
 }
 
-fn gather(totals: &mut Totals, levels: &[Level], steps: usize, losses: &Tensor) -> Result<()> {
-    let losses = losses.to_vec1::<f32>()?;
-    levels.iter().zip(losses).for_each(|(level, loss)| totals.add(level.0, steps, f64::from(loss)));
-    Ok(())
+impl Batch {
+    /// What `network` says.
+    fn ask(&self, network: &dyn Network) -> candle_core::Result<Tensor> {
+        match &self.classes {
+            Some(classes) => network.forward_class(&self.x, &self.t, classes),
+            None => network.forward(&self.x, &self.t),
+        }
+    }
+
+    /// The objective: the mean of `losses`, each weighted, and made up for how its level was drawn.
+    fn objective(&self, losses: &Tensor) -> Result<Tensor> {
+        let drawn = self.levels.iter().map(|&(_, drawn)| drawn);
+        let weights: Vec<f32> = self.weights.iter().zip(drawn).map(|(w, drawn)| (w * drawn) as f32).collect();
+        let weights = Tensor::from_vec(weights, self.levels.len(), losses.device())?;
+        Ok((losses * weights)?.mean_all()?)
+    }
+
+    /// Adds `losses` to `totals`, unweighted.
+    fn gather(&self, losses: &[f32], steps: usize, totals: &mut Totals) {
+        for (&(level, drawn), &loss) in self.levels.iter().zip(losses) {
+            totals.add(level.0, steps, f64::from(loss), drawn);
+        }
+    }
 }
 
 /// Trains `state` to its end, telling `observers` everything; stops early after the step during which `stop` turns true.
@@ -209,9 +260,9 @@ pub fn train(
         }
 
         let batch = state.training_batch(&data.train, &order.1)?;
-        let output = state.network.forward(&batch.x, &batch.t)?;
+        let output = batch.ask(&*state.network)?;
         let losses = objective::losses(state.config.objective.prediction, &output, &batch.target)?;
-        let loss = losses.mean_all()?;
+        let loss = batch.objective(&losses)?;
         let grads = loss.backward()?;
         let grad_norm = state.optimizer.step(&grads, state.step)?;
         if let Some(average) = &state.average {
@@ -222,7 +273,10 @@ pub fn train(
         if !loss.is_finite() || !grad_norm.is_finite() {
             return Err(Error::Diverged { step: state.step, loss });
         }
-        gather(&mut state.totals, &batch.levels, steps, &losses)?;
+        let losses = losses.to_vec1::<f32>()?;
+        batch.gather(&losses, steps, &mut state.totals);
+        let weighted = losses.iter().zip(&batch.weights).map(|(&loss, weight)| weight * f64::from(loss));
+        state.levels.learn(batch.levels.iter().map(|&(level, _)| level).zip(weighted));
         let learning_rate = state.optimizer.learning_rate(state.step);
         state.step += 1;
         let (step, epoch, images) = (state.step, epoch + 1, batch.levels.len());

@@ -13,6 +13,8 @@ use candle_core::Device;
 use dm_degrade::restorer::Restorer;
 use dm_nn::data::Dataset;
 use dm_train::event::{Event, Observer};
+use dm_train::levels::LevelLaw;
+use dm_train::objective::Weighting;
 use dm_train::observers::{Metrics, Samples, Saver};
 use dm_train::run::{Run, is_complete};
 use dm_train::train::train;
@@ -76,6 +78,46 @@ fn an_interrupted_run_ends_as_if_it_had_not_been() {
         assert_eq!(metrics(&whole), metrics(&broken));
         assert_eq!(metrics(&whole).len(), 12, "ten steps and two epochs");
     }
+}
+
+#[test]
+fn classes_weights_and_importance_survive_an_interruption() {
+    let data = common::data();
+    let mut config = common::conditional("gaussian", "v", "bridge");
+    config.objective.weighting = Weighting::MinSnr;
+    config.training.epochs = 4;
+    config.training.grid = 0;
+    let dir = tempfile::tempdir().unwrap();
+    let alike = dir.path().join("alike");
+    assert!(go(&alike, &config, &data, false, u64::MAX));
+    config.objective.levels = LevelLaw::Importance;
+    let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
+    assert!(go(&whole, &config, &data, false, u64::MAX));
+    // Once while the losses of the levels are gathered, once when they are in use.
+    assert!(!go(&broken, &config, &data, false, 3));
+    assert!(!go(&broken, &config, &data, true, 14));
+    assert!(go(&broken, &config, &data, true, u64::MAX));
+    same_file(&whole, &broken, "model.safetensors");
+    assert_eq!(metrics(&whole), metrics(&broken));
+    let model = |folder: &Path| fs::read(folder.join("model.safetensors")).unwrap();
+    assert!(model(&whole) != model(&alike), "importance changes the run");
+}
+
+#[test]
+fn a_run_folder_from_before_a_key_existed_goes_on() {
+    let (data, config) = (common::data(), common::config("gaussian", "v", "bridge"));
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    assert!(!go(&folder, &config, &data, false, 3));
+    let path = folder.join("config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let old: String = text
+        .lines()
+        .filter(|l| !l.contains("classes") && !l.contains("weighting"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert!(old.len() < text.len());
+    fs::write(&path, old).unwrap();
+    assert!(go(&folder, &config, &data, true, u64::MAX));
 }
 
 #[test]

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use dm_degrade::degradations::Entry;
-use dm_degrade::{Degradation, Level, REGISTRY};
+use dm_degrade::{Degradation, DegradationConfig, Level, REGISTRY};
 use dm_nn::data::Dataset;
 use dm_nn::rng::{Seed, Stream};
 use dm_train::generate::quantise;
-use dm_train::{Model, grid};
+use dm_train::{Model, film, grid};
 
-use crate::locate;
 use crate::terminal::Terminal;
+use crate::{forward, locate};
 
 /// Show what a degradation does to test images: one row each, whole on the left, gone on the right.
 #[derive(clap::Args)]
@@ -42,6 +42,9 @@ pub struct Args {
     /// Where the picture goes.
     #[arg(long, default_value = "degrade.png", value_name = "FILE")]
     out: PathBuf,
+    /// Also write a film, a .gif or a .png (APNG): ink grain by grain, anything else under one key per image.
+    #[arg(long, value_name = "FILE")]
+    film: Option<PathBuf>,
     /// Folder with the four IDX files.
     #[arg(long, default_value = "data/mnist", value_name = "DIR")]
     data: PathBuf,
@@ -52,7 +55,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         return list(args, terminal);
     }
     let data = Dataset::read(&locate::data(&args.data))?;
-    let degradation = find(args.name.as_deref().unwrap_or_default(), &data)?;
+    let (config, degradation) = find(args.name.as_deref().unwrap_or_default(), &data)?;
     let end = args.index.saturating_add(args.count);
     if args.count == 0 || end > data.test.len() {
         bail!(
@@ -65,11 +68,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if !(2..=100).contains(&args.columns) {
         bail!("--columns: found {}, expected 2 to 100", args.columns);
     }
+    if let Some(path) = &args.film {
+        film::Format::of(path)?;
+    }
+    let image = |i: usize| data.test.image(i).iter().map(|&p| f32::from(p) / 255.0).collect();
+    let images: Vec<(usize, Vec<f32>)> = (args.index..end).map(|i| (i, image(i))).collect();
     let mut pixels = Vec::new();
-    for i in args.index..end {
-        let image: Vec<f32> = data.test.image(i).iter().map(|&p| f32::from(p) / 255.0).collect();
-        let x0 = degradation.to_state(&image);
-        let key = degradation.draw(&mut Seed(args.seed).stream(Stream::Degrade, i as u64, 0));
+    for (i, image) in &images {
+        let x0 = degradation.to_state(image);
+        let key = degradation.draw(&mut Seed(args.seed).stream(Stream::Degrade, *i as u64, 0));
         for column in 0..args.columns {
             let level = Level(column * degradation.steps() / (args.columns - 1));
             pixels.extend(quantise(&degradation.to_image(&degradation.apply(&x0, level, &key))));
@@ -77,6 +84,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     }
     grid::write(&args.out, &pixels, args.columns, 2)?;
     terminal.line(args.out.display());
+    if let Some(path) = &args.film {
+        let frames = forward::frames(&config, &*degradation, &images, Seed(args.seed))?;
+        film::write(path, &frames, args.count.min(4), 2)?;
+        terminal.line(path.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,13 +130,17 @@ fn names() -> String {
 }
 
 /// The registered degradation of that name, fitted to `data`, or the one of a model.
-fn find(name: &str, data: &Dataset) -> Result<Box<dyn Degradation>> {
+fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Box<dyn Degradation>)> {
     if let Some(entry) = REGISTRY.iter().find(|entry| entry.name == name) {
         let config = (entry.config)();
-        return Ok(config.build(&config.fit(&data.train))?);
+        let degradation = config.build(&config.fit(&data.train))?;
+        return Ok((config, degradation));
     }
     match locate::model(name) {
-        Ok(path) => Ok(Model::read(&path, &Device::Cpu)?.degradation),
+        Ok(path) => {
+            let model = Model::read(&path, &Device::Cpu)?;
+            Ok((model.config.degradation, model.degradation))
+        }
         Err(error) => {
             bail!("degradation `{name}`: expected one of {}, or a model; {error}", names())
         }

@@ -5,6 +5,7 @@ pub mod degrade;
 pub mod eval;
 pub mod import;
 pub mod info;
+pub mod restore;
 pub mod sample;
 pub mod train;
 mod train_judge;

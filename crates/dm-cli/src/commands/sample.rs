@@ -1,26 +1,28 @@
 //! `dm sample`: draw images from a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use dm_degrade::samplers::Spacing;
-use dm_degrade::{Degradation, Level, SamplerKind, Sampling};
-use dm_nn::data::{PIXELS, sheet};
+use dm_degrade::{Level, SamplerKind, Sampling};
+use dm_nn::data::{CLASSES, PIXELS, sheet};
 use dm_nn::rng::Seed;
-use dm_train::generate::{Request, images, quantise};
-use dm_train::{Model, grid};
+use dm_train::generate::{Class, Request, Start, images};
+use dm_train::{Model, film, grid, interpolate};
 
 use crate::device::{self, DeviceKind};
 use crate::terminal::Terminal;
+use crate::trajectory::Trajectory;
 use crate::{locate, preview};
 
 /// Draw images from a model.
 ///
-/// Writes images.safetensors (tensor `images`, u8 [N, 1, 28, 28], 255 = full ink) and grid.png. Image i depends on the
-/// seed and on i alone: not on how many are drawn, in which batches, or on how many threads.
+/// Writes images.safetensors (tensor `images`, u8 [N, 1, 28, 28], 255 = full ink; with --class also `labels`, u8 [N])
+/// and grid.png. Image i depends on the seed and on i alone: not on how many are drawn, in which batches, or on how many
+/// threads.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, a model file, or the name of a shipped model.
@@ -44,6 +46,17 @@ pub struct Args {
     /// Where the levels lie: even, or closer in the middle [default: as in the model's config].
     #[arg(long, value_parser = spacings())]
     spacing: Option<Spacing>,
+    /// Draw this class, 0 to 9, or `all`: image i of class i mod 10. Needs a model trained with classes.
+    #[arg(long, value_parser = parse_class)]
+    class: Option<Class>,
+    /// Weight W of classifier-free guidance: the network's output is without + W (with - without) the class. 1 is plain,
+    /// above 1 more typical of the class and less varied [default: 1].
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    guidance: Option<f32>,
+    /// Draw images between pairs of samples, one pair a row. Needs a Gaussian model and a sampler that draws nothing
+    /// on its way [default sampler: ddim].
+    #[arg(long)]
+    interpolate: bool,
     /// Images per batch.
     #[arg(long, default_value_t = 256)]
     batch: usize,
@@ -56,6 +69,9 @@ pub struct Args {
     /// Also write strip.png: how the first eight images come out of the prior.
     #[arg(long)]
     strip: bool,
+    /// Also write a film of how the first 24 images come out of the prior: a .gif, or a .png (APNG).
+    #[arg(long, value_name = "FILE")]
+    film: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = DeviceKind::Cpu)]
     device: DeviceKind,
@@ -74,7 +90,15 @@ fn spacings() -> impl TypedValueParser<Value = Spacing> {
 
 /// The model's own way of sampling with what the command line changes.
 fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
-    let own = changed(model, args.sampler, args.steps);
+    if args.interpolate && model.degradation.signal_and_noise(Level(1)).is_none() {
+        let name = model.degradation.name();
+        bail!(
+            "--interpolate: found the degradation `{name}`, expected a Gaussian one: only there the arc between two \
+             states of the prior is made of such states"
+        );
+    }
+    let usual = args.interpolate.then_some(SamplerKind::Ddim);
+    let own = changed(model, args.sampler.or(usual), args.steps);
     let sampling =
         Sampling { eta: args.eta.unwrap_or(own.eta), spacing: args.spacing.unwrap_or(own.spacing), ..own };
     sampling.check(&*model.degradation)?;
@@ -92,55 +116,51 @@ pub(super) fn changed(model: &Model, sampler: Option<SamplerKind>, steps: Option
     Sampling { sampler, steps: steps.or(all).unwrap_or(own.steps), eta, spacing: own.spacing }
 }
 
-/// Images in a strip.
-const STRIP_ROWS: usize = 8;
-/// States per image in a strip.
-const STRIP_COLUMNS: usize = 12;
+/// Reads a class.
+fn parse_class(text: &str) -> Result<Class> {
+    match text.parse::<u8>() {
+        Ok(class) if usize::from(class) < CLASSES => Ok(Class::One(class)),
+        _ if text == "all" => Ok(Class::All),
+        _ => bail!("found {text}, expected 0 to 9, or all"),
+    }
+}
+
+/// Images and states per image in a strip.
+const STRIP: (usize, usize) = (8, 12);
+/// Images and frames of a film, and its columns.
+const FILM: (usize, usize) = (24, 50);
+const FILM_COLUMNS: usize = 6;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let model = Model::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
     let sampling = sampling(args, &model)?;
-    let Sampling { sampler, steps, .. } = sampling;
-    let evaluations = sampling.evaluations();
-    anyhow::ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
-    anyhow::ensure!(
-        (1..=100_000).contains(&args.batch),
-        "--batch: found {}, expected 1 to 100000",
-        args.batch
-    );
+    check(args, &model, &sampling)?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
 
-    let request = Request { seed: Seed(args.seed), count: args.n, batch: args.batch, sampling };
-    let walked = sampling.levels(&*model.degradation)?.len() - 1;
-    let work = (args.n * walked) as u64;
-    let bar = terminal.bar(work, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
-    let mut strip = Strip::new(walked);
-    let start = Instant::now();
-    let pixels = images(&*model.degradation, &model.restorer(), &request, &mut |first, level, states| {
-        if level.0 < model.degradation.steps() {
+    let (degradation, seed) = (&*model.degradation, Seed(args.seed));
+    let between = |i: u64| interpolate::start(degradation, seed, i);
+    let start = Start { level: Level(degradation.steps()), state: &between };
+    let request = Request {
+        class: args.class,
+        guidance: args.guidance.unwrap_or(1.0),
+        start: args.interpolate.then_some(start),
+        ..Request::new(seed, args.n, args.batch, sampling)
+    };
+    let walked = sampling.levels(degradation)?.len() - 1;
+    let bar = terminal.bar((args.n * walked) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
+    let mut strip = args.strip.then(|| Trajectory::new(STRIP.0, STRIP.1, walked));
+    let mut film = args.film.as_deref().map(|path| (path, Trajectory::new(FILM.0, FILM.1, walked)));
+    let clock = Instant::now();
+    let pixels = images(&model.restorer(), &request, &mut |first, level, states| {
+        if level.0 < degradation.steps() {
             bar.inc((states.len() / PIXELS) as u64);
         }
-        if args.strip && first == 0 {
-            strip.see(&*model.degradation, level, states);
-        }
+        let kept = strip.iter_mut().chain(film.iter_mut().map(|(_, kept)| kept));
+        kept.for_each(|kept| kept.see(degradation, first, states));
     })?;
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = clock.elapsed().as_secs_f64();
     bar.finish_and_clear();
 
-    let sheet_path = args.out.join("images.safetensors");
-    let origin = [
-        ("model", model.config.name.clone()),
-        ("seed", args.seed.to_string()),
-        ("sampler", sampler.name().to_owned()),
-        ("steps", steps.to_string()),
-        ("eta", sampling.eta.to_string()),
-        ("spacing", sampling.spacing.name().to_owned()),
-        ("seconds", format!("{seconds:.3}")),
-    ];
-    sheet::write(&sheet_path, &pixels, &origin.map(|(key, value)| (key.to_owned(), value)).into())?;
-    let grid_path = args.out.join("grid.png");
-    let shown = &pixels[..pixels.len().min(100 * PIXELS)];
-    grid::write(&grid_path, shown, 10, 2)?;
     if args.show {
         let width = 120.min(args.n * 29);
         preview::lines(&pixels, width).iter().for_each(|line| terminal.line(line));
@@ -148,52 +168,92 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let rate = args.n as f64 / seconds;
     let name = &model.config.name;
     terminal.line(format!(
-        "{name}: {} images, {evaluations} evaluations each, sampler {}, seed {}: {seconds:.1} s ({rate:.1} images/s)",
+        "{name}: {} images, {} evaluations each, sampler {}, seed {}: {seconds:.1} s ({rate:.1} images/s)",
         args.n,
-        sampler.name(),
+        sampling.evaluations(),
+        sampling.sampler.name(),
         args.seed
     ));
-    terminal.line(sheet_path.display());
-    terminal.line(grid_path.display());
-    if args.strip {
-        let path = args.out.join("strip.png");
-        grid::write(&path, &strip.pixels(), strip.columns.len(), 2)?;
+    write_sheet(&args.out.join("images.safetensors"), &model, &request, &pixels, seconds, terminal)?;
+    let picture = |name: &str, images: &[u8], columns: usize| -> Result<()> {
+        let path = args.out.join(name);
+        grid::write(&path, images, columns, 2)?;
+        terminal.line(path.display());
+        Ok(())
+    };
+    picture("grid.png", &pixels[..pixels.len().min(100 * PIXELS)], 10)?;
+    if let Some(strip) = &strip {
+        picture("strip.png", &strip.strip(), strip.frames().len())?;
+    }
+    if let Some((path, kept)) = &film {
+        film::write(path, kept.frames(), FILM_COLUMNS.min(args.n), 2)?;
         terminal.line(path.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// States of the first samples along the chain.
-struct Strip {
-    /// Number of the state just seen.
-    seen: usize,
-    /// Which states to keep.
-    keep: Vec<usize>,
-    /// Kept states, one column each: images [rows, 784].
-    columns: Vec<Vec<u8>>,
-}
-
-impl Strip {
-    fn new(steps: usize) -> Self {
-        let last = STRIP_COLUMNS.min(steps + 1) - 1;
-        let keep = (0..=last).map(|i| i * steps / last.max(1)).collect();
-        Self { seen: 0, keep, columns: Vec::new() }
+/// Checks what the arguments ask of each other and of the model.
+fn check(args: &Args, model: &Model, sampling: &Sampling) -> Result<()> {
+    ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
+    ensure!((1..=100_000).contains(&args.batch), "--batch: found {}, expected 1 to 100000", args.batch);
+    if args.class.is_some() && model.config.network.classes() == 0 {
+        let name = &model.config.name;
+        bail!(
+            "--class: found `{name}`, a model without classes, expected one trained with network.classes = 10"
+        );
     }
-
-    fn see(&mut self, degradation: &dyn Degradation, _: Level, states: &[f32]) {
-        if self.keep.contains(&self.seen) {
-            let rows = states.chunks_exact(PIXELS).take(STRIP_ROWS);
-            self.columns.push(
-                rows.flat_map(|state| quantise(&degradation.to_image(state)).collect::<Vec<_>>()).collect(),
+    if let Some(guidance) = args.guidance {
+        ensure!(args.class.is_some(), "--guidance: found no --class, expected a class to guide to");
+        ensure!(guidance.is_finite(), "--guidance: found {guidance}, expected a finite number");
+    }
+    if args.interpolate {
+        let n = args.n;
+        let whole_rows = n.is_multiple_of(interpolate::COLUMNS);
+        ensure!(whole_rows, "-n: found {n}, expected a multiple of 10 with --interpolate");
+        ensure!(args.class != Some(Class::All), "--class: found all, expected one class with --interpolate");
+        if !sampling.is_deterministic() {
+            let name = sampling.sampler.name();
+            bail!(
+                "--interpolate: found the sampler {name}, eta {}, expected ddim with eta 0, dpmpp2m, heun or cold: with \
+                 fresh noise near states do not become near images",
+                sampling.eta
             );
         }
-        self.seen += 1;
     }
+    if let Some(path) = &args.film {
+        film::Format::of(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder
+            .map_or(Ok(()), |folder| std::fs::create_dir_all(folder).context(folder.display().to_string()))?;
+    }
+    Ok(())
+}
 
-    /// Row by row: sample, then state.
-    fn pixels(&self) -> Vec<u8> {
-        let rows = self.columns.first().map_or(0, |column| column.len() / PIXELS);
-        let cell = |row: usize| self.columns.iter().flat_map(move |c| &c[row * PIXELS..(row + 1) * PIXELS]);
-        (0..rows).flat_map(cell).copied().collect()
+/// Writes the sheet with where it comes from.
+fn write_sheet(
+    path: &Path,
+    model: &Model,
+    request: &Request<'_>,
+    pixels: &[u8],
+    seconds: f64,
+    terminal: &Terminal,
+) -> Result<()> {
+    let mut origin = vec![
+        ("model", model.config.name.clone()),
+        ("seed", request.seed.0.to_string()),
+        ("sampler", request.sampling.sampler.name().to_owned()),
+        ("steps", request.sampling.steps.to_string()),
+        ("eta", request.sampling.eta.to_string()),
+        ("spacing", request.sampling.spacing.name().to_owned()),
+        ("seconds", format!("{seconds:.3}")),
+    ];
+    let labels: Option<Vec<u8>> =
+        request.class.map(|class| (0..request.count).map(|i| class.of(i)).collect());
+    if labels.is_some() {
+        origin.push(("guidance", request.guidance.to_string()));
     }
+    let origin = origin.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    sheet::write(path, pixels, labels.as_deref(), &origin)?;
+    terminal.line(path.display());
+    Ok(())
 }

@@ -73,7 +73,12 @@ pub struct Chain<'a> {
     pub first: u64,
     /// Samples in this batch.
     pub count: usize,
+    /// States to start from at the first of `levels`, which then may be below T; `None` draws them from the prior at T.
+    pub start: Option<&'a Start<'a>>,
 }
+
+/// The state `[784]` a sample (its number) starts from, and the key it was made with.
+pub type Start<'a> = dyn Fn(u64) -> (Vec<f32>, Key) + Sync + 'a;
 
 /// Sees every state of the chain: level reached, states [n, 784].
 pub type Watch<'a> = dyn FnMut(Level, &[f32]) + 'a;
@@ -165,15 +170,21 @@ impl FromStr for SamplerKind {
 }
 
 impl Chain<'_> {
-    /// States at level T.
+    /// The states the chain starts from: those given, else drawn at level T.
     fn prior(&self) -> Vec<f32> {
-        let draw = |i: usize| self.degradation.prior(&mut self.stream(i, self.degradation.steps()));
+        let draw = |i: usize| match self.start {
+            Some(start) => start(self.first + i as u64).0,
+            None => self.degradation.prior(&mut self.stream(i, self.degradation.steps())),
+        };
         (0..self.count).into_par_iter().flat_map_iter(draw).collect()
     }
 
-    /// States at level T, and the key of each.
+    /// The states the chain starts from, and the key of each.
     fn prior_and_keys(&self) -> (Vec<f32>, Vec<Key>) {
         let draw = |i: usize| {
+            if let Some(start) = self.start {
+                return start(self.first + i as u64);
+            }
             let key = self.degradation.draw(&mut self.stream(i, 0));
             (self.degradation.prior_under(&key, &mut self.stream(i, self.degradation.steps())), key)
         };

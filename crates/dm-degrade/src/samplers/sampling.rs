@@ -123,6 +123,17 @@ impl Sampling {
         if self.sampler == SamplerKind::Heun { 2 * self.intervals() - 1 } else { self.steps }
     }
 
+    /// Whether the state at T, with its key, decides the image: no step draws anything.
+    pub fn is_deterministic(&self) -> bool {
+        match self.sampler {
+            SamplerKind::Ddim => self.eta == 0.0,
+            SamplerKind::Dpmpp2m | SamplerKind::Heun | SamplerKind::Cold | SamplerKind::ColdNaive => true,
+            SamplerKind::Bridge | SamplerKind::Ancestral | SamplerKind::Prince | SamplerKind::ColdFresh => {
+                false
+            }
+        }
+    }
+
     fn intervals(&self) -> usize {
         if self.sampler == SamplerKind::Heun { self.steps.div_ceil(2) } else { self.steps }
     }

@@ -48,7 +48,7 @@ pub fn run(
     let levels = sampling.levels(degradation)?;
     let (first, count) = (samples.start, (samples.end - samples.start) as usize);
     let (eta, randomness) = (sampling.eta, &stream);
-    let chain = Chain { degradation, restorer, levels: &levels, eta, randomness, first, count };
+    let chain = Chain { degradation, restorer, levels: &levels, eta, randomness, first, count, start: None };
     let mut seen = Vec::new();
     let states = sampling.sampler.run(&chain, &mut |level, x| {
         assert_eq!(x.len(), count * PIXELS);

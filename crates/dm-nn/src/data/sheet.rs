@@ -1,4 +1,5 @@
-//! Sheets of images: a safetensors file with one u8 tensor `images` [n, 1, 28, 28], 255 = full ink.
+//! Sheets of images: a safetensors file with a u8 tensor `images` [n, 1, 28, 28], 255 = full ink, and, where the images
+//! were drawn by class, a u8 tensor `labels` `[n]`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,18 +10,30 @@ use super::{PIXELS, SIDE};
 use crate::error::{Error, Result};
 use crate::params::file::{json_metadata, write_atomic};
 
-/// Name of the tensor.
+/// Name of the tensor of images.
 const NAME: &str = "images";
+/// Name of the tensor of labels.
+const LABELS: &str = "labels";
 
-/// Writes `pixels` [n, 784] to `path`, atomically, with string metadata that says where they come from.
+/// Writes `pixels` [n, 784] and, where there are any, their `labels` `[n]` to `path`, atomically, with string metadata
+/// that says where they come from.
 ///
 /// # Errors
 /// If the disk says so.
-pub fn write(path: &Path, pixels: &[u8], metadata: &BTreeMap<String, String>) -> Result<()> {
-    let bad = |e| Error::format(path, NAME, e, "whole images of 784 bytes");
-    let shape = vec![pixels.len() / PIXELS, 1, SIDE, SIDE];
-    let view = TensorView::new(Dtype::U8, shape, pixels).map_err(bad)?;
-    write_atomic(path, &safetensors::serialize([(NAME, view)], Some(json_metadata(metadata))).map_err(bad)?)
+pub fn write(
+    path: &Path,
+    pixels: &[u8],
+    labels: Option<&[u8]>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let bad = |e| Error::format(path, NAME, e, "whole images of 784 bytes, one label each");
+    let count = pixels.len() / PIXELS;
+    let images = TensorView::new(Dtype::U8, vec![count, 1, SIDE, SIDE], pixels).map_err(bad)?;
+    let mut tensors = vec![(NAME, images)];
+    if let Some(labels) = labels {
+        tensors.push((LABELS, TensorView::new(Dtype::U8, vec![count], labels).map_err(bad)?));
+    }
+    write_atomic(path, &safetensors::serialize(tensors, Some(json_metadata(metadata))).map_err(bad)?)
 }
 
 /// Reads the pixels [n, 784] of the sheet at `path`.
@@ -28,13 +41,30 @@ pub fn write(path: &Path, pixels: &[u8], metadata: &BTreeMap<String, String>) ->
 /// # Errors
 /// A file that is no sheet.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
+    read_labelled(path).map(|(pixels, _)| pixels)
+}
+
+/// Reads the pixels [n, 784] of the sheet at `path`, and its labels `[n]` if the images were drawn by class.
+///
+/// # Errors
+/// A file that is no sheet.
+pub fn read_labelled(path: &Path) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let broken = |e| Error::format(path, "safetensors header", e, "a whole safetensors file");
     let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
     let view = file.tensor(NAME).map_err(|_| Error::format(path, NAME, "none", "a tensor of this name"))?;
-    let found = format!("{:?} {:?}", view.dtype(), view.shape());
-    match (view.dtype(), view.shape()) {
-        (Dtype::U8, [_, 1, SIDE, SIDE]) => Ok(view.data().to_vec()),
-        _ => Err(Error::format(path, NAME, found, "U8 [n, 1, 28, 28]")),
-    }
+    let bad = |name: &str, view: &TensorView<'_>, expected: &str| {
+        Error::format(path, name, format!("{:?} {:?}", view.dtype(), view.shape()), expected)
+    };
+    let (Dtype::U8, &[count, 1, SIDE, SIDE]) = (view.dtype(), view.shape()) else {
+        return Err(bad(NAME, &view, "U8 [n, 1, 28, 28]"));
+    };
+    let labels = match file.tensor(LABELS) {
+        Err(_) => None,
+        Ok(labels) if (labels.dtype(), labels.shape()) == (Dtype::U8, &[count]) => {
+            Some(labels.data().to_vec())
+        }
+        Ok(labels) => return Err(bad(LABELS, &labels, &format!("U8 [{count}]"))),
+    };
+    Ok((view.data().to_vec(), labels))
 }

@@ -23,6 +23,15 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// If shapes do not fit.
     fn forward(&self, x: &Tensor, t: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// Like [`Self::forward`], told the class of each image, `[B]`; the number of classes itself stands for "not told".
+    ///
+    /// # Errors
+    /// If this network takes no classes, or a class is none of its own.
+    fn forward_class(&self, x: &Tensor, t: &Tensor, classes: &[u8]) -> candle_core::Result<Tensor> {
+        let _ = (x, t, classes);
+        candle_core::bail!("this network takes no classes")
+    }
 }
 
 /// Which network, with its sizes.
@@ -44,6 +53,14 @@ impl NetworkConfig {
         match self {
             Self::RefCnn(config) => config.check(),
             Self::Unet(config) => config.check(),
+        }
+    }
+
+    /// Number of classes the network can be told; 0 if it takes none.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::RefCnn(_) => 0,
+            Self::Unet(config) => config.classes,
         }
     }
 

@@ -2,15 +2,16 @@
 //!
 //! Ho et al. 2020 in miniature: the time embedding enters every residual block, the last convolution of each block and
 //! of the network start at zero, attention (one head) at 7x7 is optional. With channels 32, 64, 64 it has about 0.67 M
-//! parameters.
+//! parameters. A network with classes adds a learned vector per class, and one for "not told", to the time embedding.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Conv, GroupNormSilu, Linear};
 use super::{Network, check_range};
+use crate::data::CLASSES;
 use crate::error::Error;
-use crate::params::Path;
+use crate::params::{Init, Path};
 use crate::planes::Planes;
 
 /// Sizes of the U-Net.
@@ -25,11 +26,13 @@ pub struct UNetConfig {
     pub time: usize,
     /// Self-attention over the 49 positions of the middle.
     pub attention: bool,
+    /// Classes the network can be told: 0 (none) or 10.
+    pub classes: usize,
 }
 
 impl Default for UNetConfig {
     fn default() -> Self {
-        Self { channels: [32, 64, 64], groups: 8, time: 128, attention: false }
+        Self { channels: [32, 64, 64], groups: 8, time: 128, attention: false, classes: 0 }
     }
 }
 
@@ -58,6 +61,8 @@ pub(super) struct UNet {
     frequencies: Tensor,
     time1: Linear,
     time2: Linear,
+    /// One row per class and a last one for "not told", [classes + 1, time].
+    class: Option<Tensor>,
     input: Conv,
     down: [Residual; 3],
     shrink: [Conv; 2],
@@ -73,6 +78,9 @@ impl UNetConfig {
     pub(super) fn check(&self) -> crate::Result<()> {
         check_range("network.time", self.time, 1, 4096)?;
         check_range("network.groups", self.groups, 1, 1024)?;
+        if self.classes != 0 && self.classes != CLASSES {
+            return Err(Error::invalid("network.classes", self.classes, format!("0 or {CLASSES}")));
+        }
         for c in self.channels {
             check_range("network.channels", c, 1, 1024)?;
             if c % self.groups != 0 {
@@ -91,10 +99,11 @@ impl UNetConfig {
         let log_step = 1000f64.ln() / (FREQUENCIES - 1) as f64;
         let frequencies: Vec<f32> = (0..FREQUENCIES).map(|i| (log_step * i as f64).exp() as f32).collect();
         let input = Conv::new(inputs, c0, 3, path.pp("input"))?;
-        Ok(UNet {
+        let mut unet = UNet {
             frequencies: Tensor::from_vec(frequencies, (1, FREQUENCIES), input.weight.device())?,
             time1,
             time2,
+            class: None,
             input,
             down: [
                 residual(c0, c0, path.pp("down.0"))?,
@@ -115,7 +124,13 @@ impl UNetConfig {
             grow: [Conv::new(c1, c0, 3, path.pp("grow.0"))?, Conv::new(c2, c1, 3, path.pp("grow.1"))?],
             norm: GroupNormSilu::new(c0, self.groups, path.pp("norm"))?,
             output: Conv::zero(c0, outputs, 3, path.pp("output"))?,
-        })
+        };
+        // Last of all: initial values go by position, so classes do not change those of the other parameters.
+        if self.classes > 0 {
+            let shape = [self.classes + 1, self.time];
+            unet.class = Some(path.pp("class").get("weight", &shape, Init::FanIn(self.time))?);
+        }
+        Ok(unet)
     }
 }
 
@@ -169,17 +184,19 @@ impl Attention {
 }
 
 impl UNet {
-    /// `[B]` times -> [B, time].
-    fn embed(&self, t: &Tensor) -> Result<Tensor> {
+    /// `[B]` times and classes -> [B, time].
+    fn embed(&self, t: &Tensor, classes: Option<&[u8]>) -> Result<Tensor> {
         let phase = t.unsqueeze(1)?.broadcast_mul(&self.frequencies)?;
         let h = Tensor::cat(&[phase.sin()?, phase.cos()?], 1)?;
-        self.time2.forward(&self.time1.forward(&h)?.silu()?)?.silu()
+        let h = self.time2.forward(&self.time1.forward(&h)?.silu()?)?;
+        match &self.class {
+            None => h.silu(),
+            Some(table) => (h + class_rows(table, t.dim(0)?, classes)?)?.silu(),
+        }
     }
-}
 
-impl Network for UNet {
-    fn forward(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
-        let time = self.embed(t)?;
+    fn run(&self, x: &Tensor, t: &Tensor, classes: Option<&[u8]>) -> Result<Tensor> {
+        let time = self.embed(t, classes)?;
         let h = self.input.forward(&Planes::enter(x)?)?;
         let h0 = self.down[0].forward(&h, &time)?;
         let h = h0.conv_stride2(&self.shrink[0].weight, &self.shrink[0].bias)?;
@@ -196,5 +213,31 @@ impl Network for UNet {
         let h = self.grow[0].forward(&h.upsample2()?)?;
         let h = self.up[0].forward(&h.concat(&h0)?, &time)?;
         self.output.forward(&self.norm.forward(&h)?)?.leave()
+    }
+}
+
+/// The rows of `table` [classes + 1, time] for a batch of `count` images; the last row for all where no class is told.
+fn class_rows(table: &Tensor, count: usize, classes: Option<&[u8]>) -> Result<Tensor> {
+    let none = table.dim(0)? - 1;
+    let Some(classes) = classes else {
+        return table.narrow(0, none, 1)?.broadcast_as((count, table.dim(1)?));
+    };
+    if classes.len() != count || classes.iter().any(|&class| usize::from(class) > none) {
+        bail!("classes: found {classes:?}, expected {count} numbers, each at most {none}");
+    }
+    let rows: Vec<u32> = classes.iter().map(|&class| u32::from(class)).collect();
+    table.index_select(&Tensor::from_vec(rows, count, table.device())?, 0)
+}
+
+impl Network for UNet {
+    fn forward(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
+        self.run(x, t, None)
+    }
+
+    fn forward_class(&self, x: &Tensor, t: &Tensor, classes: &[u8]) -> Result<Tensor> {
+        if self.class.is_none() {
+            bail!("this network takes no classes");
+        }
+        self.run(x, t, Some(classes))
     }
 }

@@ -7,7 +7,7 @@ use dm_nn::rng::Seed;
 
 use crate::error::Result;
 use crate::event::{Event, Observer};
-use crate::generate::{Request, images};
+use crate::generate::{Class, Request, images};
 use crate::grid;
 
 /// Writes `samples/epoch-NNNN.png`.
@@ -37,13 +37,16 @@ impl Observer for Samples {
             prediction: config.objective.prediction,
             degradation: &*state.degradation,
             device: state.device(),
+            condition: None,
         };
         let mut sampling = config.sampling;
         if config.training.grid_steps > 0 {
             sampling.steps = config.training.grid_steps;
         }
-        let request = Request { seed: SEED, count: config.training.grid, batch: 256, sampling };
-        let drawn = images(&*state.degradation, &restorer, &request, &mut |_, _, _| {})?;
+        // One column per class.
+        let class = (config.network.classes() > 0).then_some(Class::All);
+        let request = Request { class, ..Request::new(SEED, config.training.grid, 256, sampling) };
+        let drawn = images(&restorer, &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }
 }

@@ -56,3 +56,10 @@ pub fn config(degradation: &str, prediction: &str, sampler: &str) -> Config {
     );
     Config::parse(&text, Path::new("small.toml")).unwrap()
 }
+
+/// The same, told classes, on five levels.
+pub fn conditional(degradation: &str, prediction: &str, sampler: &str) -> Config {
+    let config = config(degradation, prediction, sampler).to_toml().unwrap();
+    let config = config.replace("classes = 0", "classes = 10").replacen("steps = 10", "steps = 5", 1);
+    Config::parse(&config, Path::new("conditional.toml")).unwrap()
+}

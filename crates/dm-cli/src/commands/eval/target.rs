@@ -8,7 +8,7 @@ use candle_core::Device;
 use dm_nn::data::{PIXELS, SIDE, idx, sha256_hex, sheet};
 use dm_nn::rng::Seed;
 use dm_train::Model;
-use dm_train::generate::{Request, images};
+use dm_train::generate::{Class, Request, images};
 use serde_json::{Value, json};
 
 use super::{Args, Room, first};
@@ -81,19 +81,16 @@ impl Target {
                 let start = Instant::now();
                 let mut sets = Vec::new();
                 for seed in 1..=args.seeds {
-                    let request = Request { seed: Seed(seed), count: args.n, batch: BATCH, sampling };
+                    // A model with classes draws them in turn, as often as each other.
+                    let class = (model.config.network.classes() > 0).then_some(Class::All);
+                    let request = Request { class, ..Request::new(Seed(seed), args.n, BATCH, sampling) };
                     let (part, mut done) = (format!("sampling, seed {seed}"), 0);
-                    sets.push(images(
-                        &*model.degradation,
-                        &model.restorer(),
-                        &request,
-                        &mut |_, level, states| {
-                            if level.0 < model.degradation.steps() {
-                                done += states.len() / PIXELS;
-                            }
-                            room.watch(&part, done, args.n * steps);
-                        },
-                    )?);
+                    sets.push(images(&model.restorer(), &request, &mut |_, level, states| {
+                        if level.0 < model.degradation.steps() {
+                            done += states.len() / PIXELS;
+                        }
+                        room.watch(&part, done, args.n * steps);
+                    })?);
                 }
                 let (name, seconds, seeds) = (&model.config.name, start.elapsed().as_secs_f64(), args.seeds);
                 let summary = format!(

@@ -1,0 +1,112 @@
+//! Restoring, films, interpolation and classes through the binary: what is written, and what is refused.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{arg, ok, refused, root, small_config};
+use dm_nn::data::{PIXELS, sheet};
+
+/// Side of a grid of `n` images at zoom 2.
+fn extent(n: u32) -> u32 {
+    2 * (n * 30 + 2)
+}
+
+/// Width and height of a PNG, and its number of frames (0 for a still).
+fn png(path: &Path) -> (u32, u32, u32) {
+    let bytes = fs::read(path).unwrap();
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let animation = bytes.windows(4).position(|word| word == b"acTL");
+    (number(16), number(20), animation.map_or(0, |at| number(at + 4)))
+}
+
+/// Width and height of a GIF.
+fn gif(path: &Path) -> (u32, u32) {
+    let bytes = fs::read(path).unwrap();
+    assert!(bytes.starts_with(b"GIF89a") && bytes.ends_with(b";"));
+    let number = |at: usize| u32::from(bytes[at]) + 256 * u32::from(bytes[at + 1]);
+    (number(6), number(8))
+}
+
+#[test]
+fn a_gaussian_model_restores_interpolates_and_is_filmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), "gaussian", "v");
+    let short = ["--set", "training.epochs=1", "--set", "training.grid=0"];
+    ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
+    let mnist = root().join("data/mnist");
+    let restore = ["restore", "runs/small", "--count", "3", "--levels", "4", "--data", arg(&mnist)];
+    assert_eq!(ok(dir.path(), &restore), "restore.png\n");
+    assert_eq!(png(&dir.path().join("restore.png")), (extent(13), extent(3), 0));
+
+    let film = ["sample", "runs/small", "-n", "7", "--film", "films/out.gif"];
+    assert!(ok(dir.path(), &film).contains("films/out.gif"));
+    assert_eq!(gif(&dir.path().join("films/out.gif")), (extent(6), extent(2)));
+    ok(dir.path(), &["sample", "runs/small", "-n", "2", "--film", "out.png", "--steps", "20"]);
+    assert_eq!(png(&dir.path().join("out.png")), (extent(2), extent(1), 21));
+    let forward = ["degrade", "runs/small", "--count", "2", "--film", "f.gif", "--data", arg(&mnist)];
+    assert!(ok(dir.path(), &forward).contains("f.gif"));
+    assert_eq!(gif(&dir.path().join("f.gif")), (extent(2), extent(1)));
+
+    let line = ok(dir.path(), &["sample", "runs/small", "-n", "20", "--interpolate", "--batch", "6"]);
+    assert!(line.contains("20 images, 5 evaluations each, sampler ddim"), "{line}");
+    assert_eq!(png(&dir.path().join("out/grid.png")), (extent(10), extent(2), 0));
+    let between = sheet::read(&dir.path().join("out/images.safetensors")).unwrap();
+    ok(dir.path(), &["sample", "runs/small", "-n", "4", "--sampler", "ddim"]);
+    let ends = sheet::read(&dir.path().join("out/images.safetensors")).unwrap();
+    // Rows begin and end with the samples of the same seed; sin and division leave a last digit.
+    for (image, sample) in [(0, 0), (9, 1), (10, 2), (19, 3)] {
+        let pixels = |all: &[u8], i: usize| all[i * PIXELS..(i + 1) * PIXELS].to_vec();
+        let pairs = pixels(&between, image).into_iter().zip(pixels(&ends, sample));
+        assert!(pairs.into_iter().all(|(a, b)| a.abs_diff(b) <= 1), "image {image}");
+    }
+    let refuse = |args: &[&str], words: &[&str]| {
+        refused(dir.path(), &[&["sample", "runs/small", "--out", "no"], args].concat(), words);
+        assert!(!dir.path().join("no").exists());
+    };
+    refuse(&["--interpolate", "-n", "15"], &["-n", "found 15", "multiple of 10"]);
+    refuse(&["--interpolate", "--sampler", "bridge"], &["--interpolate", "bridge", "expected ddim"]);
+    refuse(&["--interpolate", "--eta", "0.5"], &["--interpolate", "eta 0.5", "expected ddim"]);
+    refuse(&["--film", "film.mp4"], &["film.mp4", ".gif or .png"]);
+    refuse(&["--class", "3"], &["--class", "`small`", "network.classes = 10"]);
+    refuse(&["--guidance", "2"], &["--guidance", "no --class"]);
+    let restore = |args: &[&str], words: &[&str]| {
+        refused(dir.path(), &[&["restore", "runs/small", "--data", arg(&mnist)], args].concat(), words);
+    };
+    restore(&["--levels", "0"], &["--levels", "found 0", "1 to 50"]);
+    restore(&["--index", "9999", "--count", "2"], &["--index", "9999", "below 10000"]);
+    restore(&["--steps", "21"], &["sampling steps", "found 21"]);
+}
+
+#[test]
+fn a_conditional_model_draws_the_classes_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), "ink", "conserving");
+    let set =
+        ["training.epochs=1", "network.classes=10", "objective.weighting=ink", "objective.levels=importance"];
+    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+    ok(dir.path(), &[&["train", arg(&config)], &set[..]].concat());
+    let draw = |args: &[&str]| {
+        ok(dir.path(), &[&["sample", "runs/small", "-n", "12"], args].concat());
+        sheet::read_labelled(&dir.path().join("out/images.safetensors")).unwrap()
+    };
+    let (all, labels) = draw(&["--class", "all"]);
+    assert_eq!(labels.unwrap(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+    let (threes, labels) = draw(&["--class", "3", "--batch", "5"]);
+    assert_eq!(labels.unwrap(), [3; 12]);
+    assert!(all[3 * PIXELS..4 * PIXELS] == threes[3 * PIXELS..4 * PIXELS], "image 3 is a 3 in both");
+    assert!(draw(&["--class", "3", "--guidance", "1"]).0 == threes);
+    assert!(draw(&["--class", "3", "--guidance", "4"]).0 != threes);
+    assert_eq!(draw(&[]).1, None);
+    let mnist = root().join("data/mnist");
+    ok(dir.path(), &["restore", "runs/small", "--count", "1", "--levels", "1", "--data", arg(&mnist)]);
+    ok(dir.path(), &["degrade", "ink", "--count", "4", "--film", "ink.gif", "--data", arg(&mnist)]);
+    assert_eq!(gif(&dir.path().join("ink.gif")), (extent(4), extent(1)));
+    let between = ["sample", "runs/small", "--interpolate"];
+    refused(dir.path(), &between, &["--interpolate", "`ink`", "Gaussian"]);
+    let inverse = ["sample", "runs/small", "--class", "1", "--guidance", "inf"];
+    refused(dir.path(), &inverse, &["--guidance", "inf", "finite"]);
+}
