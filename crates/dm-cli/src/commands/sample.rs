@@ -20,7 +20,7 @@ use crate::{locate, preview};
 
 /// Draw images from a model.
 ///
-/// Writes images.safetensors (tensor `images`, u8 [N, 1, 28, 28], 255 = full ink; with --class also `labels`, u8 [N])
+/// Writes images.safetensors (tensor `images`, u8 `[N, 1, 28, 28]`, 255 = full ink; with --class also `labels`, u8 `[N]`)
 /// and grid.png. Image i depends on the seed and on i alone: not on how many are drawn, in which batches, or on how many
 /// threads.
 #[derive(clap::Args)]
