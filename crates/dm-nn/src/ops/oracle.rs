@@ -192,6 +192,12 @@ fn concat_upsample_and_channel_bias_match_candle() {
     );
 }
 
+#[test]
+fn relu_matches_candle() {
+    check([19, 3, 6, 8], &[], |x, _| relu(x), |x, _| x.relu());
+    check([5, 2, 4, 4], &[], |x, _| add(&relu(x)?, x), |x, _| x.relu()? + x);
+}
+
 /// A chain of all operations; weights as in `parameters`.
 fn chain(x: &LanePlanes, p: &[Tensor]) -> Result<LanePlanes> {
     let h = conv3x3(x, &p[0], &p[1])?;

@@ -118,6 +118,17 @@ impl Planes {
         }
     }
 
+    /// max(x, 0).
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn relu(&self) -> Result<Self> {
+        match &self.0 {
+            Repr::Lanes(x) => ops::relu(x).map(Self::lanes),
+            Repr::Portable(x) => x.relu().map(Self::wrap),
+        }
+    }
+
     /// Elementwise sum.
     ///
     /// # Errors
