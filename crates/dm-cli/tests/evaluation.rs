@@ -107,37 +107,26 @@ fn a_model_is_measured_over_seeds() {
     assert!(mean.as_f64().unwrap() > 3.0 * fd["floor"]["values"][0].as_f64().unwrap());
 }
 
-/// The shipped judge does not put the whole ladder in order: it is nearly blind to light noise, and forgives heavy noise
-/// more than mixed digits. Held here is what it does: every kind of flaw is worse the more there is of it.
+/// The shipped judge on real data. Which of two rungs in one group is worse changes with judge and n; the groups' order is
+/// what the judge was chosen for.
 #[test]
-fn the_ladder_rises_with_every_kind_of_flaw() {
+fn the_ladder_is_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    small_data(dir.path(), 2000, 2000);
+    // All test images: the first 2000 alone are other digits than the rest, and real images are no nearer to them than
+    // images with a little noise.
+    small_data(dir.path(), 2000, 10_000);
     let report = eval(dir.path(), &["--ladder"]);
     assert_eq!(report["n"], 2000);
     let rungs = report["rungs"].as_array().unwrap();
     assert_eq!(rungs.len(), 10);
-    let rung =
-        |name: &str| rungs.iter().find(|rung| rung["name"].as_str().unwrap().starts_with(name)).unwrap();
-    let kinds: [&[&str]; 3] = [
-        &["real", "noise 0.02", "noise 0.1", "noise 0.3", "uniform noise"],
-        &["real", "100 images", "50/50 mix-up", "class means", "global mean"],
-        &["real", "blur 0.5", "50/50 mix-up"],
-    ];
-    for kind in kinds {
-        for pair in kind.windows(2) {
-            let [low, high] = [pair[0], pair[1]].map(|name| rung(name)["fd"].as_f64().unwrap());
-            assert!(low < high, "{pair:?}: {low} and {high}");
-        }
-    }
-    // What is out of order is said.
-    let wrong = report["disorder"].as_array().unwrap();
-    for pair in wrong {
-        let [low, high] = [0, 1].map(|i| rung(pair[i].as_str().unwrap()));
-        assert!(low["group"].as_u64() < high["group"].as_u64() && low["fd"].as_f64() >= high["fd"].as_f64());
-    }
-    assert_eq!(rung("real")["memorised"], 1.0);
-    assert_eq!(rung("class means")["recall"], 0.0);
+    assert_eq!(report["disorder"].as_array().unwrap().len(), 0, "{rungs:?}");
+    let groups: Vec<u64> = rungs.iter().map(|rung| rung["group"].as_u64().unwrap()).collect();
+    assert_eq!(groups, [0, 1, 2, 2, 3, 4, 5, 5, 6, 6]);
+    let of = |name: &str| rungs.iter().find(|rung| rung["name"].as_str().unwrap().starts_with(name)).unwrap();
+    // The distance does not see copies, and sees no difference between class means and heavy noise; these do.
+    assert_eq!(of("real")["memorised"], 1.0);
+    assert_eq!(of("class means")["recall"], 0.0);
+    assert_eq!(of("class means")["precision"], 1.0);
 }
 
 #[test]
