@@ -54,12 +54,12 @@ impl Cache {
     ///
     /// # Errors
     /// Those of `compute`.
-    pub fn value<T: Serialize + DeserializeOwned>(
+    pub fn value<T: Serialize + DeserializeOwned, E>(
         &self,
         kind: &str,
         parts: &[&str],
-        compute: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
+        compute: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         let key = key(&[&[kind], parts].concat());
         let path = self.folder.join(format!("{kind}-{}.json", &key[..32]));
         if let Some(value) = read_value(&path, &key) {

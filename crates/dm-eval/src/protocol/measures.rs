@@ -1,5 +1,5 @@
 //! The measures of the protocol by the names a command line uses, and what each needs to see. One measure may give several
-//! scores. The classifier accuracy score is not among them: it needs training.
+//! scores. The classifier accuracy score is not among them: it needs training, which is the command line's.
 
 use dm_nn::data::CLASSES;
 

@@ -1,6 +1,9 @@
 //! `dm eval`: how good generated images are, by one fixed protocol, with floor and interval beside every value.
 
+mod classifier;
 mod ladder;
+mod measured;
+mod panels;
 mod report;
 mod target;
 
@@ -11,11 +14,8 @@ use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use dm_degrade::SamplerKind;
 use dm_eval::cache::Cache;
-use dm_eval::failures::failures;
 use dm_eval::judge::Judge;
-use dm_eval::protocol::{
-    FloorSets, Images, MOST_BATCHES, Measure, Outcome, Sight, Training, floor, measure, measures, table,
-};
+use dm_eval::protocol::{Images, Measure, measures};
 use dm_nn::data::{Dataset, PIXELS};
 use dm_nn::params::file::write_atomic;
 use indicatif::ProgressBar;
@@ -24,6 +24,7 @@ use super::sample::samplers;
 use crate::device::{self, DeviceKind};
 use crate::locate;
 use crate::terminal::Terminal;
+use measured::measured;
 use target::Target;
 
 /// Measure generated images against real ones.
@@ -56,9 +57,17 @@ pub struct Args {
     /// Sampler [default: as in the model's config].
     #[arg(long, value_parser = samplers())]
     sampler: Option<SamplerKind>,
-    /// The classifier behind the features: a shipped name, a file or a run folder.
-    #[arg(long, default_value = "judge")]
-    judge: String,
+    /// The classifier behind the features: a shipped name, a file or a run folder. Several, separated by commas, show
+    /// whether a ranking holds; all but the first leave out what asks about the training set.
+    #[arg(long, value_delimiter = ',', default_value = "judge", value_name = "JUDGE[,JUDGE...]")]
+    judge: Vec<String>,
+    /// Also train a classifier on the first set, as the judge labels it, and say how it does on the test images.
+    #[arg(long, conflicts_with = "ladder")]
+    classifier_accuracy: bool,
+    /// Also write pictures of the first set and the scores behind them into this folder: best, worst and random images,
+    /// nearest training images, failures, and the features seen from two sides.
+    #[arg(long, value_name = "DIR", conflicts_with = "ladder")]
+    panels: Option<PathBuf>,
     /// Folder with the four IDX files.
     #[arg(long, default_value = "data/mnist", value_name = "DIR")]
     data: PathBuf,
@@ -81,7 +90,7 @@ const MOST_REFERENCE: usize = 10_000;
 
 /// What every part of an evaluation uses.
 struct Room {
-    judge: Judge,
+    judges: Vec<Judge>,
     data: Dataset,
     device: Device,
     cache: Cache,
@@ -91,8 +100,9 @@ struct Room {
 impl Room {
     fn new(args: &Args, terminal: &Terminal) -> Result<Self> {
         let device = device::open(args.device)?;
+        let judges = args.judge.iter().map(|name| Ok(Judge::read(&locate::file(name)?, &device)?));
         Ok(Self {
-            judge: Judge::read(&locate::file(&args.judge)?, &device)?,
+            judges: judges.collect::<Result<_>>()?,
             data: Dataset::read(&locate::data(&args.data))?,
             device,
             cache: Cache::new(&args.cache),
@@ -107,9 +117,9 @@ impl Room {
         self.bar.set_message(part.to_owned());
     }
 
-    fn images(&self, name: &str, pixels: &[u8]) -> Result<Images> {
+    fn images(&self, name: &str, pixels: &[u8], judge: &Judge) -> Result<Images> {
         let mut watch = |part: &str, done, all| self.watch(part, done, all);
-        Ok(Images::new(name, pixels.to_vec(), &self.judge, Some(&self.cache), &mut watch)?)
+        Ok(Images::new(name, pixels.to_vec(), judge, Some(&self.cache), &mut watch)?)
     }
 }
 
@@ -126,58 +136,32 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let room = Room::new(args, terminal)?;
     let target = Target::open(name, &room.device)?;
     target.check(args)?;
-    let reference = reference(args, &room)?;
     let drawn = target.sets(args, &room)?;
-    let n = drawn.sets.first().map_or(0, |pixels| pixels.len() / PIXELS);
-    let mut watch = |part: &str, done, all| room.watch(part, done, all);
-
-    let unseen = room.images("test images", &room.data.test.pixels)?;
-    let training = training(&measures, &room, &unseen)?;
-    let sight = Sight { reference: &reference, training: training.as_ref() };
-    let (mut outcomes, mut failed): (Vec<Vec<Outcome>>, _) = (Vec::new(), None);
-    for (i, pixels) in drawn.sets.iter().enumerate() {
-        let images = room.images(&format!("set {}", i + 1), pixels)?;
-        outcomes.push(measure(&images, &sight, &measures, &mut watch)?);
-        failed.get_or_insert_with(|| failures(&images.judged.guesses()));
+    let (main, others) = room.judges.split_first().context("--judge: found none, expected one")?;
+    let mut main = measured(main, &drawn, &measures, args, &room)?;
+    if args.classifier_accuracy {
+        main.table.rows.push(classifier::row(&main, &room)?);
     }
-    let real = if args.against == "test" {
-        let count = (MOST_BATCHES * n).min(room.data.train.len());
-        match &training {
-            Some(training) => training.images.part("training images", 0, count)?,
-            None => room.images("training images", first(&room.data.train.pixels, count))?,
-        }
-    } else {
-        unseen.clone()
-    };
-    let sets = FloorSets { real: &real, unseen: &unseen, judge_sha256: &room.judge.sha256 };
-    // Measures that gave nothing have no floor to ask for.
-    let given = |(i, _): &(usize, &Measure)| outcomes.iter().any(|outcome| outcome[*i].is_ok());
-    let with_value: Vec<Measure> = measures.iter().enumerate().filter(given).map(|(_, m)| *m).collect();
-    let floors = floor(&sets, &sight, &with_value, n, &room.cache, &mut watch)?;
+    if let Some(folder) = &args.panels {
+        panels::write(folder, &main, &drawn, &room)?;
+    }
+    // What asks about the training set in pixels is the same for every judge.
+    let of_judge: Vec<Measure> = measures.into_iter().filter(|measure| !measure.memorisation).collect();
+    let others = others.iter().map(|judge| measured(judge, &drawn, &of_judge, args, &room));
+    let others = others.collect::<Result<Vec<_>>>()?;
     room.bar.finish_and_clear();
 
-    let table = table(&measures, &outcomes, &floors);
-    let report = report::json(&room, &reference, &drawn, &table, failed.as_ref());
-    finish(args, terminal, &report, || report::lines(&room, &reference, &drawn, &table))
+    let report = report::json(&room, &drawn, &main, &others);
+    finish(args, terminal, &report, || report::lines(&drawn, &main, &others))
 }
 
-/// The training set, if any of `measures` asks about it.
-fn training(measures: &[Measure], room: &Room, unseen: &Images) -> Result<Option<Training>> {
-    if !measures.iter().any(|measure| measure.memorisation) {
-        return Ok(None);
-    }
-    let images = room.images("training images", &room.data.train.pixels)?;
-    room.watch("how near test images come to the training set", 0, 1);
-    Ok(Some(Training::new(images, unseen, &room.judge.sha256, &room.cache)?))
-}
-
-fn reference(args: &Args, room: &Room) -> Result<Images> {
+fn reference(args: &Args, room: &Room, judge: &Judge) -> Result<Images> {
     match args.against.as_str() {
-        "test" => room.images("test images", first(&room.data.test.pixels, MOST_REFERENCE)),
-        "train" => room.images("training images", first(&room.data.train.pixels, MOST_REFERENCE)),
+        "test" => room.images("test images", first(&room.data.test.pixels, MOST_REFERENCE), judge),
+        "train" => room.images("training images", first(&room.data.train.pixels, MOST_REFERENCE), judge),
         path => {
             let pixels = target::read_images(Path::new(path))?;
-            room.images(path, first(&pixels, MOST_REFERENCE))
+            room.images(path, first(&pixels, MOST_REFERENCE), judge)
         }
     }
 }

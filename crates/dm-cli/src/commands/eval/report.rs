@@ -1,42 +1,63 @@
 //! The result of an evaluation: a table for a person, JSON for everything else.
 
 use dm_eval::Direction;
-use dm_eval::failures::Failures;
-use dm_eval::interval::mean;
-use dm_eval::protocol::{Images, Table};
+use dm_eval::class_balance::histogram;
+use dm_eval::failures::failures;
+use dm_eval::interval::{mean, wilson};
+use dm_eval::judge::Judge;
+use dm_eval::protocol::SEED;
+use dm_nn::data::CLASSES;
 use serde_json::{Value, json};
 
 use super::Room;
+use super::measured::Measured;
 use super::target::Drawn;
 
 /// Everything that is needed to repeat the evaluation, and its values.
-pub(super) fn json(
-    room: &Room,
-    reference: &Images,
-    drawn: &Drawn,
-    table: &Table,
-    failures: Option<&Failures>,
-) -> Value {
+pub(super) fn json(room: &Room, drawn: &Drawn, main: &Measured<'_>, others: &[Measured<'_>]) -> Value {
+    let reference = &main.reference;
+    let failures = failures(&main.first.judged.guesses());
+    let n = main.classes.iter().sum();
+    let intervals: Vec<[f64; 2]> = main.classes.iter().map(|&count| wilson(count, n)).collect();
+    let other = |found: &Measured<'_>| {
+        json!({
+            "judge": judge(found.judge), "scores": found.table.rows, "omitted": found.table.omitted,
+        })
+    };
     json!({
         "schema": 1,
         "dm_version": env!("CARGO_PKG_VERSION"),
         "target": drawn.origin,
-        "judge": {
-            "name": room.judge.name, "sha256": room.judge.sha256, "test_accuracy": room.judge.test_accuracy,
-        },
+        "judge": judge(main.judge),
         "reference": { "name": reference.name, "sha256": reference.sha256, "n": reference.n() },
         "data_sha256": room.data.sha256,
-        "scores": table.rows,
-        "omitted": table.omitted,
+        "metric_seed": SEED.0,
+        "scores": main.table.rows,
+        "omitted": main.table.omitted,
+        "classes": {
+            "counts": main.classes, "share_intervals": intervals,
+            "reference_counts": histogram(&reference.judged.labels(), CLASSES).unwrap_or_default(),
+        },
         "failures_of_first_set": failures,
+        "other_judges": others.iter().map(other).collect::<Vec<_>>(),
     })
 }
 
-/// The table.
-pub(super) fn lines(room: &Room, reference: &Images, drawn: &Drawn, table: &Table) -> Vec<String> {
-    let judge = &room.judge;
+fn judge(judge: &Judge) -> Value {
+    json!({ "name": judge.name, "sha256": judge.sha256, "test_accuracy": judge.test_accuracy })
+}
+
+/// The table, and below it what the other judges say.
+pub(super) fn lines(drawn: &Drawn, main: &Measured<'_>, others: &[Measured<'_>]) -> Vec<String> {
+    let mut lines = vec![drawn.summary.clone()];
+    lines.extend(table(main));
+    lines.extend(others.iter().flat_map(table));
+    lines
+}
+
+fn table(found: &Measured<'_>) -> Vec<String> {
+    let Measured { judge, reference, table, .. } = found;
     let mut lines = vec![
-        drawn.summary.clone(),
         format!(
             "against {} {}; judge {} {} ({:.2} % on test images)",
             reference.n(),

@@ -100,7 +100,7 @@ impl Target {
                 );
                 let origin = json!({
                     "model": name, "sha256": sha256, "step": model.step, "sampler": sampler.name(),
-                    "steps": steps, "seeds": (1..=seeds).collect::<Vec<_>>(), "n": args.n, "seconds": seconds,
+                    "steps": steps, "eta": sampling.eta, "seeds": (1..=seeds).collect::<Vec<_>>(), "n": args.n, "seconds": seconds,
                 });
                 Ok(Drawn { sets, summary, origin })
             }
