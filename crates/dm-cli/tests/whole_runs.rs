@@ -104,11 +104,46 @@ fn help_and_lists() {
     for command in ["train", "sample", "restore", "degrade", "eval", "import", "info", "data"] {
         assert!(ok(dir.path(), &[command, "--help"]).contains("Usage: dm"), "{command}");
     }
-    let list = ok(dir.path(), &["degrade", "--list"]);
-    assert!(list.contains("gaussian") && list.contains("ink"));
     let check = ok(dir.path(), &["data", "check", arg(&common::root().join("data/mnist"))]);
     assert!(check.contains("MNIST, byte for byte"));
     assert_eq!(dm(dir.path(), &["paint"]).status.code(), Some(2));
+}
+
+#[test]
+fn every_degradation_is_listed_and_told_in_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["gaussian", "ink", "blur", "fade", "pixelate", "snow", "morph", "stir"];
+    let list = ok(dir.path(), &["degrade", "--list"]);
+    let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+    assert_eq!(list.lines().map(first).collect::<Vec<_>>(), names);
+    let all: serde_json::Value =
+        serde_json::from_str(&ok(dir.path(), &["degrade", "--list", "--json"])).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), names.len());
+    for (entry, name) in all.as_array().unwrap().iter().zip(names) {
+        assert_eq!(entry["name"], *name);
+        let told = ok(dir.path(), &["degrade", "--list", name]);
+        for field in ["summary", "formula", "key", "prior", "inverse", "source"] {
+            let text = entry[field].as_str().unwrap();
+            assert!(!text.trim().is_empty() && told.contains(text), "{name}: {field}");
+        }
+        for field in ["prediction", "sampler"] {
+            assert!(!entry[field].as_str().unwrap().is_empty(), "{name}: {field}");
+        }
+        let parameters = entry["parameters"].as_array().unwrap();
+        assert!(!parameters.is_empty(), "{name}");
+        for parameter in parameters {
+            let [key, meaning] = [0, 1].map(|i| parameter[i].as_str().unwrap());
+            assert!(!meaning.is_empty() && told.contains(&format!("  {key:<10} {meaning}")), "{name}: {key}");
+        }
+        let alone: serde_json::Value =
+            serde_json::from_str(&ok(dir.path(), &["degrade", "--list", name, "--json"])).unwrap();
+        assert_eq!(&alone[0], entry);
+    }
+    common::refused(
+        dir.path(),
+        &["degrade", "--list", "paint"],
+        &["`paint`", "expected one of gaussian, ink"],
+    );
 }
 
 #[test]

@@ -79,14 +79,17 @@ fn a_normal_law_has_its_closed_form_term_by_term() {
             assert!(term.bits >= 0.0);
         }
         assert!(bound.parts[0].bits >= 0.0 && bound.parts[0].bits < 1e-3);
-        // No model needs fewer bits than the entropy, and the finest chain comes near it.
+        // No model needs fewer bits than the entropy. The smaller variance, right for a single image, is too small for
+        // images that are noise: where b_t^2 grows like t, the finest chain still pays
+        // sum 1/2 (1/(t-1) - ln(t/(t-1))) = gamma/2 nats, 0.42 bits, too many (less on the linear schedule, whose first
+        // level holds two steps), and the decoder's cells are coarse.
         let width = 2.0 / 255.0;
         let entropy = (SPREAD / width * (std::f64::consts::TAU * std::f64::consts::E).sqrt()).log2();
         let all = levels(process.as_ref(), 1000).unwrap();
         let fine = gaussian_bound(process.as_ref(), &posterior, &greys(40), &all, SEED, &mut |_| ()).unwrap();
         let [low, high] = fine.interval.unwrap();
-        assert!(low < fine.total && fine.total < high && high - low < 0.02, "{low} to {high}");
-        assert!(fine.total > entropy - 0.02 && fine.total < entropy + 0.08, "{} for {entropy}", fine.total);
+        assert!(low < fine.total && fine.total < high && high - low < 0.06, "{low} to {high}");
+        assert!((0.25..0.65).contains(&(fine.total - entropy)), "{} for {entropy}", fine.total);
         assert!(bound.total > fine.total, "fewer steps, a worse model");
     }
 }
@@ -178,10 +181,6 @@ fn an_oracles_grains_cost_their_entropy_whatever_the_steps() {
             let expected = entropy / PIXELS as f64;
             assert!((middle - expected).abs() < half, "{density}, {steps}: {middle} for {expected}");
         }
-        // With the right image along the same grains, every walk pays the same: -log p(n_0), exactly.
-        for (a, b) in totals[1].iter().zip(&totals[2]) {
-            assert!(a.is_finite() && b.is_finite());
-        }
         let spread = |totals: &[f64]| {
             let mean = totals.iter().sum::<f64>() / totals.len() as f64;
             (totals.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / totals.len() as f64).sqrt()
@@ -194,7 +193,7 @@ fn an_oracles_grains_cost_their_entropy_whatever_the_steps() {
 
 #[test]
 fn the_oracles_bound_is_the_likelihood_of_its_grains_exactly() {
-    // No step at all but the one from T: -log p(n_0) is then a sum of Poisson terms of the very counts.
+    // Along any walk: -log p(n_0) is then a sum of Poisson terms of the very counts.
     let (image, density) = (bars(), 16.0);
     let ink = ink(density, &image);
     let oracle = Oracle(ink.to_state(&image));
