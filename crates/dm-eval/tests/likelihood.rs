@@ -214,6 +214,7 @@ fn the_oracles_bound_is_the_likelihood_of_its_grains_exactly() {
     let nats: f64 = film.counts(0).iter().zip(&image).map(cost).sum();
     let expected = nats / std::f64::consts::LN_2 / PIXELS as f64;
     assert!((bound.total - expected).abs() < 1e-4, "{} for {expected}", bound.total);
+    assert!((bound.floor.unwrap() - expected).abs() < 1e-9, "which is all shot noise");
 }
 
 #[test]
@@ -226,6 +227,7 @@ fn grains_cost_more_without_knowledge_and_no_term_pays_back() {
     let best = ink_bound(&ink, &oracle, &images, &visited, SEED, &mut |_| ()).unwrap();
     let even = ink_bound(&ink, &Even, &images, &visited, SEED, &mut |_| ()).unwrap();
     assert!(even.total > best.total + 0.1, "{} and {}", even.total, best.total);
+    assert_eq!(even.floor, best.floor);
     for bound in [&best, &even] {
         for term in &bound.terms {
             // A divergence, drawn along 64 x 900 walks: what is below zero is the draw's noise.
@@ -277,7 +279,11 @@ fn levels_always_pass_level_one() {
     let found = |steps| -> Vec<usize> {
         levels(process.as_ref(), steps).unwrap().iter().map(|level| level.0).collect()
     };
-    assert_eq!(found(4), [1000, 750, 500, 250, 1, 0]);
+    assert_eq!(found(4), [1000, 563, 250, 63, 1, 0]);
+    assert_eq!(found(40)[35..], [16, 10, 6, 3, 1, 0]);
+    let ink = ink(16.0, &bars());
+    let even: Vec<usize> = levels(&ink, 4).unwrap().iter().map(|level| level.0).collect();
+    assert_eq!(even, [1000, 750, 500, 250, 1, 0]);
     assert_eq!(found(1000), (0..=1000).rev().collect::<Vec<_>>());
     assert!(levels(process.as_ref(), 0).is_err() && levels(process.as_ref(), 1001).is_err());
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod collapse;
 mod config;
 mod gaussian;
 mod heat;

@@ -2,8 +2,8 @@
 //!
 //! What is bounded. An image I in [0, 1] becomes grains, n_0(p) ~ Poisson(L I(p)), L grains per full pixel; the bound is on
 //! -log p(n_0), its mean over images and over that draw. It holds for the density L of the model alone, contains the shot
-//! noise of the draw, which no model can avoid, and says nothing of 256 greys: it compares neither with another density nor
-//! with the bound of Gaussian noise.
+//! noise of the draw, -log p(n_0|I), which no model can save (the bound's floor), and says nothing of 256 greys: it
+//! compares neither with another density nor with the bound of Gaussian noise.
 //!
 //! The model: N grains by the prior's law of the total, each placed by the prior's shares, then from level to level every
 //! grain on its own from p to p' with probability K(p, p') h_s(p') / h_t(p), h the restored image spread to the level; at
@@ -24,7 +24,7 @@ use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::{Seed, Stream};
 use rayon::prelude::*;
 
-use super::{Account, BATCH, Bound, bound, check};
+use super::{Account, BATCH, Bound, bound, check, mean_bits};
 use crate::error::Result;
 use crate::score::Metric;
 
@@ -55,7 +55,7 @@ pub fn ink_bound(
     let steps = ascending.len() - 1;
     let clean = ink.to_state(images);
     // Nats of each image: the total, the places at T, the order of the grains, then every step from below.
-    let [mut total, mut places, mut order] = [const { Vec::new() }; 3];
+    let [mut total, mut places, mut order, mut shot] = [const { Vec::new() }; 4];
     let mut terms = vec![Vec::with_capacity(n); steps];
     for (batch, clean) in clean.chunks(BATCH * PIXELS).enumerate() {
         let film = |(i, x0): (usize, &[f32])| {
@@ -72,6 +72,8 @@ pub fn ink_bound(
             let each: f64 = film.counts(0).iter().map(|&n| ln_factorial[n as usize]).sum();
             each - ln_factorial[count(film)]
         }));
+        let drawn = films.iter().zip(clean.chunks_exact(PIXELS));
+        shot.extend(drawn.map(|(film, mean)| shot_noise(&film.counts(0), mean, &ln_factorial)));
         places.extend(films.iter().map(|film| at_the_end(ink, film, steps)));
         for i in 1..=steps {
             let (s, t) = (ascending[i - 1], ascending[i]);
@@ -85,6 +87,7 @@ pub fn ink_bound(
         }
     }
     let mut account = Account::new(INK_BOUND, n);
+    account.floor = Some(mean_bits(&shot));
     account.part("prior: places at T", &places);
     account.part("prior: number of grains", &total);
     account.part("order of the grains", &order);
@@ -102,6 +105,15 @@ fn ln_factorials(most: usize) -> Vec<f64> {
         sum
     };
     (0..=most).map(next).collect()
+}
+
+/// -ln of the probability of `counts` as Poisson numbers of `mean`, both `[784]`.
+fn shot_noise(counts: &[f32], mean: &[f32], ln_factorial: &[f64]) -> f64 {
+    let inked = counts.iter().zip(mean).filter(|(_, mean)| **mean > 0.0);
+    let cost = |(&n, &mean): (&f32, &f32)| {
+        f64::from(mean) - f64::from(n) * f64::from(mean).ln() + ln_factorial[n as usize]
+    };
+    inked.map(cost).sum()
 }
 
 /// ln of the prior's probability of `n` grains: a mixture of Poisson laws over its law of the total.

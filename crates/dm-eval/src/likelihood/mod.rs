@@ -58,6 +58,8 @@ pub struct Bound {
     pub interval: Option<[f64; 2]>,
     /// Number of images.
     pub n: usize,
+    /// Mean bits per dimension that no model can save, where that is known.
+    pub floor: Option<f64>,
     /// What belongs to no step, the prior first.
     pub parts: Vec<Part>,
     /// What each step costs, from T down to the decoder.
@@ -71,20 +73,25 @@ pub struct Bound {
 struct Account {
     metric: Metric,
     images: Vec<f64>,
+    floor: Option<f64>,
     parts: Vec<Part>,
     terms: Vec<Term>,
 }
 
+/// The mean of `nats` of an image each, in bits per dimension.
+fn mean_bits(nats: &[f64]) -> f64 {
+    mean(nats) / std::f64::consts::LN_2 / PIXELS as f64
+}
+
 impl Account {
     fn new(metric: Metric, n: usize) -> Self {
-        Self { metric, images: vec![0.0; n], parts: Vec::new(), terms: Vec::new() }
+        Self { metric, images: vec![0.0; n], floor: None, parts: Vec::new(), terms: Vec::new() }
     }
 
     /// Adds the nats of every image to its total; their mean in bits per dimension.
     fn book(&mut self, nats: &[f64]) -> f64 {
-        let bits: Vec<f64> = nats.iter().map(|nats| nats / std::f64::consts::LN_2 / PIXELS as f64).collect();
-        self.images.iter_mut().zip(&bits).for_each(|(total, bits)| *total += bits);
-        mean(&bits)
+        self.images.iter_mut().zip(nats).for_each(|(total, nats)| *total += mean_bits(&[*nats]));
+        mean_bits(nats)
     }
 
     fn part(&mut self, name: &'static str, nats: &[f64]) {
@@ -104,6 +111,7 @@ impl Account {
             total: mean(&self.images),
             interval: t_interval(&self.images),
             n: self.images.len(),
+            floor: self.floor,
             parts: self.parts,
             terms: self.terms,
             images: self.images,
@@ -119,13 +127,24 @@ impl Bound {
     }
 }
 
-/// The levels of a chain of `steps` steps from T to 0, evenly spaced, level 1 always among them: the decoder then starts
-/// where next to nothing is missing.
+/// The levels of a chain of `steps` steps from T to 0, or one more: level 1 is always among them, so that the decoder
+/// starts where next to nothing is missing.
+///
+/// Ink's levels are even: their spreads grow geometrically. Gaussian noise gets levels in proportion to squares (as in
+/// Song et al. 2021, D.2): its terms grow with the ratio of two levels' noise, which an even chain lets soar near 0.
 ///
 /// # Errors
 /// If `steps` is zero or more than T.
 pub fn levels(process: &dyn Degradation, steps: usize) -> Result<Vec<Level>> {
     let mut levels = Sampling::new(SamplerKind::Bridge, steps).levels(process)?;
+    if process.signal_and_noise(levels[0]).is_some() {
+        let mut above = process.steps() + 1;
+        for (left, level) in (0..levels.len()).rev().zip(&mut levels) {
+            let share = left as f64 / steps as f64;
+            above = ((process.steps() as f64 * share * share).round() as usize).clamp(left, above - 1);
+            *level = Level(above);
+        }
+    }
     if !levels.contains(&Level(1)) {
         levels.insert(levels.len() - 1, Level(1));
     }

@@ -75,6 +75,7 @@ fn lines(model: &Model, bound: &Bound, of: &str, visited: &[Level]) -> Vec<Strin
         ),
         format!("of {of}, {} images, {} steps", bound.n, visited.len() - 1),
     ];
+    lines.extend(bound.floor.map(|bits| format!("{:<32}{bits:>10.4}", "no model needs less than")));
     lines.extend(bound.parts.iter().map(|part| format!("{:<32}{:>10.4}", part.name, part.bits)));
     let (steps, decoder) = bound.terms.split_at(bound.terms.len() - 1);
     for group in steps.chunks(steps.len().div_ceil(ROWS).max(1)) {
