@@ -33,6 +33,7 @@ use target::Target;
 /// Every value stands beside its floor: the same measure on real images, at the same n. Values of different n, reference or
 /// judge do not compare. Features and floors are kept in a cache, under the hash of everything they depend on.
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Args {
     /// A model (run folder, file or shipped name), images.safetensors, an IDX file, or a folder of PNGs of 28x28.
     #[arg(required_unless_present = "ladder", conflicts_with = "ladder")]
