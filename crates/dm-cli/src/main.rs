@@ -5,6 +5,7 @@
 
 mod commands;
 mod device;
+mod folder;
 mod forward;
 mod locate;
 mod preview;

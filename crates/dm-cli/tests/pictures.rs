@@ -39,8 +39,8 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
     ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
     let mnist = root().join("data/mnist");
     let restore = ["restore", "runs/small", "--count", "3", "--levels", "4", "--data", arg(&mnist)];
-    assert_eq!(ok(dir.path(), &restore), "restore.png\n");
-    assert_eq!(png(&dir.path().join("restore.png")), (extent(13), extent(3), 0));
+    assert_eq!(ok(dir.path(), &restore), "out/restore.png\n");
+    assert_eq!(png(&dir.path().join("out/restore.png")), (extent(13), extent(3), 0));
 
     let film = ["sample", "runs/small", "-n", "7", "--film", "films/out.gif"];
     assert!(ok(dir.path(), &film).contains("films/out.gif"));

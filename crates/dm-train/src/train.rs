@@ -20,7 +20,7 @@ use crate::levels::Levels;
 use crate::objective;
 use crate::optimizer::Adam;
 use crate::run::Standing;
-use crate::totals::Totals;
+use crate::totals::{Recent, Totals};
 
 /// Everything a run has learned so far.
 pub struct State {
@@ -40,6 +40,8 @@ pub struct State {
     pub step: u64,
     /// Losses of the epoch under way.
     pub totals: Totals,
+    /// Losses since the last line of the metrics.
+    pub recent: Recent,
     /// What is known of the losses of the levels.
     pub levels: Levels,
     /// Steps of an epoch.
@@ -102,6 +104,7 @@ impl State {
             optimizer,
             step: 0,
             totals: Totals::default(),
+            recent: Recent::default(),
             levels: Levels::new(config.objective.levels, last),
             steps_per_epoch,
             data_sha256: data.sha256.clone(),
@@ -279,8 +282,11 @@ pub fn train(
         state.levels.learn(batch.levels.iter().map(|&(level, _)| level).zip(weighted));
         let learning_rate = state.optimizer.learning_rate(state.step);
         state.step += 1;
+        state.recent.add(loss);
         let (step, epoch, images) = (state.step, epoch + 1, batch.levels.len());
-        tell(&Event::Step { step, epoch, loss, learning_rate, grad_norm, images, state })?;
+        let report = step.is_multiple_of(state.config.training.log_every);
+        let recent = if report { std::mem::take(&mut state.recent).mean() } else { None };
+        tell(&Event::Step { step, epoch, loss, recent, learning_rate, grad_norm, images, state })?;
         if state.step.is_multiple_of(state.steps_per_epoch) {
             let validation = state.validate(&data.test)?;
             let train = std::mem::take(&mut state.totals);

@@ -11,8 +11,8 @@ use dm_train::generate::{Request, Start, images, quantise, randomness};
 use dm_train::{Model, grid};
 
 use crate::device::{self, DeviceKind};
-use crate::locate;
 use crate::terminal::Terminal;
+use crate::{folder, locate};
 
 /// Degrade test images to several levels and restore them: one row per image.
 ///
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     steps: Option<usize>,
     /// Where the picture goes.
-    #[arg(long, default_value = "restore.png", value_name = "FILE")]
+    #[arg(long, default_value = "out/restore.png", value_name = "FILE")]
     out: PathBuf,
     /// Folder with the four IDX files.
     #[arg(long, default_value = "data/mnist", value_name = "DIR")]
@@ -100,6 +100,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     bar.finish_and_clear();
     let row = |i: usize| columns.iter().flat_map(move |column| &column[i * PIXELS..(i + 1) * PIXELS]);
     let pixels: Vec<u8> = (0..args.count).flat_map(row).copied().collect();
+    folder::make_for(&args.out)?;
     grid::write(&args.out, &pixels, columns.len(), 2)?;
     terminal.line(args.out.display());
     Ok(ExitCode::SUCCESS)

@@ -55,6 +55,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let data = Dataset::read(&locate::data(args.data.as_ref().unwrap_or(&config.data.dir)))?;
     config.check_data(&data.train)?;
     let run = Run::open(&folder, &config, args.resume, git_revision())?;
+    run.check_data(&data.sha256)?;
     if is_complete(&folder) {
         terminal.line(format!("{} is complete", folder.display()));
         return Ok(ExitCode::SUCCESS);
@@ -67,7 +68,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let training = &config.training;
     let mut observers: Vec<Box<dyn Observer + '_>> = vec![
         Box::new(Progress::new(terminal, state.total_steps(), state.step, training.batch as u64)),
-        Box::new(Metrics::new(folder.join("metrics.jsonl"), training.log_every, &clock)),
+        Box::new(Metrics::new(folder.join("metrics.jsonl"), &clock)),
         Box::new(Samples::new(folder.join("samples"))),
         Box::new(Saver::new(&run, training.checkpoint_every, &clock)),
     ];
