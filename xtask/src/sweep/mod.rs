@@ -158,14 +158,26 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
     }
     summary::write(&rows, out)?;
     print!("{}", summary::table(&rows));
-    let runs: Vec<_> = all
-        .iter()
-        .enumerate()
-        .filter(|(_, job)| rows.iter().any(|row| row.run == job.name))
-        .map(|(place, job)| figures::Run::read(place, &job.title, &job.loss, &out.join(&job.name)))
-        .collect::<Result<_>>()?;
-    let drawn = figures::draw_all(&runs, &out.join("figures"))?;
+    let drawn = draw(all, out, &out.join("figures"))?;
     let plural = if drawn == 1 { "" } else { "s" };
     println!("{drawn} figure{plural} in {}", out.join("figures").display());
     Ok(())
+}
+
+/// Draws the figures of the runs in `from`, whatever of them is there, into the folder `to`; returns how many.
+#[cfg(feature = "report")]
+pub fn draw_recorded(from: &Path, to: &Path) -> Result<usize> {
+    let root = workspace::root();
+    draw(&spec::load(&root.join("xtask/sweeps"), root, Profile::Full)?, from, to)
+}
+
+fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
+    let mut runs = Vec::new();
+    for (place, job) in all.iter().enumerate() {
+        let folder = from.join(&job.name);
+        if folder.join("manifest.json").is_file() {
+            runs.push(figures::Run::read(place, &job.title, &job.loss, &folder)?);
+        }
+    }
+    figures::draw_all(&runs, to)
 }
