@@ -28,6 +28,7 @@ pub enum Step {
     Doc,
     Test,
     Smoke,
+    Zoo,
 }
 
 impl Step {
@@ -41,6 +42,7 @@ impl Step {
             Self::Doc => &["doc", "--workspace", "--no-deps", "--locked"],
             Self::Test => &TEST,
             Self::Smoke => &["xtask", "sweep", "--profile", "smoke", "--fresh"],
+            Self::Zoo => &["xtask", "sweep", "--set", "zoo", "--profile", "smoke", "--fresh"],
         }
     }
 

@@ -58,7 +58,7 @@ sample)
     cp "$here/sheet.png" "$out/grid.png"
     cp "$here/sheet.png" "$out/strip.png"
     ;;
-degrade)
+degrade | restore)
     cp "$here/sheet.png" "$out"
     ;;
 esac

@@ -35,7 +35,7 @@ impl Place {
             )
         };
         let text: String = runs.iter().map(run).collect();
-        std::fs::write(self.path("sweeps/some.toml"), text).unwrap();
+        std::fs::write(self.path("sweeps/digits.toml"), text).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -105,7 +105,10 @@ fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
     let place = Place::new(&[("a", ""), ("b", "\"steps=6\"")]);
     let first = place.sweep(&[]);
     assert!(first.status.success(), "{}", stderr(&first));
-    assert_eq!(place.calls(), ["train", "sample", "degrade", "train", "sample", "degrade"]);
+    assert_eq!(
+        place.calls(),
+        ["train", "sample", "degrade", "restore", "train", "sample", "degrade", "restore"]
+    );
     assert!(stderr(&first).contains("a: complete"), "{}", stderr(&first));
     let table = stdout(&first);
     assert!(table.contains("| a ") && table.contains("1,234") && table.contains("0.2500"), "{table}");
@@ -116,7 +119,7 @@ fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
             assert!(place.path("runs/figures").join(format!("{figure}.{kind}")).is_file(), "{figure}.{kind}");
         }
     }
-    for file in ["images.safetensors", "grid.png", "strip.png", "forward.png"] {
+    for file in ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png"] {
         assert!(place.path("runs/a/generated").join(file).is_file(), "{file}");
     }
 
@@ -147,11 +150,11 @@ fn a_failed_run_shows_its_log_the_others_go_on_and_the_next_sweep_resumes_it() {
     let said = stderr(&output);
     assert!(said.contains("a failed: dm train failed") && said.contains("loss is NaN at step 2"), "{said}");
     assert!(stdout(&output).contains("unfinished"), "{}", stdout(&output));
-    assert_eq!(place.calls(), ["train", "train", "sample", "degrade"]);
+    assert_eq!(place.calls(), ["train", "train", "sample", "degrade", "restore"]);
     assert!(std::fs::read_to_string(place.path("runs/logs/a.txt")).unwrap().contains("loss is NaN"));
 
     assert!(place.sweep(&[]).status.success());
-    assert_eq!(place.calls(), ["train resume", "sample", "degrade"]);
+    assert_eq!(place.calls(), ["train resume", "sample", "degrade", "restore"]);
     assert_eq!(place.steps("a"), 4, "two before the failure, two after it");
 }
 
@@ -163,7 +166,7 @@ fn fresh_says_what_it_deletes_and_trains_anew() {
     let output = place.sweep(&["--fresh", "--only", "a"]);
     assert!(output.status.success());
     assert!(stderr(&output).contains("--fresh: deleting") && stderr(&output).contains("runs/a ("));
-    assert_eq!(place.calls(), ["train", "sample", "degrade"]);
+    assert_eq!(place.calls(), ["train", "sample", "degrade", "restore"]);
     assert_eq!(place.steps("a"), 4);
 }
 
@@ -178,13 +181,13 @@ fn a_changed_run_is_refused_until_fresh_and_changed_sampling_only_samples() {
     assert!(stderr(&output).contains("--set was [], is [steps=8]"), "{}", stderr(&output));
     assert_eq!(place.calls(), Vec::<String>::new());
     assert!(place.sweep(&["--fresh", "--only", "a"]).status.success());
-    assert_eq!(place.calls(), ["train", "sample", "degrade"]);
+    assert_eq!(place.calls(), ["train", "sample", "degrade", "restore"]);
 
-    let sweeps = place.path("sweeps/some.toml");
+    let sweeps = place.path("sweeps/digits.toml");
     let text = std::fs::read_to_string(&sweeps).unwrap().replace("n = 25", "n = 25, steps = 3");
     std::fs::write(&sweeps, text).unwrap();
     assert!(place.sweep(&["--only", "b"]).status.success());
-    assert_eq!(place.calls(), ["sample", "degrade"]);
+    assert_eq!(place.calls(), ["sample", "degrade", "restore"]);
 }
 
 #[test]
@@ -201,7 +204,10 @@ fn an_interrupted_sweep_lets_its_child_save_and_goes_on_later() {
     assert!(place.manifest("a").contains(&format!("\"steps_done\":{}", saved.trim())));
 
     assert!(place.sweep(&[]).status.success());
-    assert_eq!(place.calls(), ["train resume", "sample", "degrade", "train", "sample", "degrade"]);
+    assert_eq!(
+        place.calls(),
+        ["train resume", "sample", "degrade", "restore", "train", "sample", "degrade", "restore"]
+    );
     assert!(place.manifest("a").contains("\"status\":\"complete\""));
 }
 
@@ -216,6 +222,10 @@ fn after_a_kill_the_next_sweep_waits_for_the_training_left_behind() {
     let output = place.sweep(&[]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("waiting for another process"), "{}", stderr(&output));
-    assert_eq!(place.calls(), ["train", "sample", "degrade"], "the orphan finished; only sampling was left");
+    assert_eq!(
+        place.calls(),
+        ["train", "sample", "degrade", "restore"],
+        "the orphan finished; only sampling was left"
+    );
     assert_eq!(place.steps("a"), 20);
 }

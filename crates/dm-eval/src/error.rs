@@ -99,6 +99,9 @@ pub enum EvalError {
     /// Networks or files below failed.
     #[error(transparent)]
     Network(#[from] dm_nn::Error),
+    /// The diffusion process, or a network that walks it, failed.
+    #[error(transparent)]
+    Process(#[from] dm_degrade::Error),
     /// The tensor library failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

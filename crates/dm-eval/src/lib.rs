@@ -19,6 +19,7 @@
 //! | `two_sample.rs` | two-sample classifier test |
 //! | `classifier_accuracy.rs` | classifier accuracy score |
 //! | `restoration.rs` | PSNR and SSIM |
+//! | `likelihood/` | bounds on the likelihood in bits per dimension: Gaussian noise, Ink's grains |
 //!
 //! Beside them: `ranking.rs` and `failures.rs` choose images to look at, `pca.rs` a view of features, `interval.rs` says how
 //! sure a number is, `cache.rs` keeps what takes long.
@@ -39,6 +40,7 @@ pub mod interval;
 pub mod judge;
 pub mod kid;
 pub mod ladder;
+pub mod likelihood;
 pub mod manifold;
 pub mod pca;
 mod products;
@@ -74,4 +76,6 @@ pub const METRICS: &[Metric] = &[
     classifier_accuracy::CLASSIFIER_ACCURACY,
     restoration::PSNR,
     restoration::SSIM,
+    likelihood::GAUSSIAN_BOUND,
+    likelihood::INK_BOUND,
 ];

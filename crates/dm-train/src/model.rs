@@ -22,6 +22,8 @@ pub struct Model {
     pub config: Config,
     /// The forward process.
     pub degradation: Box<dyn Degradation>,
+    /// What the process knows of the training set.
+    pub fitted: Vec<f32>,
     /// Steps it was trained for.
     pub step: u64,
     /// Number of parameters.
@@ -104,7 +106,7 @@ impl Model {
         let network = config.network.build(degradation.channels(), 1, params.frozen())?;
         params.load(&file, "")?;
         let parameters = params.count();
-        Ok(Self { config, degradation, step, parameters, path, device: device.clone(), network })
+        Ok(Self { config, degradation, fitted, step, parameters, path, device: device.clone(), network })
     }
 
     /// The network as a restorer, not told any class.

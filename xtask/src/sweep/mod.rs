@@ -19,6 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use worker::Setup;
 
+/// The set that stands for the project: the three models that ship.
+const DIGITS: &str = "digits";
+
 /// Exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;
 
@@ -51,10 +54,13 @@ pub struct FigureArgs {
 /// Which runs, and where they are.
 #[derive(clap::Args)]
 struct Place {
+    /// Which runs: a file of xtask/sweeps/ (digits, zoo, ink, ablation)
+    #[arg(long, value_name = "NAME", default_value = DIGITS)]
+    set: String,
     /// How much work it is
     #[arg(long, value_enum, default_value = "laptop")]
     profile: Profile,
-    /// Where the run folders go [default: runs/PROFILE]
+    /// Where the run folders go [default: runs/PROFILE for digits, runs/SET-PROFILE for the others]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Folder of the sweep files
@@ -64,7 +70,9 @@ struct Place {
 
 impl Place {
     fn out(&self) -> Result<PathBuf> {
-        let default = || workspace::root().join("runs").join(self.profile.name());
+        let profile = self.profile.name();
+        let name = if self.set == DIGITS { profile.to_owned() } else { format!("{}-{profile}", self.set) };
+        let default = || workspace::root().join("runs").join(name);
         let out = self.out.clone().unwrap_or_else(default);
         std::path::absolute(&out).with_context(|| out.display().to_string())
     }
@@ -72,7 +80,7 @@ impl Place {
     fn jobs(&self) -> Result<Vec<Job>> {
         let root = workspace::root();
         let sweeps = self.sweeps.clone().unwrap_or_else(|| root.join("xtask/sweeps"));
-        spec::load(&sweeps, root, self.profile)
+        spec::load(&spec::find(&sweeps, &self.set)?, root, self.profile)
     }
 }
 

@@ -1,5 +1,8 @@
-//! What a sweep consists of: the files `xtask/sweeps/*.toml`, checked, and narrowed to one profile. Whether a run
-//! has been made already is not known here.
+//! What a sweep consists of: one file of `xtask/sweeps/`, a set of runs, checked, and narrowed to one profile. Whether
+//! a run has been made already is not known here.
+//!
+//! A set in which all runs share config, budget and sampling says so once, at its top; a run then names only what it
+//! changes.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -61,6 +64,11 @@ fn first_seed() -> u64 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SweepFile {
+    /// Config of every run that names none.
+    config: Option<PathBuf>,
+    /// Profiles of every run that names none.
+    #[serde(default)]
+    profiles: BTreeMap<Profile, ProfileSpec>,
     run: Vec<RunSpec>,
 }
 
@@ -70,11 +78,15 @@ struct RunSpec {
     name: String,
     title: String,
     loss: String,
-    config: PathBuf,
+    config: Option<PathBuf>,
+    /// Laid over the config after what the profile sets.
+    #[serde(default)]
+    set: Vec<String>,
+    #[serde(default)]
     profiles: BTreeMap<Profile, ProfileSpec>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProfileSpec {
     #[serde(default)]
@@ -82,39 +94,48 @@ struct ProfileSpec {
     sample: Sample,
 }
 
-/// Every run of a profile, files in order of name, runs as written. Config paths are taken from `root`.
-pub fn load(dir: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
+/// The file of a set.
+pub fn find(dir: &Path, set: &str) -> Result<PathBuf> {
+    let file = dir.join(format!("{set}.toml"));
+    if !is_plain(set) || !file.is_file() {
+        bail!("--set {set}: no such set of runs, expected one of {}", sets(dir)?.join(", "));
+    }
+    Ok(file)
+}
+
+/// The sets there are, in order of name.
+fn sets(dir: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(dir).with_context(|| dir.display().to_string())?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| dir.display().to_string())?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let name = |path: PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".toml")?.to_owned());
+    let mut names: Vec<String> = entries.flatten().filter_map(|entry| name(entry.path())).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Every run of a profile, as written in `file`. Config paths are taken from `root`.
+pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let sweep: SweepFile = toml::from_str(&text).with_context(|| file.display().to_string())?;
     let mut jobs: Vec<Job> = Vec::new();
-    for file in &files {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        let sweep: SweepFile = toml::from_str(&text).with_context(|| file.display().to_string())?;
-        for run in sweep.run {
-            let place = || format!("{}: run.name = {:?}", file.display(), run.name);
-            ensure!(is_plain(&run.name), "{}, expected letters, digits and hyphens", place());
-            ensure!(jobs.iter().all(|job| job.name != run.name), "{}: named twice", place());
-            let mut profiles = run.profiles;
-            if let Some(chosen) = profiles.remove(&profile) {
-                jobs.push(Job {
-                    name: run.name,
-                    title: run.title,
-                    loss: run.loss,
-                    config: root.join(run.config),
-                    set: chosen.set,
-                    sample: chosen.sample,
-                });
-            }
+    for run in sweep.run {
+        let place = || format!("{}: run.name = {:?}", file.display(), run.name);
+        ensure!(is_plain(&run.name), "{}, expected letters, digits and hyphens", place());
+        ensure!(jobs.iter().all(|job| job.name != run.name), "{}: named twice", place());
+        let config = run.config.as_ref().or(sweep.config.as_ref());
+        let config = config.with_context(|| format!("{}: no config, here or at the top", place()))?;
+        let mut profiles = if run.profiles.is_empty() { sweep.profiles.clone() } else { run.profiles };
+        if let Some(chosen) = profiles.remove(&profile) {
+            jobs.push(Job {
+                config: root.join(config),
+                name: run.name,
+                title: run.title,
+                loss: run.loss,
+                set: [chosen.set, run.set].concat(),
+                sample: chosen.sample,
+            });
         }
     }
-    ensure!(!jobs.is_empty(), "{}: no run for profile {}", dir.display(), profile.name());
+    ensure!(!jobs.is_empty(), "{}: no run for profile {}", file.display(), profile.name());
     Ok(jobs)
 }
 
@@ -158,7 +179,7 @@ mod tests {
     fn load_text(text: &str, profile: Profile) -> Result<Vec<Job>> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.toml"), text).unwrap();
-        load(dir.path(), Path::new("/root"), profile)
+        load(&find(dir.path(), "a")?, Path::new("/root"), profile)
     }
 
     #[test]
@@ -198,12 +219,60 @@ mod tests {
     }
 
     #[test]
-    fn the_sweeps_of_this_workspace_are_well_formed() {
+    fn what_stands_at_the_top_holds_for_every_run_that_does_not_say_otherwise() {
+        let shared = r#"
+            config = "data/shared.toml"
+            profiles.smoke = { set = ["epochs=1"], sample = { n = 4 } }
+            profiles.full = { sample = { n = 100 } }
+
+            [[run]]
+            name = "plain"
+            title = "Plain"
+            loss = "error"
+
+            [[run]]
+            name = "other"
+            title = "Other"
+            loss = "error"
+            config = "data/other.toml"
+            set = ["epochs=2", "seed=3"]
+
+            [[run]]
+            name = "own"
+            title = "Own"
+            loss = "error"
+            profiles.full = { set = ["epochs=9"], sample = { n = 5 } }
+        "#;
+        let smoke = load_text(shared, Profile::Smoke).unwrap();
+        assert_eq!(smoke.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["plain", "other"]);
+        assert_eq!(smoke[0].config, Path::new("/root/data/shared.toml"));
+        assert_eq!(smoke[1].config, Path::new("/root/data/other.toml"));
+        // The run's own settings come last and win.
+        assert_eq!(smoke[1].set, ["epochs=1", "epochs=2", "seed=3"]);
+        let full = load_text(shared, Profile::Full).unwrap();
+        assert_eq!((full[2].set.as_slice(), full[2].sample.n), (&["epochs=9".to_owned()][..], 5));
+        let without = shared.replacen("config = \"data/shared.toml\"", "", 1);
+        assert!(load_text(&without, Profile::Full).unwrap_err().to_string().contains("no config"));
+    }
+
+    #[test]
+    fn the_sets_of_this_workspace_are_well_formed() {
         let root = crate::workspace::root();
-        for profile in [Profile::Smoke, Profile::Laptop, Profile::Full] {
-            let jobs = load(&root.join("xtask/sweeps"), root, profile).unwrap();
-            let names: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
-            assert_eq!(names, ["ddpm-reference", "ddpm-unet", "ink-unet"], "{}", profile.name());
+        let dir = root.join("xtask/sweeps");
+        assert_eq!(sets(&dir).unwrap(), ["ablation", "digits", "ink", "zoo"]);
+        for set in sets(&dir).unwrap() {
+            let names = |profile| {
+                let jobs = load(&find(&dir, &set).unwrap(), root, profile).unwrap();
+                assert!(jobs.iter().all(|job| job.config.is_file()), "{set}");
+                jobs.into_iter().map(|job| job.name).collect::<Vec<_>>()
+            };
+            let all = [Profile::Smoke, Profile::Laptop, Profile::Full].map(names);
+            assert!(all[0] == all[1] && all[1] == all[2], "{set}: every profile has every run");
+            if set == "digits" {
+                assert_eq!(all[0], ["ddpm-reference", "ddpm-unet", "ink-unet"]);
+            }
         }
+        let error = find(&dir, "nets").unwrap_err().to_string();
+        assert_eq!(error, "--set nets: no such set of runs, expected one of ablation, digits, ink, zoo");
     }
 }

@@ -1,5 +1,5 @@
-//! One run from its folder's state to images: train or resume, sample, draw the forward strip. It reports where it
-//! is and says nothing on the terminal itself.
+//! One run from its folder's state to images: train or resume, sample, draw the strips of degrading and restoring. It
+//! reports where it is and says nothing on the terminal itself.
 
 use super::child::{Log, interrupted};
 use super::plan::{self, Place, Stamp, Training};
@@ -16,6 +16,8 @@ use std::time::Instant;
 const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
 const STRIP: (&str, &str) = ("4", "12");
+/// Rows of the restoration strip, and the levels it restores from.
+const RESTORE: (&str, &str) = ("4", "4");
 
 /// What all runs of a sweep share.
 pub struct Setup {
@@ -116,14 +118,20 @@ fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
     generate.arg("--strip").arg("--out").arg(&part);
     let mut degrade = dm(setup, "degrade");
     degrade.arg(run).args(["--count", STRIP.0, "--columns", STRIP.1, "--out"]).arg(part.join("forward.png"));
-    for (name, command) in [("sample", &mut generate), ("degrade", &mut degrade)] {
+    let mut restore = dm(setup, "restore");
+    restore.arg(run).args(["--count", RESTORE.0, "--levels", RESTORE.1]);
+    if let Some(steps) = job.sample.steps {
+        restore.args(["--steps", &steps.to_string()]);
+    }
+    restore.arg("--out").arg(part.join("restore.png"));
+    for (name, command) in [("sample", &mut generate), ("degrade", &mut degrade), ("restore", &mut restore)] {
         let status = log.watch(command, || ())?;
         if interrupted() {
             return Ok(false);
         }
         succeed(status, name, log)?;
     }
-    for name in ["images.safetensors", "grid.png", "strip.png", "forward.png"] {
+    for name in ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png"] {
         std::fs::metadata(part.join(name)).with_context(|| format!("{name}: dm did not write it"))?;
     }
     plan::close_generated(run, &job.sample)?;

@@ -29,9 +29,14 @@ impl Law {
         (0..QUANTILES).map(at).collect()
     }
 
-    /// One draw: quantiles at a uniform place, straight lines between them.
+    /// One draw.
     pub fn draw(&self, rng: &mut Rng) -> f32 {
-        let at = rng.uniform() * (self.0.len() - 1) as f32;
+        self.quantile(rng.uniform())
+    }
+
+    /// The quantile of `u` in [0, 1], straight lines between those that are kept.
+    pub fn quantile(&self, u: f32) -> f32 {
+        let at = u * (self.0.len() - 1) as f32;
         let low = at as usize;
         let high = (low + 1).min(self.0.len() - 1);
         self.0[low] + (self.0[high] - self.0[low]) * at.fract()

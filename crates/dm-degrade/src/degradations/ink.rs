@@ -119,6 +119,16 @@ impl Ink {
         self.tau[t.0]
     }
 
+    /// The prior's total of grains before Poisson's law, as the quantile of `u` in [0, 1].
+    pub fn prior_total(&self, u: f32) -> f32 {
+        self.total.quantile(u) * self.density
+    }
+
+    /// Share of each pixel `[784]` in the prior's grains; sums to 1.
+    pub fn prior_share(&self) -> &[f32] {
+        &self.share
+    }
+
     /// The mean of the counts at `level`: the intensity `x0` after walking.
     pub fn intensity(&self, x0: &[f32], level: Level) -> Vec<f32> {
         if level.0 == 0 { x0.to_vec() } else { spread(&self.kernels[level.0], x0) }

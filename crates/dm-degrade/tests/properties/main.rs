@@ -8,6 +8,7 @@ mod gaussian;
 mod heat;
 mod ink;
 mod ink_laws;
+mod laws;
 mod poisson;
 mod registry;
 mod samplers;

@@ -2,6 +2,7 @@
 
 mod classifier;
 mod ladder;
+mod likelihood;
 mod measured;
 mod panels;
 mod report;
@@ -42,8 +43,8 @@ pub struct Args {
     /// The reference, of which at most 10,000 images count: test, train, or images as for TARGET.
     #[arg(long, default_value = "test", value_name = "test|train|PATH")]
     against: String,
-    /// Images to measure, at most.
-    #[arg(short, long, default_value_t = 10_000)]
+    /// Images to measure, at most [with --likelihood 200 if not said].
+    #[arg(short, long, default_value_t = 10_000, default_value_if("likelihood", "true", "200"))]
     n: usize,
     /// Generation seeds 1 to SEEDS, n images each; two or more give an interval.
     #[arg(long, default_value_t = 1)]
@@ -61,6 +62,10 @@ pub struct Args {
     /// whether a ranking holds; all but the first leave out what asks about the training set.
     #[arg(long, value_delimiter = ',', default_value = "judge", value_name = "JUDGE[,JUDGE...]")]
     judge: Vec<String>,
+    /// Bound the likelihood of test images instead, in bits per dimension: how many bits a Gaussian model needs for an
+    /// image of 256 greys, or an Ink model for its grain counts. The two do not compare.
+    #[arg(long, conflicts_with_all = ["ladder", "metrics", "sampler", "seeds", "panels", "classifier_accuracy"])]
+    likelihood: bool,
     /// Also train a classifier on the first set, as the judge labels it, and say how it does on the test images.
     #[arg(long, conflicts_with = "ladder")]
     classifier_accuracy: bool,
@@ -132,6 +137,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
     ensure!((1..=1000).contains(&args.seeds), "--seeds: found {}, expected 1 to 1000", args.seeds);
     let Some(name) = &args.target else { return ladder::run(args, terminal) };
+    if args.likelihood {
+        return likelihood::run(name, args, terminal);
+    }
     let measures = measures(&args.metrics)?;
     let room = Room::new(args, terminal)?;
     let target = Target::open(name, &room.device)?;

@@ -53,6 +53,14 @@ impl Film {
         self.paths.len()
     }
 
+    /// Pixel of every grain in frame `i`; a grain keeps its place in the list from frame to frame.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::frames`].
+    pub fn places(&self, i: usize) -> &[u16] {
+        &self.paths[i]
+    }
+
     /// Grain counts `[784]` of frame `i`.
     ///
     /// # Panics

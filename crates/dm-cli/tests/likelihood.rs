@@ -1,0 +1,71 @@
+//! `dm eval MODEL --likelihood` through the binary: both bounds, their JSON, and what is refused.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+
+use common::{arg, ok, refused, root, small_config};
+use serde_json::Value;
+
+#[test]
+fn both_bounds_are_printed_and_written_with_all_their_terms() {
+    let dir = tempfile::tempdir().unwrap();
+    let mnist = root().join("data/mnist");
+    for (degradation, prediction, of, parts) in [
+        ("gaussian", "v", "images of 256 greys", 1),
+        ("ink", "conserving", "grain counts, 64 grains per full pixel", 3),
+    ] {
+        let config = small_config(dir.path(), degradation, prediction);
+        let short = ["--set", "training.epochs=1", "--set", "training.grid=0", "--run", degradation];
+        ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
+        let args =
+            ["eval", degradation, "--likelihood", "-n", "6", "--data", arg(&mnist), "--out", "bound.json"];
+        let said = ok(dir.path(), &args);
+        assert!(said.starts_with("small: at most ") && said.contains("lower is better"), "{said}");
+        assert!(said.contains(&format!("of {of}, 6 images, 6 steps")), "{said}");
+        assert!(said.contains("decoder, level 1 to 0"), "{said}");
+        let report: Value =
+            serde_json::from_slice(&fs::read(dir.path().join("bound.json")).unwrap()).unwrap();
+        let bound = &report["bound"];
+        assert_eq!((&bound["unit"], &bound["direction"]), (&"bits/dim".into(), &"lower".into()));
+        assert_eq!((&bound["n"], &report["of"]), (&6.into(), &of.into()));
+        let bits = |key: &str| -> Vec<f64> {
+            bound[key].as_array().unwrap().iter().map(|part| part["bits"].as_f64().unwrap()).collect()
+        };
+        let total = bound["total"].as_f64().unwrap();
+        assert_eq!((bits("parts").len(), bits("terms").len()), (parts, 6));
+        let sum: f64 = bits("parts").iter().chain(&bits("terms")).sum();
+        assert!(total > 0.0 && (sum - total).abs() < 1e-9 * total, "{sum} for {total}");
+        let interval = bound["interval"].as_array().unwrap();
+        assert!(interval[0].as_f64().unwrap() < total && total < interval[1].as_f64().unwrap());
+        // Other images, other steps; the same twice.
+        let again = |more: &[&str]| {
+            let args =
+                [&["eval", degradation, "--likelihood", "-n", "6", "--data", arg(&mnist), "--json"], more];
+            serde_json::from_str::<Value>(&ok(dir.path(), &args.concat())).unwrap()
+        };
+        assert_eq!(again(&[]), report);
+        assert_eq!(again(&["--steps", "20"])["bound"]["terms"].as_array().unwrap().len(), 20);
+        assert_ne!(again(&["--against", "train"])["bound"]["total"], bound["total"]);
+        let refuse = |more: &[&str], words: &[&str]| {
+            let args = ["eval", degradation, "--likelihood", "--data", arg(&mnist), "--out", "no.json"];
+            refused(dir.path(), &[&args[..], more].concat(), words);
+            assert!(!dir.path().join("no.json").exists());
+        };
+        refuse(&["--steps", "21"], &["sampling steps", "found 21", "1 to 20"]);
+        refuse(&["--against", "there"], &["--against", "there", "test or train"]);
+    }
+}
+
+#[test]
+fn a_process_without_a_bound_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), "blur", "x0");
+    let short = ["--set", "training.epochs=1", "--set", "training.grid=0", "--run", "blur"];
+    ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
+    let mnist = root().join("data/mnist");
+    let args = ["eval", "blur", "--likelihood", "-n", "2", "--data", arg(&mnist)];
+    refused(dir.path(), &args, &["--likelihood", "`blur`", "`gaussian` or `ink`"]);
+}
