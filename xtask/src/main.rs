@@ -6,6 +6,7 @@ mod ci;
 mod figures;
 mod hooks;
 mod record;
+mod scores;
 mod sweep;
 mod tidy;
 mod workspace;
@@ -25,7 +26,7 @@ struct Cli {
 enum Task {
     /// Train and sample every run of a profile, then write a summary and figures
     Sweep(sweep::Args),
-    /// Draw the figures of finished or running runs again
+    /// Draw the figures of finished or running runs again, or those of evaluations
     Figures(sweep::FigureArgs),
     /// Run every check that CI runs, cheapest first
     Ci(ci::Args),

@@ -9,6 +9,7 @@ mod spec;
 mod summary;
 mod worker;
 
+use crate::scores::Scores;
 use crate::{figures, workspace};
 use anyhow::{Context, Result};
 use progress::State;
@@ -46,6 +47,9 @@ pub struct Args {
 pub struct FigureArgs {
     #[command(flatten)]
     place: Place,
+    /// Draw the score files in this folder instead, as `dm eval --out` and `--panels` write them, into `figures` beside it
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "out"])]
+    scores: Option<PathBuf>,
 }
 
 /// Which runs, and where they are.
@@ -107,6 +111,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// `cargo xtask figures`: summary and figures from what is there.
 pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
+    if let Some(folder) = &args.scores {
+        let folder = std::path::absolute(folder).with_context(|| folder.display().to_string())?;
+        let out = folder.with_file_name("figures");
+        tell(figures::draw_all(&figures::OF_SCORES, &Scores::read(&folder)?, &out)?, &out);
+        return Ok(ExitCode::SUCCESS);
+    }
     finish(&args.place.jobs()?, &args.place.out()?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -164,8 +174,12 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
         .filter(|(_, job)| rows.iter().any(|row| row.run == job.name))
         .map(|(place, job)| figures::Run::read(place, &job.title, &job.loss, &out.join(&job.name)))
         .collect::<Result<_>>()?;
-    let drawn = figures::draw_all(&runs, &out.join("figures"))?;
-    let plural = if drawn == 1 { "" } else { "s" };
-    println!("{drawn} figure{plural} in {}", out.join("figures").display());
+    let figures = out.join("figures");
+    tell(figures::draw_all(&figures::OF_RUNS, &runs[..], &figures)?, &figures);
     Ok(())
+}
+
+fn tell(drawn: usize, folder: &Path) {
+    let plural = if drawn == 1 { "" } else { "s" };
+    println!("{drawn} figure{plural} in {}", folder.display());
 }
