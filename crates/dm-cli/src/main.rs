@@ -5,6 +5,7 @@
 
 mod commands;
 mod device;
+mod evaluation;
 mod forward;
 mod locate;
 mod preview;
