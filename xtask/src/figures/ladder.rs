@@ -20,7 +20,7 @@ const FOOT: f64 = 48.0;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let ladder = scores.ladders.iter().find(|ladder| !ladder.ladders.is_empty())?;
-    let first = &ladder.ladders[0].rungs;
+    let first = in_order(&ladder.ladders[0].rungs);
     let x = Scale::around(ladder.ladders.iter().flat_map(|by| by.rungs.iter().map(|rung| rung.fd)))?;
     let bottom = HEAD + first.len() as f64 * ROW;
     let mut page = Canvas::new(WIDTH, bottom + FOOT);
@@ -44,16 +44,23 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     let look = Type { anchor: Anchor::Middle, ..LABEL };
     let axis = if x.log { "Frechet distance, log scale" } else { "Frechet distance" };
     page.text(f64::midpoint(LEFT, RIGHT), bottom + 36.0, axis, look);
-    for (row, rung) in first.iter().enumerate() {
+    for (row, rung) in first.iter().copied().enumerate() {
         name_and_numbers(&mut page, rung, centre(row) + 4.0);
     }
     for (judge, by) in ladder.ladders.iter().enumerate() {
         let points: Vec<_> =
-            by.rungs.iter().enumerate().map(|(row, rung)| (place(rung.fd), centre(row))).collect();
+            in_order(&by.rungs).iter().enumerate().map(|(row, rung)| (place(rung.fd), centre(row))).collect();
         page.polyline(points.clone(), &shade(judge, 0.45), 1.2);
         points.into_iter().for_each(|point| page.dot(point, 4.2, &run_colour(judge)));
     }
     Some(page)
+}
+
+/// By group; a rung that belongs to two comes after those of the first alone.
+fn in_order(rungs: &[Rung]) -> Vec<&Rung> {
+    let mut rungs: Vec<_> = rungs.iter().collect();
+    rungs.sort_by_key(|rung| rung.groups);
+    rungs
 }
 
 fn centre(row: usize) -> f64 {
@@ -64,7 +71,10 @@ fn centre(row: usize) -> f64 {
 fn head(page: &mut Canvas, ladder: &Ladder) {
     page.text(MARGIN, 22.0, "Known flaws, from unnoticeable to hopeless", TITLE);
     let (n, of) = (thousands(ladder.n), thousands(ladder.reference.n));
-    let text = format!("{n} training images, each spoiled as named, against {of} {}", ladder.reference.name);
+    let name = &ladder.reference.name;
+    let text = format!(
+        "{n} training images, spoiled as named, against {of} {name}; within a band either order will do"
+    );
     page.text(MARGIN, 40.0, &text, LABEL);
     let look = Type { colour: TEXT, size: 11, ..LABEL };
     let mut x = LEFT;
@@ -73,7 +83,8 @@ fn head(page: &mut Canvas, ladder: &Ladder) {
         page.text(x + 13.0, HEAD - 10.0, &by.judge.name, look);
         x += 13.0 + text_width(&by.judge.name, 11) + 14.0;
     }
-    let look = Type { anchor: Anchor::End, size: LABEL_SIZE - 1, ..LABEL };
+    // In the colour of the judge they are of.
+    let look = Type { anchor: Anchor::End, size: 11, colour: &run_colour(0) };
     for (column, text) in ["precision", "recall", "copied"].into_iter().enumerate() {
         page.text(column_end(column), HEAD - 10.0, text, look);
     }
