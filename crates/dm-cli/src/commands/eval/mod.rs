@@ -45,8 +45,8 @@ pub struct Args {
     /// Images to measure, at most.
     #[arg(short, long, default_value_t = 10_000)]
     n: usize,
-    /// Sets of n images: of a model those of generation seeds 1 to SEEDS, of images the first n, the next n and so on. Two or
-    /// more give an interval.
+    /// Sets of n images: of a model those of generation seeds 1 to SEEDS, of images as many
+    /// disjoint ones, drawn at random. Two or more give an interval.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// Measures, separated by commas [default: all].

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
+use dm_eval::protocol::{select, shuffled};
 use dm_nn::data::{PIXELS, SIDE, idx, sha256_hex, sheet};
 use dm_nn::rng::Seed;
 use dm_train::Model;
@@ -73,7 +74,11 @@ impl Target {
     pub(super) fn sets(self, args: &Args, room: &Room) -> Result<Drawn> {
         match self {
             Self::Images(path, pixels) => {
-                let pixels = first(&pixels, args.n.saturating_mul(args.seeds as usize));
+                let pixels = if args.seeds == 1 {
+                    first(&pixels, args.n).to_vec()
+                } else {
+                    select(&pixels, &shuffled(pixels.len() / PIXELS, args.n * args.seeds as usize))
+                };
                 let n = args.n.min(pixels.len() / PIXELS);
                 // None at all are one empty set, which is refused by name where it is measured.
                 let mut sets: Vec<Vec<u8>> = pixels.chunks(n.max(1) * PIXELS).map(<[u8]>::to_vec).collect();
@@ -84,7 +89,7 @@ impl Target {
                 } else {
                     format!("{path}: {count} sets of {n} images")
                 };
-                let origin = json!({ "images": path, "n": n, "sets": count, "sha256": sha256_hex(pixels) });
+                let origin = json!({ "images": path, "n": n, "sets": count, "sha256": sha256_hex(&pixels) });
                 Ok(Drawn { sets, summary, origin })
             }
             Self::Model(model, sha256) => {
