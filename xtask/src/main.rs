@@ -7,6 +7,7 @@ mod figures;
 mod hooks;
 mod record;
 mod report;
+mod scores;
 mod sweep;
 mod tidy;
 mod workspace;
@@ -26,7 +27,7 @@ struct Cli {
 enum Task {
     /// Train and sample every run of a profile, then write a summary and figures
     Sweep(sweep::Args),
-    /// Draw the figures of finished or running runs again
+    /// Draw the figures of finished or running runs again, or those of evaluations
     Figures(sweep::FigureArgs),
     /// Set report/report.pdf from its sources and the recorded runs
     Report(report::Args),

@@ -5,6 +5,7 @@
 
 mod commands;
 mod device;
+mod evaluation;
 mod folder;
 mod forward;
 mod locate;

@@ -5,7 +5,7 @@
 
 use candle_core::{Device, Tensor};
 use dm_degrade::degradation::{Degradation, Level};
-use dm_degrade::restorer::inputs;
+use dm_degrade::restorer::{NetworkRestorer, inputs};
 use dm_nn::data::{Dataset, Images, PIXELS, SIDE};
 use dm_nn::nets::Network;
 use dm_nn::params::Params;
@@ -133,6 +133,17 @@ impl State {
     /// Where the run computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The network that is evaluated as a restorer, not told any class.
+    pub fn restorer(&self) -> NetworkRestorer<'_> {
+        NetworkRestorer {
+            network: &*self.evaluation,
+            prediction: self.config.objective.prediction,
+            degradation: &*self.degradation,
+            device: &self.device,
+            condition: None,
+        }
     }
 
     /// How far the run has come, for its manifest.

@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.count {
         return Ok(ExitCode::SUCCESS);
     }
-    crate::sweep::draw_recorded(&folder.join("runs"), &folder.join("figures"))?;
+    crate::sweep::draw_recorded(&folder)?;
     let pdf = press::pdf(&folder, "report.typ")?;
     let path = folder.join("report.pdf");
     if args.check {
