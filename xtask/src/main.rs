@@ -6,6 +6,8 @@ mod ci;
 mod figures;
 mod hooks;
 mod record;
+mod report;
+mod scores;
 mod sweep;
 mod tidy;
 mod workspace;
@@ -25,8 +27,10 @@ struct Cli {
 enum Task {
     /// Train and sample every run of a profile, then write a summary and figures
     Sweep(sweep::Args),
-    /// Draw the figures of finished or running runs again
+    /// Draw the figures of finished or running runs again, or those of evaluations
     Figures(sweep::FigureArgs),
+    /// Set report/report.pdf from its sources and the recorded runs
+    Report(report::Args),
     /// Run every check that CI runs, cheapest first
     Ci(ci::Args),
     /// Check the habits no compiler checks: file heads, sizes, stale paths, stray files
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Sweep(args) => sweep::run(&args),
         Task::Figures(args) => sweep::redraw(&args),
+        Task::Report(args) => report::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),
         Task::Hooks(args) => hooks::run(&args),

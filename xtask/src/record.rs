@@ -50,6 +50,7 @@ impl Manifest {
 enum Event {
     Step(StepRow),
     Epoch(EpochRow),
+    Eval(EvalRow),
     /// A kind of event that came after this reader was written.
     #[serde(other)]
     Other,
@@ -77,11 +78,23 @@ pub struct EpochRow {
     pub images_per_s: Option<f64>,
 }
 
+/// Samples measured on the way. A limit that was not defined is absent.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct EvalRow {
+    pub step: u64,
+    pub epoch: u64,
+    /// Samples behind it.
+    pub n: u64,
+    pub fd: f64,
+    pub fd_infinity: Option<f64>,
+}
+
 /// Everything measured in a run, in order of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     pub steps: Vec<StepRow>,
     pub epochs: Vec<EpochRow>,
+    pub evaluations: Vec<EvalRow>,
 }
 
 impl Metrics {
@@ -98,9 +111,8 @@ impl Metrics {
                 while self.steps.last().is_some_and(|old| old.step >= row.step) {
                     self.steps.pop();
                 }
-                while self.epochs.last().is_some_and(|old| old.step > row.step) {
-                    self.epochs.pop();
-                }
+                self.epochs.retain(|old| old.step <= row.step);
+                self.evaluations.retain(|old| old.step <= row.step);
                 self.steps.push(row);
             }
             Event::Epoch(row) => {
@@ -108,6 +120,10 @@ impl Metrics {
                     self.epochs.pop();
                 }
                 self.epochs.push(row);
+            }
+            Event::Eval(row) => {
+                self.evaluations.retain(|old| old.step < row.step);
+                self.evaluations.push(row);
             }
             Event::Other => {}
         }
@@ -211,6 +227,36 @@ mod tests {
             .unwrap();
         tail.poll().unwrap();
         assert_eq!(tail.metrics.steps.len(), 1);
+    }
+
+    #[test]
+    fn measured_samples_stand_beside_the_losses_and_do_not_touch_them() {
+        let eval = |step: u64, fd: f64| {
+            format!(
+                "{{\"event\":\"eval\",\"step\":{step},\"epoch\":1,\"n\":1000,\"n_reference\":10000,\"fd\":{fd},\
+                 \"fd_infinity\":null,\"precision\":0.5,\"recall\":0.5,\"seconds\":1}}\n"
+            )
+        };
+        let read = |lines: &[String]| {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("metrics.jsonl"), lines.concat()).unwrap();
+            Metrics::read(dir.path()).unwrap()
+        };
+        let (plain, with) = (
+            read(&[step(10, 1.0), epoch(10, 1.0, 9.0), step(20, 0.5), epoch(20, 1.0, 9.0)]),
+            read(&[
+                step(10, 1.0),
+                epoch(10, 1.0, 9.0),
+                eval(10, 80.0),
+                step(20, 0.5),
+                epoch(20, 1.0, 9.0),
+                eval(20, 30.0),
+                eval(20, 31.0),
+            ]),
+        );
+        assert_eq!((&plain.steps, &plain.epochs), (&with.steps, &with.epochs));
+        assert_eq!(with.evaluations.iter().map(|row| row.fd).collect::<Vec<_>>(), [80.0, 31.0]);
+        assert_eq!(with.evaluations[0].fd_infinity, None);
     }
 
     #[test]

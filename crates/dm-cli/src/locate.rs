@@ -51,5 +51,10 @@ fn names() -> String {
     let model = |path: &PathBuf| TensorFile::read(path).is_ok_and(|file| file.has_metadata("config"));
     let mut names: Vec<String> = files.map(|f| f.path()).filter(model).filter_map(stem).collect();
     names.sort();
-    if names.is_empty() { "none is shipped".into() } else { format!("shipped: {}", names.join(", ")) }
+    if names.is_empty() {
+        "none is shipped here: there is no folder data/models in the working directory or above the program"
+            .into()
+    } else {
+        format!("shipped: {}", names.join(", "))
+    }
 }

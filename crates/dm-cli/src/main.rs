@@ -5,6 +5,8 @@
 
 mod commands;
 mod device;
+mod evaluation;
+mod folder;
 mod forward;
 mod locate;
 mod preview;

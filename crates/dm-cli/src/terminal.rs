@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 pub struct Terminal {
     bars: MultiProgress,
     quiet: bool,
+    colours: bool,
 }
 
 impl Terminal {
@@ -30,12 +31,18 @@ impl Terminal {
             .with_target(false)
             .with_level(verbose > 0)
             .init();
-        Self { bars, quiet }
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { bars, quiet, colours: io::stdout().is_terminal() && !plain }
     }
 
     /// A line of the result. A reader that has gone away, as `head` does, is no reason to fail.
     pub fn line(&self, text: impl std::fmt::Display) {
         let _ = self.bars.suspend(|| writeln!(io::stdout(), "{text}"));
+    }
+
+    /// Whether colours may be used on standard output: a terminal, and no `NO_COLOR` (no-color.org).
+    pub fn colours(&self) -> bool {
+        self.colours
     }
 
     /// The one line that says what was wrong.

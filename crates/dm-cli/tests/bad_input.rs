@@ -68,7 +68,7 @@ fn configs() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "conserving");
     refused(dir.path(), &["train", "none.toml"], &["none.toml", "No such file"]);
-    let cases: [(&str, &[&str]); 17] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("training.epoch=3", &["ink.toml", "epoch", "unknown field", "epochs"]),
         ("colour=red", &["ink.toml", "unknown field", "colour"]),
         ("degradation.steps=0", &["degradation.steps", "found 0", "1 to"]),
@@ -76,6 +76,7 @@ fn configs() {
         ("degradation.kind=smoke", &["smoke", "gaussian", "ink"]),
         ("training.batch=0", &["training.batch", "found 0", "1 to"]),
         ("training.batch=33", &["training.batch", "found 33", "32 images"]),
+        ("training.eval_images=99", &["training.eval_images", "found 99", "100 to 100000"]),
         ("training.images=70000", &["training.images", "found 70000", "60000"]),
         ("optimizer.learning_rate=0", &["optimizer.learning_rate", "found 0", "above 0"]),
         ("objective.prediction=eps", &["objective.prediction", "Eps with `ink`", "Gaussian"]),

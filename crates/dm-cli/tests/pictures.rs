@@ -9,6 +9,7 @@ use std::path::Path;
 
 use common::{arg, ok, refused, root, small_config};
 use dm_nn::data::{PIXELS, sheet};
+use serde_json::Value;
 
 /// Side of a grid of `n` images at zoom 2.
 fn extent(n: u32) -> u32 {
@@ -39,8 +40,18 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
     ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
     let mnist = root().join("data/mnist");
     let restore = ["restore", "runs/small", "--count", "3", "--levels", "4", "--data", arg(&mnist)];
-    assert_eq!(ok(dir.path(), &restore), "restore.png\n");
-    assert_eq!(png(&dir.path().join("restore.png")), (extent(13), extent(3), 0));
+    let table = ok(dir.path(), &[&restore[..], &["--scores", "restore.json"]].concat());
+    assert!(
+        table.starts_with("out/restore.png\n") && table.ends_with("PSNR and SSIM of 3 test images\n"),
+        "{table}"
+    );
+    let scores: Value = serde_json::from_slice(&fs::read(dir.path().join("restore.json")).unwrap()).unwrap();
+    let rows = scores["restoration"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| row["t"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 10, 15, 20]);
+    let psnr = |row: &Value| row["degraded"]["psnr"].as_f64().unwrap();
+    assert!(rows.is_sorted_by(|a, b| psnr(a) > psnr(b)), "more noise, fewer decibels: {rows:?}");
+    assert!(rows.iter().all(|row| row["restored"]["ssim"].as_f64().unwrap() < 1.0));
+    assert_eq!(png(&dir.path().join("out/restore.png")), (extent(13), extent(3), 0));
 
     let film = ["sample", "runs/small", "-n", "7", "--film", "films/out.gif"];
     assert!(ok(dir.path(), &film).contains("films/out.gif"));

@@ -103,3 +103,52 @@ fn read_value<T: DeserializeOwned>(path: &Path, key: &str) -> Option<T> {
     let sound = entry["key"] == key && entry["content"] == sha256_hex(text.as_bytes()).as_str();
     sound.then(|| serde_json::from_str(text).ok()).flatten()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    /// Values computed, one more each time.
+    fn ask(cache: &Cache, parts: &[&str], computed: &mut u32) -> u32 {
+        let compute = || {
+            *computed += 1;
+            Ok::<_, ()>(*computed)
+        };
+        cache.value("count", parts, compute).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_believed_only_as_it_was_written_and_for_what_it_was_made_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, mut computed) = (Cache::new(&dir.path().join("cache")), 0);
+        assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 1);
+        assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 1);
+        // Other parts, however they run together.
+        assert_eq!(ask(&cache, &["a", "bc"], &mut computed), 2);
+        // A changed value, a cut file, an entry under another's name: computed again and replaced.
+        let entry =
+            dir.path().join("cache").join(format!("count-{}.json", &key(&["count", "ab", "c"])[..32]));
+        let other =
+            dir.path().join("cache").join(format!("count-{}.json", &key(&["count", "a", "bc"])[..32]));
+        let text = std::fs::read_to_string(&entry).unwrap();
+        let spoiled = [text.replace("\"value\":\"1\"", "\"value\":\"7\""), text[..40].to_owned()];
+        for (spoiled, expected) in spoiled.into_iter().zip([3, 4]) {
+            assert_ne!(spoiled, text);
+            std::fs::write(&entry, spoiled).unwrap();
+            assert_eq!(ask(&cache, &["ab", "c"], &mut computed), expected);
+        }
+        std::fs::copy(other, &entry).unwrap();
+        assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 5);
+        assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 5);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_costs_time_only() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let (cache, mut computed) = (Cache::new(&dir.path().join("file")), 0);
+        assert_eq!(ask(&cache, &["x"], &mut computed), 1);
+        assert_eq!(ask(&cache, &["x"], &mut computed), 2);
+    }
+}

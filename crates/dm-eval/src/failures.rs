@@ -55,3 +55,24 @@ pub fn failures(guesses: &[Guess]) -> Failures {
     let count = groups.iter().map(|group| group.count).sum();
     Failures { n: guesses.len(), confidence_below: CONFIDENCE, count, groups }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubtful_images_are_grouped_by_pair_the_least_certain_first() {
+        let guess = |class, next, confidence| Guess { class, next, confidence };
+        let found = failures(&[
+            guess(4, 9, 0.8),
+            guess(1, 7, 0.99),
+            guess(9, 4, 0.6),
+            guess(3, 5, 0.5),
+            guess(3, 5, CONFIDENCE),
+        ]);
+        assert_eq!((found.n, found.count), (5, 3));
+        let groups: Vec<_> = found.groups.iter().map(|g| (g.classes, g.count, g.images.clone())).collect();
+        assert_eq!(groups, [([4, 9], 2, vec![2, 0]), ([3, 5], 1, vec![3])]);
+        assert!(failures(&[]).groups.is_empty());
+    }
+}

@@ -61,3 +61,26 @@ impl Pca {
         Ok(set.rows().map(|row| [along(row, &self.axes[0]), along(row, &self.axes[1])]).collect())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_of_a_set_drawn_along_known_directions() {
+        // Along (3, 4) / 5 with variance 8, along (-4, 3) / 5 with variance 2, nothing along the third axis; mean (1, 1, 1).
+        let (u, v) = ([0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]);
+        let row = |(a, b): (f64, f64)| (0..3).map(|i| 1.0 + a * u[i] + b * v[i]).collect::<Vec<_>>();
+        let points = [(2.0, 1.0), (2.0, -1.0), (-2.0, 1.0), (-2.0, -1.0)];
+        let set = Features::new("rows", 4, 3, points.into_iter().flat_map(row).collect()).unwrap();
+        let pca = Pca::fit(&set).unwrap();
+        assert!((pca.explained[0] - 0.8).abs() < 1e-12 && (pca.explained[1] - 0.2).abs() < 1e-12);
+        // The largest entry of each axis is positive: the second is (0.8, -0.6).
+        for (found, (a, b)) in pca.project(&set).unwrap().into_iter().zip(points) {
+            assert!((found[0] - a).abs() < 1e-12 && (found[1] + b).abs() < 1e-12, "{found:?}");
+        }
+        assert!(pca.project(&Features::new("narrow", 1, 2, vec![0.0; 2]).unwrap()).is_err());
+        assert!(Pca::fit(&Features::new("narrow", 3, 1, vec![0.0; 3]).unwrap()).is_err());
+    }
+}

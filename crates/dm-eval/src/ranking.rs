@@ -44,6 +44,7 @@ pub struct Ranking {
 }
 
 /// What is known of a pool, one entry per image each.
+#[derive(Clone, Copy)]
 pub struct Pool<'a> {
     /// Realism.
     pub realism: &'a [f64],
@@ -87,4 +88,30 @@ pub fn ranking(pool: &Pool<'_>, count: usize, seed: Seed) -> Result<Ranking> {
         worst: order.iter().rev().take(count).map(|&i| ranked(i)).collect(),
         random: drawn.iter().take(count).map(|&i| ranked(i as usize)).collect(),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_no_best_and_the_random_choice_does_not_look() {
+        let realism = [0.5, f64::INFINITY, 2.0, 0.1, 2.0];
+        let guesses = [Guess { class: 3, next: 5, confidence: 0.7 }; 5];
+        let nearest = [(4.0, 7); 5];
+        let near_copy = [false, true, false, false, false];
+        let pool = Pool { realism: &realism, guesses: &guesses, nearest: &nearest, near_copy: &near_copy };
+        let chosen = ranking(&pool, 3, Seed(1)).unwrap();
+        let rows = |list: &[Ranked]| list.iter().map(|image| image.index).collect::<Vec<_>>();
+        assert_eq!((rows(&chosen.best), rows(&chosen.worst)), (vec![2, 4, 0], vec![3, 0, 4]));
+        assert_eq!((chosen.pool, chosen.near_copies), (5, 1));
+        assert_eq!((chosen.best[0].nearest_distance, chosen.best[0].nearest_training), (2.0, 7));
+        // The same places whatever their realism.
+        let blind = Pool { realism: &[1.0; 5], ..pool };
+        assert_eq!(rows(&ranking(&blind, 3, Seed(1)).unwrap().random), rows(&chosen.random));
+        // More than there are: all there are.
+        assert_eq!(rows(&ranking(&pool, 9, Seed(1)).unwrap().random).len(), 5);
+        assert!(ranking(&Pool { near_copy: &near_copy[..4], ..pool }, 3, Seed(1)).is_err());
+    }
 }

@@ -8,6 +8,7 @@ use common::normal;
 use dm_eval::authenticity::authenticity;
 use dm_eval::class_balance::{class_balance, floor, histogram};
 use dm_eval::classifier_score::classifier_score;
+use dm_eval::data_copying::data_copying;
 use dm_eval::distances::{Exclude, balls_holding, nearest};
 use dm_eval::fd_infinity::{fd_infinity, line};
 use dm_eval::frechet::{Moments, frechet};
@@ -16,6 +17,7 @@ use dm_eval::manifold::manifold;
 use dm_eval::realism::{median_realism, realism};
 use dm_eval::restoration::{SIDE, restoration};
 use dm_eval::sliced_wasserstein::sliced_wasserstein;
+use dm_eval::two_sample::two_sample;
 use dm_eval::{Features, Result};
 use dm_nn::rng::Seed;
 
@@ -55,6 +57,7 @@ fn sets_of_different_width_do_not_meet() {
     refused(realism(&a, &b, 3), words);
     refused(authenticity(&a, &b, 1), words);
     refused(sliced_wasserstein(&a, &b, 4, Seed(0)), words);
+    refused(two_sample(&a, &b, Seed(0)), words);
     refused(balls_holding(&a, &b, &[0.0; 40]), words);
 }
 
@@ -74,6 +77,9 @@ fn too_few_rows_are_named() {
     refused(nearest(&one, &many, 51, Exclude::Nothing), &["at least 51", "found 50"]);
     refused(nearest(&many, &many, usize::MAX, Exclude::Own), &["found 50"]);
     refused(classifier_score(&one), &["at least 2"]);
+    refused(two_sample(&normal(3, 4, 0.0, 3), &many, Seed(0)), &["generated", "at least 4", "found 3"]);
+    refused(data_copying(&[], &[1.0], 1), &["generated", "found 0"]);
+    refused(data_copying(&[1.0], &[], 1), &["reference", "found 0"]);
 }
 
 #[test]
@@ -129,4 +135,6 @@ fn constant_images_have_documented_values() {
     let zero = constant(10, 4, 0.0);
     assert_eq!(kid(&zero, &zero).unwrap().value, 0.0);
     assert!(kid(&real, &zero).unwrap().value.is_finite());
+    // Nothing to tell two constant sets apart by: everything is taken for real, which is right half the time.
+    assert!((two_sample(&flat, &flat, Seed(0)).unwrap().value - 0.5).abs() < 1e-12);
 }

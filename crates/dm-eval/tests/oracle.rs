@@ -8,6 +8,7 @@ use common::{close, expected, fixture, normal};
 use dm_eval::authenticity::authenticity;
 use dm_eval::class_balance::{class_balance, floor, histogram};
 use dm_eval::classifier_score::classifier_score;
+use dm_eval::data_copying::data_copying;
 use dm_eval::fd_infinity::{fd_infinity, line};
 use dm_eval::frechet::{Moments, frechet, frechet_distance};
 use dm_eval::kid::{Scale, kid, squared_mmd};
@@ -15,6 +16,7 @@ use dm_eval::manifold::manifold;
 use dm_eval::realism::realism;
 use dm_eval::restoration::{SIDE, decibel, restoration};
 use dm_eval::sliced_wasserstein::sliced_wasserstein;
+use dm_eval::two_sample::two_sample;
 use dm_eval::{Features, METRICS};
 use dm_nn::rng::Seed;
 
@@ -125,6 +127,29 @@ fn copies_are_told_from_neighbours() {
     assert_eq!(found.own_squared, [1.0, 1.0, 1.0, 0.0]);
     assert_eq!(found.score().value, 0.5);
     assert_eq!(found.neighbours.of(3), &[(0.0, 2)]);
+}
+
+#[test]
+fn distances_to_training_by_hand() {
+    // Of the nine pairs the generated image is farther in (2 > 1), (4 > 1), (4 > 3); (3, 3) ties and counts half.
+    close(data_copying(&[2.0, 3.0, 4.0], &[1.0, 3.0, 9.0], 10).unwrap().value, (4.0 + 0.5) / 9.0, 1e-15);
+    // Copies are nearer than anything, whatever keeps its distance is at a half.
+    assert_eq!(data_copying(&[0.0; 4], &[1.0, 2.0], 10).unwrap().value, 0.0);
+    assert_eq!(data_copying(&[1.0, 2.0], &[1.0, 2.0], 10).unwrap().value, 0.5);
+}
+
+#[test]
+fn sets_are_told_apart_as_well_as_theory_has_it() {
+    // Two normals a distance d apart along one axis: the best rule is right with probability Phi(d / 2).
+    let (real, same) = (normal(4000, 4, 0.0, 1), normal(4000, 4, 0.0, 2));
+    let accuracy = |generated: &Features| two_sample(generated, &real, Seed(0)).unwrap().value;
+    assert!((accuracy(&same) - 0.5).abs() < 0.03);
+    let shifted = |shift: f64| {
+        let moved = same.values().iter().enumerate().map(|(i, v)| if i % 4 == 0 { v + shift } else { *v });
+        Features::new("moved", 4000, 4, moved.collect()).unwrap()
+    };
+    assert!((accuracy(&shifted(2.0)) - 0.8413).abs() < 0.02);
+    assert!(accuracy(&shifted(50.0)) > 1.0 - 1e-9);
 }
 
 #[test]

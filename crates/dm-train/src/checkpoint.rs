@@ -31,6 +31,7 @@ pub fn write(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
     file.set_metadata("config", state.config.to_toml()?);
     file.set_metadata("step", state.step.to_string());
     file.set_metadata("totals", json(&state.totals)?);
+    file.set_metadata("recent", json(&state.recent)?);
     if state.levels.learns() {
         file.set_metadata("levels", json(&state.levels)?);
     }
@@ -56,8 +57,9 @@ pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Re
     if Config::parse(file.metadata("config")?, path)? != *config {
         return Err(bad("config", "another config", "the config of this run"));
     }
-    if file.metadata("data_sha256")? != data.sha256 {
-        return Err(bad("data_sha256", "another data set", &data.sha256));
+    let trained_on = file.metadata("data_sha256")?;
+    if trained_on != data.sha256 {
+        return Err(bad("data_sha256", trained_on, &format!("{} of the data given", data.sha256)));
     }
     let mut state = State::new(config, data, device)?;
     let step = file.metadata("step")?;
@@ -67,6 +69,8 @@ pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Re
     }
     let totals = file.metadata("totals")?;
     state.totals = serde_json::from_str(totals).map_err(|_| bad("totals", totals, "sums of losses"))?;
+    let recent = file.metadata("recent")?;
+    state.recent = serde_json::from_str(recent).map_err(|_| bad("recent", recent, "a sum of losses"))?;
     if state.levels.learns() {
         let levels = file.metadata("levels")?;
         let parsed: Option<Levels> = serde_json::from_str(levels).ok();

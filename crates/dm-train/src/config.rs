@@ -159,6 +159,11 @@ pub struct TrainingConfig {
     pub grid: usize,
     /// Network evaluations per sample of that grid; 0 means as in `sampling`.
     pub grid_steps: usize,
+    /// Epochs between two measurements of samples against the test images, one more after the last epoch; 0 switches
+    /// them off.
+    pub eval_every: u64,
+    /// Samples drawn for each of them, always from the same seeds. Values at different numbers do not compare.
+    pub eval_images: usize,
 }
 
 impl Default for TrainingConfig {
@@ -173,6 +178,8 @@ impl Default for TrainingConfig {
             checkpoint_every: 200,
             grid: 40,
             grid_steps: 0,
+            eval_every: 0,
+            eval_images: 1000,
         }
     }
 }
@@ -309,6 +316,9 @@ impl TrainingConfig {
             ("log_every", self.log_every, 1, 1_000_000),
             ("checkpoint_every", self.checkpoint_every, 1, 1_000_000),
             ("grid", self.grid as u64, 0, 10_000),
+            ("eval_every", self.eval_every, 0, 1_000_000),
+            // Fewer have no covariance of full rank.
+            ("eval_images", self.eval_images as u64, 100, 100_000),
         ];
         for (field, found, min, max) in ranges {
             if !(min..=max).contains(&found) {

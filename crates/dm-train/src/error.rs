@@ -34,6 +34,9 @@ pub enum Error {
         /// The loss.
         loss: f64,
     },
+    /// An observer of another crate failed.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
     /// The process below failed.
     #[error(transparent)]
     Process(#[from] dm_degrade::Error),

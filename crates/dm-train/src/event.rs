@@ -19,6 +19,8 @@ pub enum Event<'a> {
         epoch: u64,
         /// Objective of its batch: the mean loss, weighted where the config says so.
         loss: f64,
+        /// Mean objective since the last report, every `training.log_every` steps.
+        recent: Option<f64>,
         /// Learning rate it used.
         learning_rate: f64,
         /// Norm of the gradient before clipping.

@@ -145,6 +145,20 @@ impl Run {
         self.folder.join("checkpoint.safetensors")
     }
 
+    /// Refuses data other than what the run has been trained on so far.
+    ///
+    /// # Errors
+    /// A manifest with another data hash.
+    pub fn check_data(&self, sha256: &str) -> Result<()> {
+        let path = self.folder.join(MANIFEST);
+        let Some(manifest) = manifest(&self.folder) else { return Ok(()) };
+        if manifest.data_sha256 == sha256 {
+            return Ok(());
+        }
+        let expected = format!("{sha256} of the data given: the run has been trained on other data");
+        Err(dm_nn::Error::format(&path, "data_sha256", manifest.data_sha256, expected).into())
+    }
+
     /// The run's state: from its checkpoint if there is one, else from the beginning; with the training time so far.
     ///
     /// # Errors
@@ -180,16 +194,21 @@ impl Run {
         };
         let text = serde_json::to_string_pretty(&manifest)
             .map_err(|e| Error::invalid("manifest", e, "finite numbers"))?;
-        Ok(write_atomic(&self.folder.join("manifest.json"), (text + "\n").as_bytes())?)
+        Ok(write_atomic(&self.folder.join(MANIFEST), (text + "\n").as_bytes())?)
     }
 }
 
 /// Whether the run in `folder` is complete.
 pub fn is_complete(folder: &Path) -> bool {
-    let text = fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
-    serde_json::from_str::<Manifest>(&text).is_ok_and(|m| m.status == "complete")
+    manifest(folder).is_some_and(|manifest| manifest.status == "complete")
 }
 
+/// The manifest in `folder`, if there is one that can be read.
+fn manifest(folder: &Path) -> Option<Manifest> {
+    serde_json::from_slice(&fs::read(folder.join(MANIFEST)).ok()?).ok()
+}
+
+const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
 
 fn is_lock(entry: &std::io::Result<fs::DirEntry>) -> bool {

@@ -1,4 +1,5 @@
-//! Sums of losses over an epoch, in all and by level: what the loss curves are made of.
+//! Sums of losses over an epoch, in all and by level, and over the steps since the last line of the metrics: what the
+//! loss curves are made of.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,5 +32,26 @@ impl Totals {
     /// Mean loss in each bin of t/T; `None` where no image fell.
     pub fn by_level(&self) -> [Option<f64>; BINS] {
         std::array::from_fn(|i| (self.count[i] > 0.0).then(|| self.sum[i] / self.count[i]))
+    }
+}
+
+/// The objective over the steps since the last line of the metrics. Part of a checkpoint, so that a resumed run writes the
+/// same lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recent {
+    sum: f64,
+    steps: u64,
+}
+
+impl Recent {
+    /// Adds the objective of one step.
+    pub fn add(&mut self, loss: f64) {
+        self.sum += loss;
+        self.steps += 1;
+    }
+
+    /// Mean over the steps; `None` if there were none.
+    pub fn mean(&self) -> Option<f64> {
+        (self.steps > 0).then(|| self.sum / self.steps as f64)
     }
 }

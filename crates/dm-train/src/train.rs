@@ -5,7 +5,7 @@
 
 use candle_core::{Device, Tensor};
 use dm_degrade::degradation::{Degradation, Level};
-use dm_degrade::restorer::inputs;
+use dm_degrade::restorer::{NetworkRestorer, inputs};
 use dm_nn::data::{Dataset, Images, PIXELS, SIDE};
 use dm_nn::nets::Network;
 use dm_nn::params::Params;
@@ -20,7 +20,7 @@ use crate::levels::Levels;
 use crate::objective;
 use crate::optimizer::Adam;
 use crate::run::Standing;
-use crate::totals::Totals;
+use crate::totals::{Recent, Totals};
 
 /// Everything a run has learned so far.
 pub struct State {
@@ -40,6 +40,8 @@ pub struct State {
     pub step: u64,
     /// Losses of the epoch under way.
     pub totals: Totals,
+    /// Losses since the last line of the metrics.
+    pub recent: Recent,
     /// What is known of the losses of the levels.
     pub levels: Levels,
     /// Steps of an epoch.
@@ -102,6 +104,7 @@ impl State {
             optimizer,
             step: 0,
             totals: Totals::default(),
+            recent: Recent::default(),
             levels: Levels::new(config.objective.levels, last),
             steps_per_epoch,
             data_sha256: data.sha256.clone(),
@@ -130,6 +133,17 @@ impl State {
     /// Where the run computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The network that is evaluated as a restorer, not told any class.
+    pub fn restorer(&self) -> NetworkRestorer<'_> {
+        NetworkRestorer {
+            network: &*self.evaluation,
+            prediction: self.config.objective.prediction,
+            degradation: &*self.degradation,
+            device: &self.device,
+            condition: None,
+        }
     }
 
     /// How far the run has come, for its manifest.
@@ -279,8 +293,11 @@ pub fn train(
         state.levels.learn(batch.levels.iter().map(|&(level, _)| level).zip(weighted));
         let learning_rate = state.optimizer.learning_rate(state.step);
         state.step += 1;
+        state.recent.add(loss);
         let (step, epoch, images) = (state.step, epoch + 1, batch.levels.len());
-        tell(&Event::Step { step, epoch, loss, learning_rate, grad_norm, images, state })?;
+        let report = step.is_multiple_of(state.config.training.log_every);
+        let recent = if report { std::mem::take(&mut state.recent).mean() } else { None };
+        tell(&Event::Step { step, epoch, loss, recent, learning_rate, grad_norm, images, state })?;
         if state.step.is_multiple_of(state.steps_per_epoch) {
             let validation = state.validate(&data.test)?;
             let train = std::mem::take(&mut state.totals);

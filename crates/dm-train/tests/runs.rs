@@ -32,7 +32,7 @@ fn go(folder: &Path, config: &Config, data: &Dataset, resume: bool, stop_after: 
     };
     let steps = Cell::new(0);
     let mut observers: Vec<Box<dyn Observer + '_>> = vec![
-        Box::new(Metrics::new(folder.join("metrics.jsonl"), 1, &clock)),
+        Box::new(Metrics::new(folder.join("metrics.jsonl"), &clock)),
         Box::new(Samples::new(folder.join("samples"))),
         Box::new(Saver::new(&run, config.training.checkpoint_every, &clock)),
     ];
@@ -132,7 +132,9 @@ fn a_run_is_a_function_of_its_config() {
 
 #[test]
 fn a_killed_run_repeats_from_its_last_checkpoint() {
-    let (data, config) = (common::data(), common::config("gaussian", "eps", "ddim"));
+    let (data, mut config) = (common::data(), common::config("gaussian", "eps", "ddim"));
+    // A line for every three steps, of which some lie before the checkpoint and some after it.
+    config.training.log_every = 3;
     let dir = tempfile::tempdir().unwrap();
     let (whole, killed) = (dir.path().join("whole"), dir.path().join("killed"));
     assert!(go(&whole, &config, &data, false, u64::MAX));
@@ -218,6 +220,15 @@ fn a_folder_of_another_config_and_a_locked_folder_are_refused() {
     drop(first);
     let message = Run::open(&folder, &config, false, None).err().unwrap().to_string();
     assert!(message.contains("--resume"), "{message}");
+    let mut data = common::data();
+    let run = Run::open(&folder, &config, true, None).unwrap();
+    let (state, _) = run.state(&config, &data, &Device::Cpu).unwrap();
+    run.write_manifest(&state.standing("running", 0.0)).unwrap();
+    assert!(run.check_data(&data.sha256).is_ok());
+    data.sha256 = "other".into();
+    let message = run.check_data(&data.sha256).unwrap_err().to_string();
+    assert!(message.contains("manifest.json: data_sha256") && message.contains("other"), "{message}");
+    drop(run);
     let mut other = config.clone();
     other.training.batch = 9;
     let message = Run::open(&folder, &other, true, None).err().unwrap().to_string();

@@ -2,7 +2,7 @@
 //! on one canvas. It knows nothing of runs.
 
 use super::canvas::{Anchor, Canvas, LABEL, TICK, TITLE, Type};
-use super::style::{FAINT, GRID, LABEL_SIZE, QUIET, TEXT, text_width};
+use super::style::{BAND, FAINT, GRID, LABEL_SIZE, QUIET, TEXT, text_width};
 use super::ticks::{self, Scale};
 
 /// Space a chart takes, frame and all.
@@ -17,12 +17,31 @@ const TOP: f64 = 64.0;
 const BOTTOM: f64 = 42.0;
 
 /// One line: its legend entry, if any, and its points in order.
+#[derive(Default)]
 pub struct Line {
     pub legend: Option<String>,
+    /// What stands beside its last point.
+    pub label: Option<String>,
     pub colour: String,
+    /// 0 leaves the points unconnected.
     pub width: f64,
-    pub dots: bool,
+    /// Radius of the points; 0 leaves them out.
+    pub dot: f64,
     pub points: Vec<(f64, f64)>,
+}
+
+/// A range of y across the whole chart, under everything else.
+pub struct Band {
+    pub legend: String,
+    pub range: (f64, f64),
+}
+
+/// Where a chart goes.
+pub struct Place {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
 }
 
 pub struct Chart<'a> {
@@ -34,6 +53,7 @@ pub struct Chart<'a> {
     /// Whether x counts something.
     pub whole_x: bool,
     pub y: Scale,
+    pub band: Option<Band>,
     pub lines: Vec<Line>,
 }
 
@@ -47,30 +67,73 @@ pub fn canvas(charts: usize) -> Canvas {
 impl Chart<'_> {
     /// Draws the chart at its place among the small multiples.
     pub fn draw(&self, canvas: &mut Canvas, place: usize) {
-        let origin = ((place % COLUMNS) as f64 * WIDTH, (place / COLUMNS) as f64 * HEIGHT);
+        let (left, top) = ((place % COLUMNS) as f64 * WIDTH, (place / COLUMNS) as f64 * HEIGHT);
+        self.draw_in(canvas, &Place { left, top, width: WIDTH, height: HEIGHT });
+    }
+
+    /// Draws the chart anywhere, at any size.
+    pub fn draw_in(&self, canvas: &mut Canvas, place: &Place) {
         let frame = Frame {
-            left: origin.0 + LEFT,
-            right: origin.0 + WIDTH - RIGHT,
-            top: origin.1 + TOP,
-            bottom: origin.1 + HEIGHT - BOTTOM,
+            left: place.left + LEFT,
+            right: place.left + place.width - RIGHT,
+            top: place.top + TOP,
+            bottom: place.top + place.height - BOTTOM,
         };
-        canvas.text(origin.0 + 12.0, origin.1 + 22.0, self.title, TITLE);
+        canvas.text(place.left + 12.0, place.top + 22.0, self.title, TITLE);
         let label = if self.y.log { format!("{}, log scale", self.y_label) } else { self.y_label.to_owned() };
-        canvas.text(origin.0 + 12.0, origin.1 + 39.0, &label, LABEL);
-        self.draw_legend(canvas, origin.0 + 12.0, origin.1 + 55.0);
+        canvas.text(place.left + 12.0, place.top + 39.0, &label, LABEL);
+        self.draw_legend(canvas, place.left + 12.0, place.top + 55.0);
+        if let Some(band) = &self.band {
+            let edge = |value| frame.y(self.y.place(value).clamp(0.0, 1.0));
+            let (top, bottom) = (edge(band.range.1), edge(band.range.0));
+            // A narrow band is still to be seen.
+            let height = (bottom - top).max(2.0);
+            canvas.rect((frame.left, top), (frame.right - frame.left, height), BAND);
+        }
         self.draw_axes(canvas, &frame);
         for line in &self.lines {
             self.draw_line(canvas, &frame, line);
         }
+        self.draw_labels(canvas, &frame);
     }
 
     fn draw_legend(&self, canvas: &mut Canvas, mut x: f64, y: f64) {
+        let look = Type { colour: TEXT, size: 11, ..LABEL };
+        if let Some(band) = &self.band {
+            canvas.rect((x, y - 8.0), (14.0, 8.0), BAND);
+            canvas.text(x + 18.0, y, &band.legend, look);
+            x += 18.0 + text_width(&band.legend, 11) + 10.0;
+        }
         for line in &self.lines {
             let Some(text) = &line.legend else { continue };
-            canvas.line((x, y - 4.0), (x + 14.0, y - 4.0), &line.colour, line.width.max(1.6));
-            let look = Type { colour: TEXT, size: 11, ..LABEL };
+            if line.width > 0.0 {
+                canvas.line((x, y - 4.0), (x + 14.0, y - 4.0), &line.colour, line.width.clamp(1.6, 8.0));
+            } else {
+                canvas.dot((x + 7.0, y - 4.0), 3.2, &line.colour);
+            }
             canvas.text(x + 18.0, y, text, look);
             x += 18.0 + text_width(text, 11) + 10.0;
+        }
+    }
+
+    /// Labels stand right of their points, left where there is no room, and below one another where they would overlap.
+    fn draw_labels(&self, canvas: &mut Canvas, frame: &Frame) {
+        let mut labels: Vec<_> = self
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let (&(x, y), text) = (line.points.last()?, line.label.as_ref()?);
+                Some((frame.x(self.x.place(x)), frame.y(self.y.place(y)) + 4.0, text, &line.colour))
+            })
+            .collect();
+        labels.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut free = f64::NEG_INFINITY;
+        for (x, y, text, colour) in labels {
+            let fits = x + 8.0 + text_width(text, 11) <= frame.right + RIGHT;
+            let (x, anchor) = if fits { (x + 8.0, Anchor::Start) } else { (x - 8.0, Anchor::End) };
+            let y = y.max(free);
+            canvas.text(x, y, text, Type { colour, size: 11, anchor });
+            free = y + 13.0;
         }
     }
 
@@ -94,13 +157,14 @@ impl Chart<'_> {
 
     fn draw_line(&self, canvas: &mut Canvas, frame: &Frame, line: &Line) {
         let mapped: Vec<_> = line.points.iter().map(|&(x, y)| (self.x.place(x), self.y.place(y))).collect();
-        for piece in clip(&mapped) {
+        let pieces = if line.width > 0.0 { clip(&mapped) } else { Vec::new() };
+        for piece in pieces {
             let points = piece.into_iter().map(|(x, y)| (frame.x(x), frame.y(y))).collect();
             canvas.polyline(points, &line.colour, line.width);
         }
-        if line.dots {
+        if line.dot > 0.0 {
             for &(x, y) in mapped.iter().filter(|&&(_, y)| inside(y)) {
-                canvas.dot((frame.x(x), frame.y(y)), 2.8, &line.colour);
+                canvas.dot((frame.x(x), frame.y(y)), line.dot, &line.colour);
             }
         }
     }

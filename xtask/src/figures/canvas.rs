@@ -89,6 +89,20 @@ impl Canvas {
         }
     }
 
+    /// A filled rectangle, by its upper left corner and its size.
+    pub fn rect(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
+        self.scene.add(Primitive::Rect {
+            x: corner.0,
+            y: corner.1,
+            width: size.0,
+            height: size.1,
+            fill: Color::from(colour),
+            stroke: None,
+            stroke_width: None,
+            opacity: None,
+        });
+    }
+
     pub fn dot(&mut self, at: (f64, f64), radius: f64, colour: &str) {
         self.scene.add(Primitive::Circle {
             cx: at.0,
@@ -130,7 +144,8 @@ impl Canvas {
         Ok(bytes)
     }
 
-    fn svg(&self) -> Result<String> {
+    /// The drawing as SVG.
+    pub fn svg(&self) -> Result<String> {
         let mut svg = SvgBackend::new().render_scene(&self.scene);
         let end = svg.rfind("</svg>").context("kuva drew no end of the SVG")?;
         let mut pictures = String::new();

@@ -5,7 +5,7 @@ use super::Run;
 use super::axes::{Chart, Line, canvas};
 use super::canvas::Canvas;
 use super::choose::denser_early;
-use super::style::{THICK, shade};
+use super::style::{DOT, THICK, shade};
 use super::ticks::Scale;
 
 const MOST_LINES: usize = 4;
@@ -34,8 +34,9 @@ fn chart(run: &Run) -> Option<Chart<'_>> {
                 legend: Some(if order == 0 { format!("epoch {}", row.epoch) } else { row.epoch.to_string() }),
                 colour: shade(run.place, strength),
                 width: THICK,
-                dots: true,
+                dot: DOT,
                 points: row.val_loss_by_t.iter().enumerate().filter_map(place).collect(),
+                ..Line::default()
             }
         })
         .collect();
@@ -47,6 +48,7 @@ fn chart(run: &Run) -> Option<Chart<'_>> {
         x: Scale::linear(0.0, 1.0),
         whole_x: false,
         y,
+        band: None,
         lines,
     })
 }

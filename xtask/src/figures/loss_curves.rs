@@ -4,7 +4,7 @@
 use super::Run;
 use super::axes::{Chart, Line, canvas};
 use super::canvas::Canvas;
-use super::style::{FAINT, QUIET, THICK, THIN, run_colour};
+use super::style::{DOT, FAINT, QUIET, THICK, THIN, run_colour};
 use super::ticks::Scale;
 use crate::record::EpochRow;
 
@@ -43,13 +43,14 @@ fn chart(run: &Run) -> Option<Chart<'_>> {
     let shown = losses(&steps).into_iter().chain(losses(&train)).chain(losses(&validation));
     let y = Scale::around(shown.filter(|&loss| loss <= ceiling))?;
     let last = steps.iter().chain(&validation).map(|point| point.0).fold(0.0, f64::max);
-    let dots = validation.len() <= 12;
-    let line = |legend: &str, colour: &str, width, dots, points| Line {
+    let dot = if validation.len() <= 12 { DOT } else { 0.0 };
+    let line = |legend: &str, colour: &str, width, dot, points| Line {
         legend: Some(legend.into()),
         colour: colour.into(),
         width,
-        dots,
+        dot,
         points,
+        ..Line::default()
     };
     Some(Chart {
         title: &run.title,
@@ -58,10 +59,11 @@ fn chart(run: &Run) -> Option<Chart<'_>> {
         x: Scale::linear(0.0, if last > 0.0 { last } else { 1.0 }),
         whole_x: last >= 3.0,
         y,
+        band: None,
         lines: vec![
-            line("steps", FAINT, THIN, false, steps),
-            line("training", QUIET, 1.6, dots, train),
-            line("validation", &run_colour(run.place), THICK, dots, validation),
+            line("steps", FAINT, THIN, 0.0, steps),
+            line("training", QUIET, 1.6, dot, train),
+            line("validation", &run_colour(run.place), THICK, dot, validation),
         ],
     })
 }

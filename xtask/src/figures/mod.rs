@@ -1,18 +1,25 @@
-//! Figures of a sweep, one file each, drawn as PNG and SVG from the files of the runs. A figure whose material is
+//! Figures, one file each, drawn as PNG and SVG from the files of runs and of evaluations. A figure whose material is
 //! not there yet is left out. What the numbers mean is for the report to say.
 
 mod axes;
 mod canvas;
 mod choose;
+mod classes;
+mod components;
+mod distance_by_epoch;
 mod epochs;
+mod evaluations;
+mod ladder;
 mod loss_by_t;
 mod loss_curves;
+mod precision_recall;
 mod strips;
 mod style;
 mod ticks;
 mod tiles;
 
 use crate::record::{Manifest, Metrics};
+use crate::scores::{Scores, Table};
 use anyhow::{Context, Result};
 use canvas::Canvas;
 use std::path::{Path, PathBuf};
@@ -41,25 +48,40 @@ impl Run {
 }
 
 /// A figure: its file name, and what draws it.
-type Figure = (&'static str, fn(&[Run]) -> Option<Canvas>);
+type Figure<M> = (&'static str, fn(&M) -> Option<Canvas>);
 
-/// Every figure there is.
-const FIGURES: [Figure; 4] = [
+/// Every figure of runs.
+pub const OF_RUNS: [Figure<[Run]>; 5] = [
     ("loss-curves", loss_curves::draw),
     ("loss-by-t", loss_by_t::draw),
     ("epochs", epochs::draw),
     ("strips", strips::draw),
+    ("distance-by-epoch", distance_by_epoch::draw),
 ];
 
-/// Draws all figures whose material is there; returns how many.
-pub fn draw_all(runs: &[Run], out: &Path) -> Result<usize> {
+/// Every figure of evaluations.
+pub const OF_SCORES: [Figure<Scores>; 5] = [
+    ("ladder", ladder::draw),
+    ("evaluations", evaluations::draw),
+    ("precision-recall", precision_recall::draw),
+    ("classes", classes::draw),
+    ("components", components::draw),
+];
+
+/// Draws all `figures` whose material is there; returns how many.
+pub fn draw_all<M: ?Sized>(figures: &[Figure<M>], material: &M, out: &Path) -> Result<usize> {
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let mut drawn = 0;
-    for (name, draw) in FIGURES {
-        if let Some(canvas) = draw(runs) {
+    for (name, draw) in figures {
+        if let Some(canvas) = draw(material) {
             canvas.save(out, name)?;
             drawn += 1;
         }
     }
     Ok(drawn)
+}
+
+/// The range of the floors of a measure among tables that compare.
+fn floor(group: &[&Table], measure: &str) -> Option<(f64, f64)> {
+    group.iter().find_map(|table| table.row(measure)?.floor.as_ref()?.range())
 }

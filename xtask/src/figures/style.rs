@@ -6,6 +6,8 @@ pub const TEXT: &str = "#222222";
 pub const QUIET: &str = "#666666";
 pub const FAINT: &str = "#b8b8b8";
 pub const GRID: &str = "#e8e8e8";
+/// A range that lies under the data: the floor, every second group.
+pub const BAND: &str = "#efefef";
 pub const PAPER: &str = "#ffffff";
 
 pub const TITLE_SIZE: u32 = 14;
@@ -14,6 +16,8 @@ pub const TICK_SIZE: u32 = 11;
 
 pub const THICK: f64 = 2.2;
 pub const THIN: f64 = 1.0;
+/// Radius of the points of a line.
+pub const DOT: f64 = 2.8;
 
 /// PNG pixels to a unit of the drawing.
 pub const PNG_SCALE: u32 = 2;

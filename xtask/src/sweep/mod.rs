@@ -9,6 +9,7 @@ mod spec;
 mod summary;
 mod worker;
 
+use crate::scores::Scores;
 use crate::{figures, workspace};
 use anyhow::{Context, Result};
 use progress::State;
@@ -49,6 +50,9 @@ pub struct Args {
 pub struct FigureArgs {
     #[command(flatten)]
     place: Place,
+    /// Draw the score files in this folder instead, as `dm eval --out` and `--panels` write them, into `figures` beside it
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "out"])]
+    scores: Option<PathBuf>,
 }
 
 /// Which runs, and where they are.
@@ -115,6 +119,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// `cargo xtask figures`: summary and figures from what is there.
 pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
+    if let Some(folder) = &args.scores {
+        let folder = std::path::absolute(folder).with_context(|| folder.display().to_string())?;
+        let out = folder.with_file_name("figures");
+        tell(figures::draw_all(&figures::OF_SCORES, &Scores::read(&folder)?, &out)?, &out);
+        return Ok(ExitCode::SUCCESS);
+    }
     finish(&args.place.jobs()?, &args.place.out()?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -166,14 +176,34 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
     }
     summary::write(&rows, out)?;
     print!("{}", summary::table(&rows));
-    let runs: Vec<_> = all
-        .iter()
-        .enumerate()
-        .filter(|(_, job)| rows.iter().any(|row| row.run == job.name))
-        .map(|(place, job)| figures::Run::read(place, &job.title, &job.loss, &out.join(&job.name)))
-        .collect::<Result<_>>()?;
-    let drawn = figures::draw_all(&runs, &out.join("figures"))?;
-    let plural = if drawn == 1 { "" } else { "s" };
-    println!("{drawn} figure{plural} in {}", out.join("figures").display());
+    let figures = out.join("figures");
+    tell(draw(all, out, &figures)?, &figures);
     Ok(())
+}
+
+/// Draws the figures of the runs in `report/runs` and of the scores in `report/scores`, whatever of them is there.
+#[cfg(feature = "report")]
+pub fn draw_recorded(report: &Path) -> Result<()> {
+    let root = workspace::root();
+    let digits = spec::load(&spec::find(&root.join("xtask/sweeps"), DIGITS)?, root, Profile::Full)?;
+    let figures = report.join("figures");
+    draw(&digits, &report.join("runs"), &figures)?;
+    figures::draw_all(&figures::OF_SCORES, &Scores::read(&report.join("scores"))?, &figures)?;
+    Ok(())
+}
+
+fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
+    let mut runs = Vec::new();
+    for (place, job) in all.iter().enumerate() {
+        let folder = from.join(&job.name);
+        if folder.join("manifest.json").is_file() {
+            runs.push(figures::Run::read(place, &job.title, &job.loss, &folder)?);
+        }
+    }
+    figures::draw_all(&figures::OF_RUNS, &runs[..], to)
+}
+
+fn tell(drawn: usize, folder: &Path) {
+    let plural = if drawn == 1 { "" } else { "s" };
+    println!("{drawn} figure{plural} in {}", folder.display());
 }

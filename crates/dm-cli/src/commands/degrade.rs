@@ -13,7 +13,7 @@ use dm_train::generate::quantise;
 use dm_train::{Model, film, grid};
 
 use crate::terminal::Terminal;
-use crate::{forward, locate};
+use crate::{folder, forward, locate};
 
 /// Show what a degradation does to test images: one row each, whole on the left, gone on the right.
 #[derive(clap::Args)]
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Where the picture goes.
-    #[arg(long, default_value = "degrade.png", value_name = "FILE")]
+    #[arg(long, default_value = "out/degrade.png", value_name = "FILE")]
     out: PathBuf,
     /// Also write a film, a .gif or a .png (APNG): ink grain by grain, anything else under one key per image.
     #[arg(long, value_name = "FILE")]
@@ -82,10 +82,12 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
             pixels.extend(quantise(&degradation.to_image(&degradation.apply(&x0, level, &key))));
         }
     }
+    folder::make_for(&args.out)?;
     grid::write(&args.out, &pixels, args.columns, 2)?;
     terminal.line(args.out.display());
     if let Some(path) = &args.film {
         let frames = forward::frames(&config, &*degradation, &images, Seed(args.seed))?;
+        folder::make_for(path)?;
         film::write(path, &frames, args.count.min(4), 2)?;
         terminal.line(path.display());
     }

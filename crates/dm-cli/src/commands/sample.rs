@@ -16,7 +16,7 @@ use dm_train::{Model, film, grid, interpolate};
 use crate::device::{self, DeviceKind};
 use crate::terminal::Terminal;
 use crate::trajectory::Trajectory;
-use crate::{locate, preview};
+use crate::{folder, locate, preview};
 
 /// Draw images from a model.
 ///
@@ -163,7 +163,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
     if args.show {
         let width = 120.min(args.n * 29);
-        preview::lines(&pixels, width).iter().for_each(|line| terminal.line(line));
+        preview::lines(&pixels, width, terminal.colours()).iter().for_each(|line| terminal.line(line));
     }
     let rate = args.n as f64 / seconds;
     let name = &model.config.name;
@@ -222,9 +222,7 @@ fn check(args: &Args, model: &Model, sampling: &Sampling) -> Result<()> {
     }
     if let Some(path) = &args.film {
         film::Format::of(path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder
-            .map_or(Ok(()), |folder| std::fs::create_dir_all(folder).context(folder.display().to_string()))?;
+        folder::make_for(path)?;
     }
     Ok(())
 }

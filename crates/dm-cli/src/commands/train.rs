@@ -1,5 +1,6 @@
 //! `dm train`: a config becomes a run folder.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use dm_train::train::train;
 
 use super::train_judge;
 use crate::device::{self, DeviceKind};
+use crate::evaluation::{self, Evaluation};
 use crate::locate;
 use crate::progress::Progress;
 use crate::terminal::Terminal;
@@ -54,7 +56,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let device = device::open(args.device)?;
     let data = Dataset::read(&locate::data(args.data.as_ref().unwrap_or(&config.data.dir)))?;
     config.check_data(&data.train)?;
+    let judge = evaluation::judge(&config, &device)?;
     let run = Run::open(&folder, &config, args.resume, git_revision())?;
+    run.check_data(&data.sha256)?;
     if is_complete(&folder) {
         terminal.line(format!("{} is complete", folder.display()));
         return Ok(ExitCode::SUCCESS);
@@ -63,14 +67,19 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
     let stop = stop_on_signal()?;
     let (start, before) = (Instant::now(), Duration::from_secs_f64(elapsed_s));
-    let clock = move || before + start.elapsed();
+    let evaluating = Cell::new(Duration::ZERO);
+    let clock = || before + start.elapsed().saturating_sub(evaluating.get());
     let training = &config.training;
     let mut observers: Vec<Box<dyn Observer + '_>> = vec![
         Box::new(Progress::new(terminal, state.total_steps(), state.step, training.batch as u64)),
-        Box::new(Metrics::new(folder.join("metrics.jsonl"), training.log_every, &clock)),
+        Box::new(Metrics::new(folder.join("metrics.jsonl"), &clock)),
         Box::new(Samples::new(folder.join("samples"))),
-        Box::new(Saver::new(&run, training.checkpoint_every, &clock)),
     ];
+    if let Some(judge) = judge {
+        observers.push(Box::new(Evaluation::new(terminal, judge, &data, &folder, &evaluating)?));
+    }
+    // The last: what is saved has been reported.
+    observers.push(Box::new(Saver::new(&run, training.checkpoint_every, &clock)));
     let complete = train(&mut state, &data, &mut observers, &|| stop.load(Ordering::Relaxed))?;
     if !complete {
         return Ok(ExitCode::from(130));

@@ -22,6 +22,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let data = Dataset::read(&locate::data(args.data.as_ref().unwrap_or(&config.data.dir)))?;
     config.check_data(&data.train)?;
     let run = Run::open_toml(&folder, &config.to_toml()?, args.resume, git_revision())?;
+    run.check_data(&data.sha256)?;
     if is_complete(&folder) {
         terminal.line(format!("{} is complete", folder.display()));
         return Ok(ExitCode::SUCCESS);

@@ -1,4 +1,4 @@
-//! The binary under test, and a small config.
+//! The binary under test, a small config and a small data set.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
+use dm_nn::data::{Dataset, FILES, PIXELS, SIDE};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -56,6 +57,22 @@ pub fn small_config(dir: &Path, degradation: &str, prediction: &str) -> PathBuf 
     );
     fs::write(&path, text).unwrap();
     path
+}
+
+/// Writes the first images of MNIST, so many of each half, as a data set of its own into `dir/data`, and returns it.
+pub fn small_data(dir: &Path, train: usize, test: usize) -> (PathBuf, Dataset) {
+    let folder = dir.join("data");
+    fs::create_dir_all(&folder).unwrap();
+    let whole = Dataset::read(&root().join("data/mnist")).unwrap();
+    for (i, (half, n)) in [(&whole.train, train), (&whole.test, test)].into_iter().enumerate() {
+        let size = |d: usize| u32::try_from(d).unwrap().to_be_bytes();
+        let (n4, side) = (size(n), size(SIDE));
+        let images = [&[0, 0, 8, 3], &n4[..], &side, &side, &half.pixels[..n * PIXELS]].concat();
+        let labels = [&[0, 0, 8, 1], &n4[..], &half.labels[..n]].concat();
+        fs::write(folder.join(FILES[2 * i]), images).unwrap();
+        fs::write(folder.join(FILES[2 * i + 1]), labels).unwrap();
+    }
+    (folder.clone(), Dataset::read(&folder).unwrap())
 }
 
 /// A path as an argument.

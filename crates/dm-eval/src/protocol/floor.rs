@@ -1,6 +1,6 @@
 //! The floor: the same metrics on real images, at the same n. No model can be expected below it.
 //!
-//! Disjoint batches of real images that are not in the reference give mean and spread. Measures that ask about the training
+//! Disjoint batches of real images that are not in the reference give mean and spread, if the images are in random order. Measures that ask about the training
 //! set have unseen real images as their floor, in one batch.
 
 use serde::{Deserialize, Serialize};

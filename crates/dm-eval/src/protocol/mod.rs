@@ -8,6 +8,7 @@ mod measures;
 mod table;
 
 use dm_nn::data::{PIXELS, sha256_hex};
+use dm_nn::rng::Stream;
 
 use crate::cache::Cache;
 use crate::error::{EvalError, Result};
@@ -73,8 +74,16 @@ impl Images {
     /// # Errors
     /// An empty range, or one beyond the end.
     pub fn part(&self, name: &str, first: usize, end: usize) -> Result<Self> {
-        let judged = self.judged.select(&(first..end).collect::<Vec<_>>())?;
-        let pixels = self.pixels[first * PIXELS..end * PIXELS].to_vec();
+        self.select(name, &(first..end).collect::<Vec<_>>())
+    }
+
+    /// The images of these numbers, as a set of that name.
+    ///
+    /// # Errors
+    /// No image named, or one that does not exist.
+    pub fn select(&self, name: &str, rows: &[usize]) -> Result<Self> {
+        let judged = self.judged.select(rows)?;
+        let pixels = select(&self.pixels, rows);
         Ok(Self { name: name.to_owned(), sha256: sha256_hex(&pixels), pixels, judged })
     }
 
@@ -86,4 +95,16 @@ impl Images {
         let values = self.pixels.iter().map(|&p| f64::from(p) / 255.0).collect();
         Features::new(&self.name, self.n(), PIXELS, values)
     }
+}
+
+/// The images of these numbers out of `pixels` [n, 784], each below n.
+pub fn select(pixels: &[u8], rows: &[usize]) -> Vec<u8> {
+    rows.iter().flat_map(|&row| &pixels[row * PIXELS..(row + 1) * PIXELS]).copied().collect()
+}
+
+/// `count` of `n` numbers in random order, always the same ones. Real images lie in the order in which they were written:
+/// neighbours are of one hand, and a batch of them is less varied than as many images drawn at random.
+pub fn shuffled(n: usize, count: usize) -> Vec<usize> {
+    let order = SEED.stream(Stream::Metric, 0, 2).permutation(n);
+    order.into_iter().take(count).map(|row| row as usize).collect()
 }

@@ -8,22 +8,21 @@ use super::{Clock, Lines};
 use crate::error::Result;
 use crate::event::{Event, Observer};
 
-/// Writes `step` lines every `log_every` steps and an `epoch` line after each epoch.
+/// Writes a `step` line at each report and an `epoch` line after each epoch.
 pub struct Metrics<'a> {
     lines: Lines,
     clock: &'a Clock<'a>,
-    log_every: u64,
-    /// Since the last `step` line: loss sum, steps, images, time.
-    since: (f64, u64, usize, f64),
+    /// Since the last `step` line: images, time.
+    since: (usize, f64),
     /// Since the last `epoch` line: images, time.
     epoch: (usize, f64),
 }
 
 impl<'a> Metrics<'a> {
     /// Lines go to `path`.
-    pub fn new(path: PathBuf, log_every: u64, clock: &'a Clock<'a>) -> Self {
+    pub fn new(path: PathBuf, clock: &'a Clock<'a>) -> Self {
         let now = clock().as_secs_f64();
-        Self { lines: Lines::new(path), clock, log_every, since: (0.0, 0, 0, now), epoch: (0, now) }
+        Self { lines: Lines::new(path), clock, since: (0, now), epoch: (0, now) }
     }
 }
 
@@ -32,26 +31,20 @@ impl Observer for Metrics<'_> {
         let now = (self.clock)().as_secs_f64();
         match event {
             Event::Start { state } => {
-                self.since = (0.0, 0, 0, now);
+                self.since = (0, now);
                 self.epoch = (0, now);
                 self.lines.cut(state.step)
             }
-            Event::Step { step, epoch, loss, learning_rate, grad_norm, images, .. } => {
-                let (sum, steps, count, start) = &mut self.since;
-                *sum += loss;
-                *steps += 1;
-                *count += images;
+            Event::Step { step, epoch, recent, learning_rate, grad_norm, images, .. } => {
+                self.since.0 += images;
                 self.epoch.0 += images;
-                if step % self.log_every != 0 {
-                    return Ok(());
-                }
-                let line = json!({
-                    "event": "step", "step": step, "epoch": epoch, "loss": *sum / *steps as f64,
+                let Some(loss) = recent else { return Ok(()) };
+                let (count, start) = std::mem::replace(&mut self.since, (0, now));
+                self.lines.append(&json!({
+                    "event": "step", "step": step, "epoch": epoch, "loss": loss,
                     "lr": learning_rate, "grad_norm": grad_norm,
-                    "images_per_s": *count as f64 / (now - *start).max(1e-9),
-                });
-                self.since = (0.0, 0, 0, now);
-                self.lines.append(&line)
+                    "images_per_s": count as f64 / (now - start).max(1e-9),
+                }))
             }
             Event::Epoch { epoch, train, validation, state } => {
                 let seconds = now - self.epoch.1;

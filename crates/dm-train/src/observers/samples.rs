@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use dm_degrade::restorer::NetworkRestorer;
 use dm_nn::rng::Seed;
 
 use crate::error::Result;
@@ -32,13 +31,6 @@ impl Observer for Samples {
         if config.training.grid == 0 {
             return Ok(());
         }
-        let restorer = NetworkRestorer {
-            network: state.evaluation(),
-            prediction: config.objective.prediction,
-            degradation: &*state.degradation,
-            device: state.device(),
-            condition: None,
-        };
         let mut sampling = config.sampling;
         if config.training.grid_steps > 0 {
             sampling.steps = config.training.grid_steps;
@@ -46,7 +38,7 @@ impl Observer for Samples {
         // One column per class.
         let class = (config.network.classes() > 0).then_some(Class::All);
         let request = Request { class, ..Request::new(SEED, config.training.grid, 256, sampling) };
-        let drawn = images(&restorer, &request, &mut |_, _, _| {})?;
+        let drawn = images(&state.restorer(), &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }
 }

@@ -4,12 +4,13 @@ use anyhow::Result;
 use dm_eval::class_balance::histogram;
 use dm_eval::judge::Judge;
 use dm_eval::protocol::{
-    FloorSets, Images, MOST_BATCHES, Measure, Outcome, Sight, Table, Training, floor, measure, table,
+    FloorSets, Images, MOST_BATCHES, Measure, Outcome, Sight, Table, Training, floor, measure, select,
+    shuffled, table,
 };
 use dm_nn::data::{CLASSES, PIXELS};
 
 use super::target::Drawn;
-use super::{Args, Room, first, reference};
+use super::{Args, Room, reference};
 
 /// What one judge says.
 pub(super) struct Measured<'a> {
@@ -43,11 +44,13 @@ pub(super) fn measured<'a>(
         labels.extend(images.judged.labels());
     }
     let n = drawn.sets[0].len() / PIXELS;
+    let unseen = unseen.select("test images", &shuffled(unseen.n(), unseen.n()))?;
     let real = if args.against == "test" {
-        let count = (MOST_BATCHES * n).min(room.data.train.len());
+        let all = room.data.train.len();
+        let rows = shuffled(all, (MOST_BATCHES * n).min(all));
         match &training {
-            Some(training) => training.images.part("training images", 0, count)?,
-            None => room.images("training images", first(&room.data.train.pixels, count), judge)?,
+            Some(training) => training.images.select("training images", &rows)?,
+            None => room.images("training images", &select(&room.data.train.pixels, &rows), judge)?,
         }
     } else {
         unseen.clone()

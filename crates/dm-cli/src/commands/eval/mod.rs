@@ -47,7 +47,8 @@ pub struct Args {
     /// Images to measure, at most [with --likelihood 200 if not said].
     #[arg(short, long, default_value_t = 10_000, default_value_if("likelihood", "true", "200"))]
     n: usize,
-    /// Generation seeds 1 to SEEDS, n images each; two or more give an interval.
+    /// Sets of n images: of a model those of generation seeds 1 to SEEDS, of images as many
+    /// disjoint ones, drawn at random. Two or more give an interval.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// Measures, separated by commas [default: all].
@@ -164,9 +165,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     finish(args, terminal, &report, || report::lines(&drawn, &main, &others))
 }
 
+/// The test images that are the reference where no other is named.
+pub fn test_reference(data: &Dataset) -> &[u8] {
+    first(&data.test.pixels, MOST_REFERENCE)
+}
+
 fn reference(args: &Args, room: &Room, judge: &Judge) -> Result<Images> {
     match args.against.as_str() {
-        "test" => room.images("test images", first(&room.data.test.pixels, MOST_REFERENCE), judge),
+        "test" => room.images("test images", test_reference(&room.data), judge),
         "train" => room.images("training images", first(&room.data.train.pixels, MOST_REFERENCE), judge),
         path => {
             let pixels = target::read_images(Path::new(path))?;

@@ -18,7 +18,7 @@ use dm_eval::distances::{Exclude, Neighbours, nearest};
 use dm_eval::failures::failures;
 use dm_eval::manifold::K;
 use dm_eval::pca::Pca;
-use dm_eval::protocol::{Images, SEED};
+use dm_eval::protocol::{Images, SEED, select};
 use dm_eval::ranking::{Pool, ranking};
 use dm_eval::realism::{REALISM, realism};
 use dm_nn::data::PIXELS;
@@ -100,7 +100,7 @@ pub(super) fn write(folder: &Path, main: &Measured<'_>, drawn: &Drawn, room: &Ro
 
 /// The images of these numbers.
 fn pixels(images: &Images, rows: &[usize]) -> Vec<u8> {
-    rows.iter().flat_map(|&row| &images.pixels[row * PIXELS..(row + 1) * PIXELS]).copied().collect()
+    select(&images.pixels, rows)
 }
 
 /// Rows of an image and its nearest training images, in pixels and in features.

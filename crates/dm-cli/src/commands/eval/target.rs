@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
+use dm_eval::protocol::{select, shuffled};
 use dm_nn::data::{PIXELS, SIDE, idx, sha256_hex, sheet};
 use dm_nn::rng::Seed;
 use dm_train::Model;
@@ -54,9 +55,14 @@ impl Target {
     pub(super) fn check(&self, args: &Args) -> Result<()> {
         match self {
             Self::Model(model, _) => Ok(changed(model, args.sampler, args.steps).check(&*model.degradation)?),
-            Self::Images(path, _) => {
-                let path = path.display();
-                ensure!(args.seeds == 1, "--seeds: found {}, expected 1: {path} is no model", args.seeds);
+            Self::Images(path, pixels) => {
+                let (path, most) = (path.display(), (pixels.len() / PIXELS / args.n).max(1));
+                let (found, n) = (args.seeds, args.n);
+                ensure!(
+                    found <= most as u64,
+                    "--seeds: found {found}, expected at most {most}: {path} is no model, and has {} images for sets of {n}",
+                    pixels.len() / PIXELS
+                );
                 let plain = args.steps.is_none() && args.sampler.is_none();
                 ensure!(plain, "--steps and --sampler: expected a model, found {path}");
                 Ok(())
@@ -64,16 +70,27 @@ impl Target {
         }
     }
 
-    /// At most `args.n` images, or exactly that many per seed from a model.
+    /// Exactly `args.n` images per set; at most that many where images make one set.
     pub(super) fn sets(self, args: &Args, room: &Room) -> Result<Drawn> {
         match self {
             Self::Images(path, pixels) => {
-                let pixels = first(&pixels, args.n).to_vec();
-                let n = pixels.len() / PIXELS;
-                let summary = format!("{}: {n} images", path.display());
-                let origin =
-                    json!({ "images": path.display().to_string(), "n": n, "sha256": sha256_hex(&pixels) });
-                Ok(Drawn { sets: vec![pixels], summary, origin })
+                let pixels = if args.seeds == 1 {
+                    first(&pixels, args.n).to_vec()
+                } else {
+                    select(&pixels, &shuffled(pixels.len() / PIXELS, args.n * args.seeds as usize))
+                };
+                let n = args.n.min(pixels.len() / PIXELS);
+                // None at all are one empty set, which is refused by name where it is measured.
+                let mut sets: Vec<Vec<u8>> = pixels.chunks(n.max(1) * PIXELS).map(<[u8]>::to_vec).collect();
+                sets.resize(sets.len().max(1), Vec::new());
+                let (path, count) = (path.display().to_string(), sets.len());
+                let summary = if count == 1 {
+                    format!("{path}: {n} images")
+                } else {
+                    format!("{path}: {count} sets of {n} images")
+                };
+                let origin = json!({ "images": path, "n": n, "sets": count, "sha256": sha256_hex(&pixels) });
+                Ok(Drawn { sets, summary, origin })
             }
             Self::Model(model, sha256) => {
                 let sampling = changed(&model, args.sampler, args.steps);

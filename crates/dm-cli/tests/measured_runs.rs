@@ -1,0 +1,108 @@
+//! `training.eval_every` through the binary: what is measured while a model trains, that training takes no notice, that a
+//! kill loses nothing, and that a missing judge is noticed first.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::{arg, ok, refused, small_config, small_data};
+use dm_nn::params::file::TensorFile;
+use serde_json::Value;
+
+/// The `eval` lines of a run, without the time they took.
+fn evaluations(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    // The last line may still be on its way.
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut lines: Vec<Value> = lines.filter(|line| line["event"] == "eval").collect();
+    lines.iter_mut().for_each(|line| line["seconds"] = Value::Null);
+    lines
+}
+
+#[test]
+fn a_run_is_measured_on_its_way_and_learns_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    small_data(dir.path(), 300, 300);
+    let config = small_config(dir.path(), "ink", "conserving");
+    let fixed = ["--data", "data", "--set", "training.epochs=12", "--set", "training.grid=0"];
+    let measured = ["--set", "training.eval_every=5", "--set", "training.eval_images=100"];
+    let args = |run, more: &[&'static str]| {
+        [&["train", arg(&config), "--resume", "--run", run][..], &fixed, more].concat()
+    };
+    ok(dir.path(), &args("plain", &[]));
+    ok(dir.path(), &args("measured", &measured));
+    let run = |name: &str| dir.path().join(name);
+    let lines = evaluations(&run("measured"));
+    assert_eq!(lines.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 10, 12]);
+    for line in &lines {
+        assert_eq!((&line["n"], &line["n_reference"]), (&100.into(), &300.into()));
+        assert_eq!((&line["evaluations"], &line["sampler"]), (&5.into(), &"bridge".into()));
+        // Not defined at so few images; so says null, and not a number.
+        assert!(line["fd_infinity"].is_null() && line["fd"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    assert!(evaluations(&run("plain")).is_empty());
+
+    // The files differ in the config they carry, the weights in no bit.
+    let weights = |name: &str| TensorFile::read(&run(name).join("model.safetensors")).unwrap();
+    let (plain, with) = (weights("plain"), weights("measured"));
+    assert!(plain.names().eq(with.names()) && plain.names().count() > 10);
+    assert!(plain.names().all(|name| plain.get(name) == with.get(name)));
+
+    // `dm eval` says the same of the finished model.
+    let text = ok(
+        dir.path(),
+        &["eval", "measured", "-n", "100", "--metrics", "fd,manifold", "--data", "data", "--json"],
+    );
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let value = |name: &str| {
+        let rows = report["scores"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap()["mean"].clone()
+    };
+    let last = &lines[2];
+    assert_eq!(value("frechet distance"), last["fd"]);
+    assert_eq!((value("precision"), value("recall")), (last["precision"].clone(), last["recall"].clone()));
+    assert_eq!(report["judge"]["sha256"], last["judge_sha256"]);
+
+    // Killed right after the first measurement, a run that continues has every line once, and the same.
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("dm"))
+        .current_dir(dir.path())
+        .args(args("killed", &measured))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while evaluations(&run("killed")).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    ok(dir.path(), &args("killed", &measured));
+    assert_eq!(evaluations(&run("killed")), lines);
+    let model = |name: &str| fs::read(run(name).join("model.safetensors")).unwrap();
+    assert!(model("measured") == model("killed"));
+}
+
+#[test]
+fn a_missing_or_damaged_judge_is_noticed_before_training() {
+    let dir = tempfile::tempdir().unwrap();
+    small_data(dir.path(), 40, 40);
+    let config = small_config(dir.path(), "ink", "conserving");
+    let args = ["train", arg(&config), "--data", "data", "--set", "training.eval_every=1"];
+    // A copy of the program far from the repository finds nothing that is shipped.
+    let program = dir.path().join("dm");
+    fs::copy(assert_cmd::cargo::cargo_bin("dm"), &program).unwrap();
+    let output = Command::new(program).current_dir(dir.path()).args(args).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.starts_with("error: training.eval_every: model `judge`: found neither"), "{error}");
+    assert_eq!(error.lines().count(), 1);
+    fs::write(dir.path().join("judge"), "no judge").unwrap();
+    refused(dir.path(), &args, &["training.eval_every", "judge", "safetensors header"]);
+    assert!(!dir.path().join("runs").exists(), "a run folder was left");
+}

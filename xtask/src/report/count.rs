@@ -1,0 +1,101 @@
+//! How many words the report has, by a rule that can be stated: every word of running text and headings counts, so does
+//! every number taken from a file and every formula, as one; figures and tables with their captions, citations, code that
+//! only prepares, and the bibliography do not.
+
+use anyhow::{Context, Result};
+use std::path::Path;
+use typst::syntax::{SyntaxKind, SyntaxNode, parse};
+
+/// What the coursework allows.
+pub const MOST: usize = 3000;
+/// Functions whose content is no running text.
+const OUT: [&str; 7] = ["figure", "table", "bibliography", "cite", "footnote", "place", "grid"];
+
+/// Words of every section of `folder`, by name of file, in order.
+pub fn sections(folder: &Path) -> Result<Vec<(String, usize)>> {
+    let sections = folder.join("sections");
+    let entries = std::fs::read_dir(&sections).with_context(|| sections.display().to_string())?;
+    let mut counted = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "typ") {
+            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            counted.push((name, words(&text)));
+        }
+    }
+    counted.sort();
+    Ok(counted)
+}
+
+/// Words of one source.
+fn words(source: &str) -> usize {
+    let mut text = String::new();
+    gather(&parse(source), &mut text);
+    text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count()
+}
+
+/// Adds what a reader sees of `node` to `text`.
+fn gather(node: &SyntaxNode, text: &mut String) {
+    match node.kind() {
+        SyntaxKind::Text | SyntaxKind::Escape => text.push_str(node.leaf_text()),
+        SyntaxKind::SmartQuote => text.push('\''),
+        SyntaxKind::Shorthand => text.push('-'),
+        SyntaxKind::Space | SyntaxKind::Parbreak | SyntaxKind::Linebreak => text.push(' '),
+        SyntaxKind::Raw | SyntaxKind::Equation => text.push_str("formula"),
+        SyntaxKind::Ref => {}
+        SyntaxKind::LetBinding | SyntaxKind::SetRule | SyntaxKind::ModuleImport => {}
+        SyntaxKind::ShowRule | SyntaxKind::ModuleInclude => {}
+        SyntaxKind::FuncCall => {
+            let called = node.children().next().map(|name| name.full_text().to_string());
+            if called.is_some_and(|name| OUT.contains(&name.as_str()) || name.starts_with("figure-")) {
+                return;
+            }
+            // Running text in brackets, or a number.
+            let before = text.len();
+            node.children().for_each(|child| brackets(child, text));
+            if text.len() == before {
+                text.push_str("number");
+            }
+        }
+        SyntaxKind::FieldAccess | SyntaxKind::Ident => text.push_str("number"),
+        _ => node.children().for_each(|child| gather(child, text)),
+    }
+}
+
+/// Adds the content blocks among the arguments of a call.
+fn brackets(node: &SyntaxNode, text: &mut String) {
+    match node.kind() {
+        SyntaxKind::ContentBlock => gather(node, text),
+        SyntaxKind::Args => node.children().for_each(|child| brackets(child, text)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_text_counts_and_captions_do_not() {
+        assert_eq!(words("Two words"), 2);
+        assert_eq!(words("= A heading\nIt's -- here: 3.5 %, the model's *own* _text_."), 9);
+        assert_eq!(words("Loss $x^2 + 1$ of #loss(\"a\", 3), @ho2020 and #emph[two words]."), 7);
+        assert_eq!(words("#let a = [many words that only prepare]\n#set text(size: 9pt)\nOne"), 1);
+        assert_eq!(
+            words("#figure(image(\"a.png\"), caption: [A caption of words]) <fig>\nAfter @fig it."),
+            2
+        );
+        assert_eq!(words("// a comment\n- An item\n+ Another"), 3);
+    }
+
+    #[test]
+    fn sections_are_counted_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sections")).unwrap();
+        for (name, text) in [("2a", "Three short words"), ("1b", "One")] {
+            std::fs::write(dir.path().join(format!("sections/{name}.typ")), text).unwrap();
+        }
+        assert_eq!(sections(dir.path()).unwrap(), [("1b".to_owned(), 1), ("2a".to_owned(), 3)]);
+    }
+}
