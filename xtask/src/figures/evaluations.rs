@@ -49,7 +49,7 @@ fn series(group: &[&Table]) -> Vec<(String, Vec<Point>)> {
 
 fn chart(series: &[(String, Vec<Point>)], floor: Option<(f64, f64)>) -> Option<Chart<'static>> {
     let points = || series.iter().flat_map(|(_, points)| points);
-    let ends = points().flat_map(|point| point.2).flatten();
+    let ends = points().filter_map(|point| point.2).flatten();
     let floors = floor.map(|(low, high)| [low, high]).into_iter().flatten();
     // The end of an interval below 0 is no value of a distance, and has no place on a logarithmic scale.
     let shown = points().map(|point| point.1).chain(ends).chain(floors);
