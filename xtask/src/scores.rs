@@ -174,7 +174,7 @@ impl Table {
     /// What a chart of comparable tables says below its title.
     pub fn conditions(&self) -> String {
         let (n, of, judge) = (thousands(self.target.n), thousands(self.n_reference), &self.judge.name);
-        format!("{n} images against {of}, judge {judge}")
+        format!("{n} images against {of}, seen by {judge}")
     }
 }
 
@@ -291,7 +291,7 @@ pub mod tests {
         let groups = scores.comparable();
         let names = |group: &Vec<&Table>| group.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
         assert_eq!(groups.iter().map(names).collect::<Vec<_>>(), [["a", "b"], ["a", "b"]]);
-        assert_eq!(groups[1][0].conditions(), "1,000 images against 10,000, judge judge-2");
+        assert_eq!(groups[1][0].conditions(), "1,000 images against 10,000, seen by judge-2");
         assert_eq!(groups[0][0].row("realism").unwrap().mean, None);
         let floor = groups[0][0].row("frechet distance").unwrap().floor.clone().unwrap();
         assert_eq!(floor.range(), Some((0.5, 0.6)));

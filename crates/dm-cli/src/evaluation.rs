@@ -14,7 +14,7 @@ use dm_eval::EvalError;
 use dm_eval::fd_infinity::fd_infinity;
 use dm_eval::frechet::frechet;
 use dm_eval::judge::Judge;
-use dm_eval::manifold::{K, manifold};
+use dm_eval::manifold::{K, RealBalls};
 use dm_eval::protocol::{Images, SEED};
 use dm_nn::data::{Dataset, PIXELS};
 use dm_nn::rng::Seed;
@@ -43,6 +43,7 @@ pub struct Evaluation<'a> {
     terminal: &'a Terminal,
     judge: Judge,
     reference: Images,
+    balls: RealBalls,
     lines: Lines,
     /// Time spent here, which is no time of training.
     spent: &'a Cell<Duration>,
@@ -74,7 +75,9 @@ impl<'a> Evaluation<'a> {
         };
         let reference = Images::new("test images", pixels, &judge, None, &mut watch)?;
         bar.finish_and_clear();
-        Ok(Self { terminal, judge, reference, lines: Lines::new(folder.join("metrics.jsonl")), spent })
+        let balls = RealBalls::of(&reference.judged.features, K)?;
+        let lines = Lines::new(folder.join("metrics.jsonl"));
+        Ok(Self { terminal, judge, reference, balls, lines, spent })
     }
 
     /// Draws from `state` and writes the line of `epoch`.
@@ -98,7 +101,7 @@ impl<'a> Evaluation<'a> {
         let fd = frechet(set, real).map_err(failed)?.value;
         // Not defined for fewer than ten times as many images as features.
         let limit = fd_infinity(set, real, SEED).ok().map(|fit| fit.intercept);
-        let manifold = manifold(set, real, K).map_err(failed)?;
+        let manifold = self.balls.manifold(set, real).map_err(failed)?;
         bar.finish_and_clear();
         let (precision, recall) = (manifold.precision, manifold.recall);
         info!(

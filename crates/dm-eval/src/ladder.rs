@@ -1,7 +1,7 @@
 //! The sanity ladder: real images spoiled in known ways, from unnoticeable to hopeless. A measure of fidelity that does not
 //! put them in order is not to be trusted with models.
 //!
-//! Every rung is made of the first n training images and measured against the reference. The order is that of groups; rungs
+//! Every rung is made of the same n training images and measured against the reference. The order is that of groups; rungs
 //! of one group may come out either way round, as they were seen to with another judge or another n, and a rung may belong to
 //! two groups. With the shipped judges, n = 2,000 and 10,000, it was
 //! real < noise 0.02 < blur < noise 0.1 < mix-up < {class means, noise 0.3} < {global mean, uniform noise}, and 100 images over
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::features::Features;
 use crate::frechet::frechet;
 use crate::judge::Judge;
-use crate::manifold::{K, manifold};
+use crate::manifold::{K, RealBalls};
 use crate::protocol::{Images, SEED, Watch};
 
 /// A way of spoiling images.
@@ -62,7 +62,7 @@ pub struct Rung {
     pub recall: f64,
     /// Coverage.
     pub coverage: f64,
-    /// Share that looks copied from the first n training images, in pixels.
+    /// Share that looks copied from those n training images, in pixels.
     pub memorised: f64,
 }
 
@@ -80,13 +80,15 @@ pub fn ladder(
     watch: &mut Watch<'_>,
 ) -> Result<Vec<Rung>> {
     let (training, training_sha256) = (ink(pixels)?, sha256_hex(pixels));
+    let real = &reference.judged.features;
+    let balls = RealBalls::of(real, K)?;
     let mut rungs = Vec::with_capacity(RUNGS.len());
     for (i, &(name, groups, spoil)) in RUNGS.iter().enumerate() {
         watch(name, i, RUNGS.len());
         let spoiled = apply(spoil, pixels, labels);
         let images = Images::new(name, spoiled, judge, None, &mut |_, _, _| {})?;
-        let (set, real) = (&images.judged.features, &reference.judged.features);
-        let values = manifold(set, real, K)?;
+        let set = &images.judged.features;
+        let values = balls.manifold(set, real)?;
         let memorised = || -> Result<f64> { Ok(authenticity(&images.ink()?, &training, 1)?.score().value) };
         rungs.push(Rung {
             name,

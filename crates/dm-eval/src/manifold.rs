@@ -67,6 +67,54 @@ impl Manifold {
     }
 }
 
+/// The balls around real images. They are the same whatever is compared with them, and take the longest.
+#[derive(Clone, Debug)]
+pub struct RealBalls {
+    squared_radii: Vec<f64>,
+    k: usize,
+}
+
+impl RealBalls {
+    /// Balls around the rows of `reference` that reach their `k`-th neighbour.
+    ///
+    /// # Errors
+    /// `k` = 0; a set of `k` rows or fewer.
+    pub fn of(reference: &Features, k: usize) -> Result<Self> {
+        let squared_radii = nearest(reference, reference, k, Exclude::Own)?.kth_squared();
+        Ok(Self { squared_radii, k })
+    }
+
+    /// Precision, recall, density and coverage of `generated` against the `reference` these balls are of.
+    ///
+    /// # Errors
+    /// Sets of different width; `k` generated rows or fewer; another reference.
+    pub fn manifold(&self, generated: &Features, reference: &Features) -> Result<Manifold> {
+        let (real_radii, k) = (&self.squared_radii, self.k);
+        generated.same_width(reference, "precision and recall")?;
+        generated.at_least(k.saturating_add(1), "generated", "precision and recall")?;
+        let generated_radii = nearest(generated, generated, k, Exclude::Own)?.kth_squared();
+        let in_real = balls_holding(generated, reference, real_radii)?;
+        let in_generated = balls_holding(reference, generated, &generated_radii)?;
+        let closest = nearest(reference, generated, 1, Exclude::Nothing)?;
+
+        let (n, n_reference) = (generated.n(), reference.n());
+        let share = |count: usize, of: usize| count as f64 / of as f64;
+        let held: u64 = in_real.iter().map(|balls| u64::from(balls.open)).sum();
+        Ok(Manifold {
+            precision: share(in_real.iter().filter(|balls| balls.closed > 0).count(), n),
+            recall: share(in_generated.iter().filter(|balls| balls.closed > 0).count(), n_reference),
+            density: held as f64 / (k as f64 * n as f64),
+            coverage: share(
+                closest.nearest().zip(real_radii).filter(|&((squared, _), &radius)| squared < radius).count(),
+                n_reference,
+            ),
+            k,
+            n,
+            n_reference,
+        })
+    }
+}
+
 /// Precision, recall, density and coverage with balls that reach the `k`-th neighbour.
 ///
 /// # Errors
@@ -74,25 +122,5 @@ impl Manifold {
 pub fn manifold(generated: &Features, reference: &Features, k: usize) -> Result<Manifold> {
     generated.same_width(reference, "precision and recall")?;
     generated.at_least(k.saturating_add(1), "generated", "precision and recall")?;
-    let real_radii = nearest(reference, reference, k, Exclude::Own)?.kth_squared();
-    let generated_radii = nearest(generated, generated, k, Exclude::Own)?.kth_squared();
-    let in_real = balls_holding(generated, reference, &real_radii)?;
-    let in_generated = balls_holding(reference, generated, &generated_radii)?;
-    let closest = nearest(reference, generated, 1, Exclude::Nothing)?;
-
-    let (n, n_reference) = (generated.n(), reference.n());
-    let share = |count: usize, of: usize| count as f64 / of as f64;
-    let held: u64 = in_real.iter().map(|balls| u64::from(balls.open)).sum();
-    Ok(Manifold {
-        precision: share(in_real.iter().filter(|balls| balls.closed > 0).count(), n),
-        recall: share(in_generated.iter().filter(|balls| balls.closed > 0).count(), n_reference),
-        density: held as f64 / (k as f64 * n as f64),
-        coverage: share(
-            closest.nearest().zip(&real_radii).filter(|&((squared, _), &radius)| squared < radius).count(),
-            n_reference,
-        ),
-        k,
-        n,
-        n_reference,
-    })
+    RealBalls::of(reference, k)?.manifold(generated, reference)
 }

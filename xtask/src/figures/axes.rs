@@ -27,6 +27,8 @@ pub struct Line {
     pub width: f64,
     /// Radius of the points; 0 leaves them out.
     pub dot: f64,
+    /// Width of bars from the axis up to the points; 0 leaves them out.
+    pub bar: f64,
     pub points: Vec<(f64, f64)>,
 }
 
@@ -157,6 +159,13 @@ impl Chart<'_> {
 
     fn draw_line(&self, canvas: &mut Canvas, frame: &Frame, line: &Line) {
         let mapped: Vec<_> = line.points.iter().map(|&(x, y)| (self.x.place(x), self.y.place(y))).collect();
+        if line.bar > 0.0 {
+            for &(x, y) in mapped.iter().filter(|&&(_, y)| y > 0.0) {
+                let top = frame.y(y.min(1.0));
+                let corner = (frame.x(x) - line.bar / 2.0, top);
+                canvas.rect(corner, (line.bar, frame.bottom - top), &line.colour);
+            }
+        }
         let pieces = if line.width > 0.0 { clip(&mapped) } else { Vec::new() };
         for piece in pieces {
             let points = piece.into_iter().map(|(x, y)| (frame.x(x), frame.y(y))).collect();

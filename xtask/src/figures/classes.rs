@@ -38,7 +38,8 @@ fn chart<'a>(table: &'a Table, classes: &Classes, place: usize, highest: f64) ->
     let mut lines = Vec::new();
     for class in 0..classes.counts.len() {
         let x = class as f64;
-        lines.push(line(&shade(place, 0.55), BAR, vec![(x, 0.0), (x, share(&classes.counts, class))]));
+        let points = vec![(x, share(&classes.counts, class))];
+        lines.push(Line { colour: shade(place, 0.55), bar: BAR, points, ..Line::default() });
         if let Some([low, high]) = classes.share_intervals.get(class) {
             lines.push(line(TEXT, THIN, vec![(x, *low), (x, *high)]));
         }
@@ -68,7 +69,7 @@ mod tests {
         let table = &scores.tables[0];
         let chart = chart(table, table.classes.as_ref().unwrap(), 0, 0.6);
         assert_eq!(chart.lines.len(), 6);
-        assert_eq!(chart.lines[0].points[1], (0.0, 0.45));
+        assert_eq!(chart.lines[0].points, [(0.0, 0.45)]);
         assert_eq!(chart.lines[1].points, [(0.0, 0.4), (0.0, 0.5)]);
         assert_eq!(chart.lines[2].points[0].1, 0.49);
         // Only the first judge has classes: one chart, not two.

@@ -3,7 +3,7 @@
 
 use super::axes::{Band, Chart, Line, Place};
 use super::canvas::Canvas;
-use super::style::{DOT, THICK, THIN, run_colour};
+use super::style::{DOT, THICK, THIN, run_colour, text_width};
 use super::ticks::Scale;
 use crate::scores::{Scores, Table};
 
@@ -54,6 +54,9 @@ fn chart(series: &[(String, Vec<Point>)], floor: Option<(f64, f64)>) -> Option<C
     // The end of an interval below 0 is no value of a distance, and has no place on a logarithmic scale.
     let shown = points().map(|point| point.1).chain(ends).chain(floors);
     let y = Scale::around(shown.filter(|&value| value > 0.0))?;
+    // Names stand right of the last points.
+    let widest = series.iter().map(|(name, _)| text_width(name, 11)).fold(0.0, f64::max);
+    let x = Scale::around(points().map(|point| point.0))?.with_room((widest / WIDTH).min(0.5));
     let mut lines = Vec::new();
     for (place, (name, points)) in series.iter().enumerate() {
         let colour = run_colour(place);
@@ -70,7 +73,7 @@ fn chart(series: &[(String, Vec<Point>)], floor: Option<(f64, f64)>) -> Option<C
         title: "Frechet distance over network evaluations",
         y_label: "",
         x_label: "network evaluations per image, log scale",
-        x: Scale::around(points().map(|point| point.0))?,
+        x,
         whole_x: false,
         y,
         band: floor.map(|range| Band { legend: "floor: real images, same n".into(), range }),
@@ -96,7 +99,7 @@ mod tests {
         assert_eq!(found[0].0, "ink, bridge");
         assert_eq!(found[0].1.iter().map(|p| (p.0, p.1)).collect::<Vec<_>>(), [(20.0, 4.0), (100.0, 2.0)]);
         let svg = draw(&scores).unwrap().svg().unwrap();
-        for text in ["ink, bridge", "ddpm, bridge", "judge judge-2", "floor"] {
+        for text in ["ink, bridge", "ddpm, bridge", "seen by judge-2", "floor"] {
             assert!(svg.contains(text), "{text}");
         }
     }

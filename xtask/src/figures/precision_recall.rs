@@ -67,10 +67,10 @@ fn floor(group: &[&Table]) -> Vec<(f64, f64)> {
     values("recall").into_iter().zip(values("precision")).filter_map(|(r, p)| Some((r?, p?))).collect()
 }
 
-/// A linear scale from a little below the lowest to 1: differences of shares are to be seen as such.
+/// A linear scale from a little below the lowest to a little above 1: differences of shares are to be seen as such.
 fn shares(values: impl Iterator<Item = f64>) -> Option<Scale> {
     let low = values.filter(|value| value.is_finite()).fold(f64::INFINITY, f64::min);
-    low.is_finite().then(|| Scale::linear((low - 0.05).max(0.0), 1.0))
+    low.is_finite().then(|| Scale::linear((low - 0.05).max(0.0), 1.02))
 }
 
 #[cfg(test)]

@@ -35,6 +35,14 @@ impl Scale {
         Some(Self::linear(low - 0.08 * spread, high + 0.08 * spread))
     }
 
+    /// The range with this share of the axis free at its high end.
+    pub fn with_room(self, share: f64) -> Self {
+        let more = share / (1.0 - share);
+        let Self { low, high, log } = self;
+        let high = if log { high * (high / low).powf(more) } else { high + (high - low) * more };
+        Self { high, ..self }
+    }
+
     /// Where a value lies, 0 at the low end and 1 at the high end.
     pub fn place(self, value: f64) -> f64 {
         let Self { low, high, log } = self;
@@ -126,6 +134,14 @@ mod tests {
         assert_eq!(labels(&Scale::linear(0.0, 1.0).ticks()), ["0", "0.5", "1"]);
         assert_eq!(labels(&Scale::linear(0.0, 100.0).whole_ticks()), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(labels(&Scale::linear(0.0, 3.0).whole_ticks()), ["0", "1", "2", "3"]);
+    }
+
+    #[test]
+    fn room_moves_the_values_down_by_its_share() {
+        for scale in [Scale::linear(2.0, 6.0), Scale { low: 1.0, high: 100.0, log: true }] {
+            assert!((scale.with_room(0.2).place(scale.high) - 0.8).abs() < 1e-12);
+            assert_eq!(scale.with_room(0.0), scale);
+        }
     }
 
     #[test]

@@ -4,25 +4,27 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use dm_eval::ladder::{Rung, disorder, ladder};
+use dm_eval::protocol::{select, shuffled};
 use dm_nn::data::CLASSES;
 use serde_json::{Value, json};
 
-use super::{Args, Room, finish, first, reference};
+use super::{Args, Room, finish, reference};
 use crate::terminal::Terminal;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let room = Room::new(args, terminal)?;
     let n = args.n.min(room.data.train.len());
-    let labels = &room.data.train.labels[..n];
+    let rows = shuffled(room.data.train.len(), n);
+    let labels: Vec<u8> = rows.iter().map(|&row| room.data.train.labels[row]).collect();
     let missing = (0..CLASSES as u8).find(|class| !labels.contains(class));
     ensure!(missing.is_none(), "--n: found {n}, expected enough images to see all ten classes");
-    let pixels = first(&room.data.train.pixels, n);
+    let pixels = select(&room.data.train.pixels, &rows);
     let (mut found, mut lines) = (Vec::new(), Vec::new());
     let mut against = Value::Null;
     for judge in &room.judges {
         let reference = reference(args, &room, judge)?;
         let mut watch = |part: &str, done, all| room.watch(&format!("{}: {part}", judge.name), done, all);
-        let rungs = ladder(judge, pixels, labels, &reference, &room.cache, &mut watch)?;
+        let rungs = ladder(judge, &pixels, &labels, &reference, &room.cache, &mut watch)?;
         let wrong: Vec<_> = disorder(&rungs).iter().map(|(low, high)| [low.name, high.name]).collect();
         let (count, name) = (reference.n(), &reference.name);
         lines.push(format!("{n} images each, against {count} {name}, judge {}", judge.name));
