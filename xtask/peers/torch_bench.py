@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-INSTALL = "python3 -m venv .torch && .torch/bin/pip install torch numpy, then --python .torch/bin/python"
+INSTALL = "python3 -m venv target/torch && target/torch/bin/pip install torch numpy, then --python target/torch/bin/python"
 
 
 def say(answer):
