@@ -182,12 +182,15 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
+    /// Who was asked, in order.
+    type Log = Rc<RefCell<Vec<&'static str>>>;
+
     /// Answers with the times it was given, one list per request, and writes down that it was asked.
     struct Fake {
         variant: &'static str,
         times: Vec<Vec<f64>>,
         parameters: u64,
-        log: Rc<RefCell<Vec<&'static str>>>,
+        log: Log,
     }
 
     impl Worker for Fake {
@@ -221,8 +224,8 @@ mod tests {
         }
     }
 
-    fn fakes(times: &[(&'static str, &[&[f64]])]) -> (Vec<Box<dyn Worker>>, Rc<RefCell<Vec<&'static str>>>) {
-        let log = Rc::new(RefCell::new(Vec::new()));
+    fn fakes(times: &[(&'static str, &[&[f64]])]) -> (Vec<Box<dyn Worker>>, Log) {
+        let log = Log::default();
         let fake = |&(variant, times): &(&'static str, &[&[f64]])| {
             let times = times.iter().map(|times| times.to_vec()).collect();
             Box::new(Fake { variant, times, parameters: 7, log: log.clone() }) as Box<dyn Worker>

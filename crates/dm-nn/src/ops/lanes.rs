@@ -99,12 +99,15 @@ impl GradSlot {
 
 /// The values as a buffer of one's own: the one they are in, or a copy while somebody else holds it.
 fn own(data: Arc<PlaneData>) -> Buffer {
-    Arc::try_unwrap(data).map(PlaneData::into_buffer).unwrap_or_else(|shared| {
-        let mut copy = Buffer::stale(shared.len());
-        let chunks = copy.par_chunks_mut(CHUNK).zip(shared.par_chunks(CHUNK));
-        chunks.for_each(|(copy, shared)| copy.copy_from_slice(shared));
-        copy
-    })
+    match Arc::try_unwrap(data) {
+        Ok(data) => data.into_buffer(),
+        Err(shared) => {
+            let mut copy = Buffer::stale(shared.len());
+            let chunks = copy.par_chunks_mut(CHUNK).zip(shared.par_chunks(CHUNK));
+            chunks.for_each(|(copy, shared)| copy.copy_from_slice(shared));
+            copy
+        }
+    }
 }
 
 /// Floats of an elementwise task: 128 KB, so that its operands stay in L2.
