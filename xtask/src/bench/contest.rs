@@ -50,7 +50,12 @@ pub fn run(sides: &Sides, rounds: usize, all: &mut Figures) -> Result<()> {
         }
         let (timings, notes) = take_turns(workers, &request, rounds)?;
         all.notes.extend(notes);
-        all.rows.push(row(&request, &timings, all.fma_peak_gflops)?);
+        let row = row(&request, &timings, all.fma_peak_gflops)?;
+        eprintln!(
+            "  ours {:.1} ms, {} {:.1} ms: {:.2}",
+            row.ours_ms, row.torch_best, row.torch_best_ms, row.ratio
+        );
+        all.rows.push(row);
     }
     all.epoch = Some(epoch(sides, &all.rows)?);
     for (model, net, count) in MODELS {
