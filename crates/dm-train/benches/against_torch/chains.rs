@@ -2,23 +2,23 @@
 //! the same. Their quality is left out.
 
 use candle_core::Device;
-use dm_degrade::degradation::{Degradation, Key, Level};
+use dm_degrade::degradation::Degradation;
 use dm_degrade::restorer::NetworkRestorer;
 use dm_nn::nets::Network;
 use dm_nn::params::Params;
-use dm_nn::rng::{Seed, Stream};
+use dm_nn::rng::Seed;
 use dm_train::Result;
 use dm_train::config::Config;
-use dm_train::generate::{Request, Start, images};
+use dm_train::generate::{Request, images};
 
 use super::steps::config;
 
 /// Images per batch when many are drawn, as `dm sample` has it by default.
 pub const BATCH: usize = 256;
-/// Levels of a chain that visits all 1000 which are timed; each costs the same.
+/// A chain that visits all levels is timed on so many instead; each costs the same.
 const TIMED: usize = 20;
 
-/// A model and how far down its chains begin.
+/// A model and how it is drawn from.
 pub struct Drawing {
     config: Config,
     degradation: Box<dyn Degradation>,
@@ -29,25 +29,33 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// The model of the config `name`: its whole chain, or if that has 1000 levels the last [`TIMED`] of them.
+    /// The model of the config `name`: its whole chain, or [`TIMED`] levels for one that visits all there are.
     pub fn new(name: &str) -> Result<Self> {
-        Self::of(config(name)?)
+        let whole = config(name, &[])?;
+        let levels = Self::build(&whole)?.steps();
+        let evaluations = whole.sampling.evaluations();
+        if evaluations < levels {
+            return Self::of(whole, evaluations);
+        }
+        let short = ["degradation.steps", "sampling.steps"].map(|key| format!("{key}={TIMED}"));
+        Self::of(config(name, &short)?, evaluations)
     }
 
     /// The same with a chain of two steps, where only the number of images matters.
     pub fn short(name: &str) -> Result<Self> {
-        let mut config = config(name)?;
-        config.sampling.steps = 2;
-        Self::of(config)
+        Self::of(config(name, &["sampling.steps=2".to_owned()])?, 2)
     }
 
-    fn of(config: Config) -> Result<Self> {
+    fn build(config: &Config) -> Result<Box<dyn Degradation>> {
         // Ink's prior wants the ink of a digit, in full pixels; where on the page it lies costs nothing.
-        let degradation = config.degradation.build(&[102.0])?;
+        Ok(config.degradation.build(&[102.0])?)
+    }
+
+    fn of(config: Config, evaluations: usize) -> Result<Self> {
+        let degradation = Self::build(&config)?;
         let mut params = Params::new(config.seed, &Device::Cpu);
         let network = config.network.build(degradation.channels(), 1, params.frozen())?;
-        let evaluations = config.sampling.levels(&*degradation)?.len() - 1;
-        let timed = if evaluations == degradation.steps() { TIMED } else { evaluations };
+        let timed = config.sampling.evaluations();
         Ok(Self { config, degradation, network, evaluations, timed })
     }
 
@@ -60,12 +68,7 @@ impl Drawing {
             device: &Device::Cpu,
             condition: None,
         };
-        let state = |sample: u64| {
-            let mut rng = Seed(1).stream(Stream::Sample, sample, 0);
-            (self.degradation.prior(&mut rng), Key::default())
-        };
-        let start = (self.timed < self.evaluations).then_some(Start { level: Level(TIMED), state: &state });
-        let request = Request { start, ..Request::new(Seed(1), count, batch, self.config.sampling) };
+        let request = Request::new(Seed(1), count, batch, self.config.sampling);
         images(&restorer, &request, &mut |_, _, _| {})?;
         Ok(())
     }

@@ -38,16 +38,16 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
 }
 
-/// The shipped config called `name`.
-pub fn config(name: &str) -> Result<Config> {
-    Config::read(&file("data/configs").join(name).with_extension("toml"), &[])
+/// The shipped config called `name`, with `overrides`.
+pub fn config(name: &str, overrides: &[String]) -> Result<Config> {
+    Config::read(&file("data/configs").join(name).with_extension("toml"), overrides)
 }
 
 /// The config whose network goes by `name` here.
 fn of_network(name: &str) -> Result<Config> {
     match name {
-        "ref_cnn" => config("ddpm-reference"),
-        "unet" => config("ddpm-unet"),
+        "ref_cnn" => config("ddpm-reference", &[]),
+        "unet" => config("ddpm-unet", &[]),
         _ => Err(Error::invalid("network", name, "ref_cnn or unet")),
     }
 }
