@@ -1,7 +1,8 @@
-//! `cargo xtask`: sweeps, figures and checks around the workspace. It depends on no other crate of it: a sweep
-//! spawns the `dm` binary and reads the files of its runs. What a diffusion model is stays out of here.
+//! `cargo xtask`: sweeps, figures, benches and checks around the workspace. It depends on no other crate of it: a
+//! sweep spawns the `dm` binary and reads the files of its runs, a bench spawns a bench program. What a diffusion model is stays out of here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod bench;
 mod ci;
 mod figures;
 mod hooks;
@@ -31,6 +32,8 @@ enum Task {
     Figures(sweep::FigureArgs),
     /// Set report/report.pdf from its sources and the recorded runs
     Report(report::Args),
+    /// Measure the engine: against PyTorch, and how it scales
+    Bench(bench::Args),
     /// Run every check that CI runs, cheapest first
     Ci(ci::Args),
     /// Check the habits no compiler checks: file heads, sizes, stale paths, stray files
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Sweep(args) => sweep::run(&args),
         Task::Figures(args) => sweep::redraw(&args),
         Task::Report(args) => report::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),
         Task::Hooks(args) => hooks::run(&args),

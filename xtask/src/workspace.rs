@@ -31,6 +31,26 @@ pub fn build_dm() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Builds the bench program of `cargo xtask bench` and says where it is. As a part of the whole workspace, as tests are:
+/// alone it would have other features below candle, and all of candle would be built a second time.
+pub fn build_bench() -> Result<PathBuf> {
+    let output = Command::new(cargo())
+        .args(["build", "--workspace", "--bench", "against_torch", "--locked", "--message-format", "json"])
+        .current_dir(root())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("starting cargo build")?;
+    ensure!(output.status.success(), "cargo build --bench against_torch failed ({})", output.status);
+    executable(&String::from_utf8_lossy(&output.stdout))
+        .context("cargo build --bench against_torch: named no executable")
+}
+
+/// The last executable that cargo's messages name.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
+    messages.into_iter().find_map(|message: serde_json::Value| Some(message["executable"].as_str()?.into()))
+}
+
 /// The target folder, which `CARGO_TARGET_DIR` or a config file may have moved.
 fn target_dir() -> Result<PathBuf> {
     let output = Command::new(cargo())
@@ -57,4 +77,18 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::rename(&beside, path)
     };
     write().with_context(|| format!("{}: cannot write", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_found_among_the_messages_of_a_build() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+            {\"reason\":\"compiler-artifact\",\"executable\":\"/t/against_torch-1f\"}\n\
+            {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executable(messages), Some("/t/against_torch-1f".into()));
+        assert_eq!(executable("warning: not JSON\n"), None);
+    }
 }

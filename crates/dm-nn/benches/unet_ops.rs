@@ -53,8 +53,25 @@ fn all(c: &mut Criterion) -> Result<()> {
         let norm = |x: &Planes| x.group_norm_silu(8, &gamma, &beta, 1e-5);
         bench(c, &format!("group_norm_silu {channels} @{size}"), channels, size, norm)?;
     }
+    let bias = values(&[32])?;
+    let per_image = values(&[BATCH, 32])?;
+    let w = values(&[32, 32, 3, 3])?;
+    bench(c, "conv3x3 32->32 @28, a bias per image", 32, 28, |x| x.conv(&w, &per_image))?;
+    bench(c, "conv3x3 32->32 @28, one bias", 32, 28, |x| x.conv(&w, &bias))?;
     bench(c, "upsample2 64 @14", 64, 14, Planes::upsample2)?;
-    bench(c, "concat 64+64 @14", 64, 14, |x| x.concat(x))
+    bench(c, "concat 64+64 @14", 64, 14, |x| x.concat(x))?;
+    bench(c, "add 32 @28", 32, 28, |x| x.add(x))?;
+    bench(c, "relu 32 @28", 32, 28, Planes::relu)?;
+    edges(c)
+}
+
+/// Into the lane layout and out of it, which a network does once each.
+fn edges(c: &mut Criterion) -> Result<()> {
+    let images = values(&[BATCH, 1, 28, 28])?.as_tensor().detach();
+    let planes = Planes::enter(&images)?;
+    c.bench_function("enter 1 @28", |b| b.iter(|| black_box(Planes::enter(&images).is_ok())));
+    c.bench_function("leave 1 @28", |b| b.iter(|| black_box(planes.leave().is_ok())));
+    Ok(())
 }
 
 fn run(c: &mut Criterion) {

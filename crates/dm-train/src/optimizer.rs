@@ -90,7 +90,7 @@ impl Adam {
     /// Norm of the whole gradient.
     fn norm(&self, grads: &GradStore) -> Result<f64> {
         let square = |slot: &Slot| match grads.get(&slot.var) {
-            Some(grad) => grad.sqr()?.sum_all()?.to_scalar::<f32>().map(f64::from),
+            Some(grad) => in_place::sum_of_squares(grad),
             None => Ok(0.0),
         };
         Ok(self.slots.iter().map(square).sum::<Result<f64>>()?.sqrt())

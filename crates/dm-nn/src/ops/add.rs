@@ -45,9 +45,9 @@ impl CustomOp2 for Add {
         _: &Tensor,
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some(grad) = self.out.take() else { return Ok((None, None)) };
-        self.b.accumulate_copy(&grad);
-        self.a.accumulate(grad);
+        let Some(grad) = self.out.take_data() else { return Ok((None, None)) };
+        self.b.accumulate_shared(grad.clone());
+        self.a.accumulate_shared(grad);
         Ok((token_grad()?, token_grad()?))
     }
 }

@@ -58,7 +58,7 @@ impl CustomOp2 for AddChannels {
         _: &Tensor,
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some(grad) = self.out.take() else { return Ok((None, None)) };
+        let Some(grad) = self.out.take_data() else { return Ok((None, None)) };
         let bias_grad = if bias.track_op() {
             Some(Tensor::from_vec(channel_sums(&grad, self.shape), bias.shape(), &Device::Cpu)?)
         } else {
@@ -67,7 +67,7 @@ impl CustomOp2 for AddChannels {
         if !x.track_op() {
             return Ok((None, bias_grad));
         }
-        self.x.accumulate(grad);
+        self.x.accumulate_shared(grad);
         Ok((token_grad()?, bias_grad))
     }
 }

@@ -58,7 +58,7 @@ impl CustomOp2 for Concat {
         _: &Tensor,
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some(grad) = self.out.take() else { return Ok((None, None)) };
+        let Some(grad) = self.out.take_data() else { return Ok((None, None)) };
         let all = self.a.1.channels + self.b.1.channels;
         let part = |(slot, shape): &(Arc<GradSlot>, LaneShape), first: usize| {
             let mut copy = Buffer::stale(shape.len());

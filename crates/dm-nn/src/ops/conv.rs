@@ -144,7 +144,7 @@ impl CustomOp3 for Convolution {
         _: &Tensor,
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Some(grad) = self.grad.take() else { return Ok((None, None, None)) };
+        let Some(grad) = self.grad.take_data() else { return Ok((None, None, None)) };
         let out = self.out_shape.channels;
         let bias_grad =
             if bias.track_op() { Some(bias_gradient(&grad, self.out_shape, bias.shape())?) } else { None };

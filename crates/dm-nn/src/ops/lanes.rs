@@ -62,52 +62,51 @@ impl LaneShape {
     }
 }
 
-/// Where the gradient of one [`LanePlanes`] gathers during the backward pass.
+/// Where the gradient of one [`LanePlanes`] gathers during the backward pass. A gradient that is the same for several
+/// planes (both terms of a sum) is shared until someone changes it; most are only read.
 #[derive(Default)]
-pub(crate) struct GradSlot(Mutex<Option<PlaneData>>);
+pub(crate) struct GradSlot(Mutex<Option<Arc<PlaneData>>>);
 
 impl GradSlot {
     /// Adds `grad` (a [`Buffer`], or planes still to be computed); the first one is moved in.
     pub fn accumulate(&self, grad: impl Into<PlaneData>) {
-        let grad = grad.into();
+        self.accumulate_shared(Arc::new(grad.into()));
+    }
+
+    /// Adds `grad`, which others may hold too.
+    pub fn accumulate_shared(&self, grad: Arc<PlaneData>) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *slot = Some(match slot.take() {
             None => grad,
             Some(sum) => {
-                let mut sum = sum.into_buffer();
+                let mut sum = own(sum);
                 add_assign(&mut sum, &grad);
-                sum.into()
+                Arc::new(sum.into())
             }
         });
     }
 
-    /// Adds `grad`, which stays the caller's.
-    pub fn accumulate_copy(&self, grad: &[f32]) {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = match slot.take() {
-            None => {
-                let mut copy = Buffer::stale(grad.len());
-                let chunks = copy.par_chunks_mut(CHUNK).zip(grad.par_chunks(CHUNK));
-                chunks.for_each(|(copy, grad)| copy.copy_from_slice(grad));
-                copy
-            }
-            Some(sum) => {
-                let mut sum = sum.into_buffer();
-                add_assign(&mut sum, grad);
-                sum
-            }
-        };
-        *slot = Some(sum.into());
-    }
-
-    /// Takes what has gathered; `None` if nothing depends on these planes.
+    /// Takes what has gathered, to be changed; `None` if nothing depends on these planes.
     pub fn take(&self) -> Option<Buffer> {
-        self.take_data().map(PlaneData::into_buffer)
+        self.take_data().map(own)
     }
 
-    /// Like [`Self::take`], for operations that read plane by plane and need no buffer.
-    pub fn take_data(&self) -> Option<PlaneData> {
+    /// Like [`Self::take`], to be read.
+    pub fn take_data(&self) -> Option<Arc<PlaneData>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The values as a buffer of one's own: the one they are in, or a copy while somebody else holds it.
+fn own(data: Arc<PlaneData>) -> Buffer {
+    match Arc::try_unwrap(data) {
+        Ok(data) => data.into_buffer(),
+        Err(shared) => {
+            let mut copy = Buffer::stale(shared.len());
+            let chunks = copy.par_chunks_mut(CHUNK).zip(shared.par_chunks(CHUNK));
+            chunks.for_each(|(copy, shared)| copy.copy_from_slice(shared));
+            copy
+        }
     }
 }
 
@@ -241,7 +240,7 @@ impl CustomOp1 for Enter {
     }
 
     fn bwd(&self, arg: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
-        let Some(grad) = self.grad.take() else { return Ok(None) };
+        let Some(grad) = self.grad.take_data() else { return Ok(None) };
         Tensor::from_vec(from_lanes(&grad, self.shape), arg.shape(), arg.device()).map(Some)
     }
 }

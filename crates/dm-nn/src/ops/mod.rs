@@ -26,6 +26,8 @@ mod pool;
 mod products;
 mod relu;
 mod simd;
+#[cfg(test)]
+mod slow_tests;
 mod taps;
 mod upsample;
 mod vector;

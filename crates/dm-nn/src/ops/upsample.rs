@@ -45,7 +45,7 @@ impl CustomOp1 for Upsample {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
-        let Some(grad) = self.out.take() else { return Ok(None) };
+        let Some(grad) = self.out.take_data() else { return Ok(None) };
         let l = lanes();
         let row = self.shape.width * l;
         let mut dx = Buffer::stale(self.shape.len());

@@ -111,34 +111,19 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
     to: &mut [S::f32s],
 ) {
     let Tile { bin, inputs, outputs, first, values, weight, stride } = tile;
-    let pairs = values.len() / 2;
     let mut sums = [(F::zero(simd), F::zero(simd)); T];
-    let add = |sums: &mut [(F<S>, F<S>); T], x: &[S::f32s], input: usize| {
-        let (re, im) = (F(simd, x[0]), F(simd, x[1]));
-        let at = weight + input * stride;
-        for (t, sum) in sums.iter_mut().enumerate() {
-            let pair = at + t;
-            debug_assert!(pair < pairs);
-            // SAFETY: pair < inputs * stride <= pairs, and `values` has 2 * pairs elements (asserted by `multiply`).
-            let (wr, wi) = unsafe { (*values.get_unchecked(pair), *values.get_unchecked(pairs + pair)) };
-            let (wr, wi) = (F::splat(simd, wr), F::splat(simd, wi));
-            if CONJ {
-                *sum = (im.mul_add(wi, re.mul_add(wr, sum.0)), re.neg_mul_add(wi, im.mul_add(wr, sum.1)));
-            } else {
-                *sum = (im.neg_mul_add(wi, re.mul_add(wr, sum.0)), re.mul_add(wi, im.mul_add(wr, sum.1)));
-            }
-        }
-    };
     let full = inputs / GROUP * GROUP;
     for group in (0..full).step_by(GROUP) {
         let x = &from[2 * (group * BINS + bin * GROUP)..][..2 * GROUP];
         for i in 0..GROUP {
-            add(&mut sums, &x[2 * i..2 * i + 2], group + i);
+            let at = weight + (group + i) * stride;
+            accumulate::<S, T, CONJ>(simd, &mut sums, &x[2 * i..2 * i + 2], values, at);
         }
     }
     let rest = inputs - full;
     for i in 0..rest {
-        add(&mut sums, &from[2 * (full * BINS + bin * rest + i)..][..2], full + i);
+        let (x, at) = (&from[2 * (full * BINS + bin * rest + i)..][..2], weight + (full + i) * stride);
+        accumulate::<S, T, CONJ>(simd, &mut sums, x, values, at);
     }
     for (chunk, sums) in sums.chunks(GROUP).enumerate() {
         let first = first + chunk * GROUP;
@@ -147,6 +132,31 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
         for (to, (re, im)) in to.chunks_exact_mut(2).zip(sums) {
             to[0] = re.1;
             to[1] = im.1;
+        }
+    }
+}
+
+/// Adds the products of one input with the numbers of `T` outputs, the first of them at `at` in `values`.
+#[inline(always)]
+fn accumulate<S: Simd, const T: usize, const CONJ: bool>(
+    simd: S,
+    sums: &mut [(F<S>, F<S>); T],
+    x: &[S::f32s],
+    values: &[f32],
+    at: usize,
+) {
+    let pairs = values.len() / 2;
+    let (re, im) = (F(simd, x[0]), F(simd, x[1]));
+    for (t, sum) in sums.iter_mut().enumerate() {
+        let pair = at + t;
+        debug_assert!(pair < pairs);
+        // SAFETY: pair < inputs * stride <= pairs, and `values` has 2 * pairs elements (asserted by `multiply`).
+        let (wr, wi) = unsafe { (*values.get_unchecked(pair), *values.get_unchecked(pairs + pair)) };
+        let (wr, wi) = (F::splat(simd, wr), F::splat(simd, wi));
+        if CONJ {
+            *sum = (im.mul_add(wi, re.mul_add(wr, sum.0)), re.neg_mul_add(wi, im.mul_add(wr, sum.1)));
+        } else {
+            *sum = (im.neg_mul_add(wi, re.mul_add(wr, sum.0)), re.mul_add(wi, im.mul_add(wr, sum.1)));
         }
     }
 }

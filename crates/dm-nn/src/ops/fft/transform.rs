@@ -11,6 +11,7 @@
 use pulp::Simd;
 
 use super::super::vector::{C, F, inlined};
+use super::fft32::{LINE, fft32, get, set};
 
 /// Points of the transform along each axis.
 pub(crate) const POINTS: usize = 32;
@@ -25,125 +26,6 @@ const COLUMN: usize = POINTS + 1;
 const COLUMNS: usize = 16 * COLUMN * 2;
 /// Working memory of `forward` and `inverse`, in vectors: the columns, then two lines.
 pub(crate) const WORK: usize = COLUMNS + 2 * LINE;
-/// Vectors of 32 complex numbers.
-const LINE: usize = 2 * POINTS;
-
-/// exp(-2 pi i k / 32) as (cos, -sin).
-static TWIDDLES: [(f32, f32); 22] = twiddles();
-
-const fn twiddles() -> [(f32, f32); 22] {
-    const COS: [f32; 9] = [
-        1.0,
-        0.980_785_3,
-        0.923_879_5,
-        0.831_469_6,
-        std::f32::consts::FRAC_1_SQRT_2,
-        0.555_570_24,
-        0.382_683_43,
-        0.195_090_32,
-        0.0,
-    ];
-    let mut table = [(0.0, 0.0); 22];
-    let mut k = 0;
-    while k < 22 {
-        let (cos, sin) = (COS[k % 8], COS[8 - k % 8]);
-        table[k] = match k / 8 {
-            0 => (cos, -sin),
-            1 => (-sin, -cos),
-            _ => (-cos, sin),
-        };
-        k += 1;
-    }
-    table
-}
-
-#[inline(always)]
-fn fft4<S: Simd>(x: [C<S>; 4]) -> [C<S>; 4] {
-    let (even, odd) = (x[0] + x[2], x[1] + x[3]);
-    let (a, b) = (x[0] - x[2], x[1] - x[3]);
-    [even + odd, C::new(a.re + b.im, a.im - b.re), even - odd, C::new(a.re - b.im, a.im + b.re)]
-}
-
-/// Eight-point transform; with `SEVEN`, `x[7]` is taken to be zero.
-#[inline(always)]
-fn fft8<S: Simd, const SEVEN: bool>(x: [C<S>; 8]) -> [C<S>; 8] {
-    let e = fft4([x[0], x[2], x[4], x[6]]);
-    let o = if SEVEN {
-        let (even, odd) = (x[1] + x[5], x[3]);
-        let (a, b) = (x[1] - x[5], x[3]);
-        [even + odd, C::new(a.re + b.im, a.im - b.re), even - odd, C::new(a.re - b.im, a.im + b.re)]
-    } else {
-        fft4([x[1], x[3], x[5], x[7]])
-    };
-    let half = F::splat(x[0].re.0, std::f32::consts::FRAC_1_SQRT_2);
-    let o1 = C::new(half * (o[1].re + o[1].im), half * (o[1].im - o[1].re));
-    let o3 = C::new(half * (o[3].im - o[3].re), half * (o[3].re + o[3].im));
-    [
-        e[0] + o[0],
-        e[1] + o1,
-        C::new(e[2].re + o[2].im, e[2].im - o[2].re),
-        C::new(e[3].re + o3.re, e[3].im - o3.im),
-        e[0] - o[0],
-        e[1] - o1,
-        C::new(e[2].re - o[2].im, e[2].im + o[2].re),
-        C::new(e[3].re - o3.re, e[3].im + o3.im),
-    ]
-}
-
-/// 32-point transform, in order, 4 x 8. With `INVERSE` the unscaled inverse; with `TAIL` inputs 28..32 are zero and
-/// not loaded. `part` is working memory: an array here would be set to zero on every call.
-#[inline(always)]
-fn fft32<S: Simd, const INVERSE: bool, const TAIL: bool>(
-    simd: S,
-    part: &mut [S::f32s],
-    load: impl Fn(usize) -> C<S>,
-    mut store: impl FnMut(usize, C<S>),
-) {
-    let part = &mut part[..LINE];
-    for n in 0..4 {
-        let get = inlined(
-            #[inline(always)]
-            |i: usize| {
-                let v = load(n + 4 * i);
-                if INVERSE { v.swap() } else { v }
-            },
-        );
-        let last = if TAIL { C::zero(simd) } else { get(7) };
-        let y = fft8::<S, TAIL>([get(0), get(1), get(2), get(3), get(4), get(5), get(6), last]);
-        for (k, v) in y.into_iter().enumerate() {
-            let v = if n > 0 && k > 0 {
-                let (cos, sin) = TWIDDLES[n * k];
-                let (cos, sin) = (F::splat(simd, cos), F::splat(simd, sin));
-                C::new(v.im.neg_mul_add(sin, v.re * cos), v.re.mul_add(sin, v.im * cos))
-            } else {
-                v
-            };
-            set::<S>(part, 8 * n + k, v);
-        }
-    }
-    for k in 0..8 {
-        let at = inlined(
-            #[inline(always)]
-            |n: usize| get(simd, part, 8 * n + k),
-        );
-        let y = fft4([at(0), at(1), at(2), at(3)]);
-        for (j, v) in y.into_iter().enumerate() {
-            store(k + 8 * j, if INVERSE { v.swap() } else { v });
-        }
-    }
-}
-
-/// Reads and writes complex numbers in a slice of vectors [.., re, im].
-#[inline(always)]
-fn get<S: Simd>(simd: S, data: &[S::f32s], at: usize) -> C<S> {
-    C::new(F(simd, data[2 * at]), F(simd, data[2 * at + 1]))
-}
-
-#[inline(always)]
-fn set<S: Simd>(data: &mut [S::f32s], at: usize, v: C<S>) {
-    data[2 * at] = v.re.1;
-    data[2 * at + 1] = v.im.1;
-}
 
 /// Splits the transform of a + ib into twice the transforms of a and b at `k`, given its values at k and -k.
 #[inline(always)]

@@ -1,0 +1,110 @@
+//! The gradient of a direct convolution's input: again a convolution, of the gradient with the mirrored kernel, or with a
+//! stride one for each phase of the input.
+
+#![allow(unsafe_code, reason = "tasks write their own rows of one buffer")]
+
+use rayon::prelude::*;
+
+use super::patch::{Geometry, Patch, offsets, rows_per_task, tap_order, tasks};
+use super::{OUT, Run, Sweep, convolve, pack};
+use crate::ops::disjoint::Disjoint;
+use crate::ops::lanes::LaneShape;
+use crate::ops::pool::Buffer;
+use crate::ops::simd::{dispatch, lanes};
+
+/// Gradient of the input; `shape` is the input's.
+pub(in crate::ops) fn input_gradient(
+    grad: &[f32],
+    shape: LaneShape,
+    weight: &[f32],
+    out: usize,
+    geometry: Geometry,
+) -> Buffer {
+    let (k, from) = (geometry.kernel, shape.channels);
+    let grad_shape = geometry.output(shape, out);
+    let zeros = Buffer::zeros(shape.blocks() * from.next_multiple_of(OUT) * lanes());
+    let at = |t: usize, f: usize, (y, x): (usize, usize)| weight[(f * from + t) * k * k + y * k + x];
+    if geometry.stride == 1 {
+        let order = tap_order(k);
+        let weights = pack(out, from, k * k, |t, f, n| at(t, f, (k - 1 - order[n].0, k - 1 - order[n].1)));
+        let geometry = Geometry { padding: k - 1 - geometry.padding, ..geometry };
+        return convolve(grad, grad_shape, &weights, shape, geometry, &zeros);
+    }
+    strided_input_gradient(grad, grad_shape, shape, at, geometry, &zeros)
+}
+
+/// Every phase of the strided input is a stride-one convolution of the gradient with some of the taps.
+fn strided_input_gradient(
+    grad: &[f32],
+    grad_shape: LaneShape,
+    shape: LaneShape,
+    weight: impl Fn(usize, usize, (usize, usize)) -> f32,
+    geometry: Geometry,
+    zeros: &[f32],
+) -> Buffer {
+    let l = lanes();
+    let (k, s, p) = (geometry.kernel, geometry.stride, geometry.padding);
+    // Along one axis, input position s * q + phase meets tap t at gradient position q + (phase + p - t) / s.
+    let axis_taps = |phase: usize| -> Vec<(usize, usize)> {
+        (0..k)
+            .filter(|t| (phase + p + k * s - t).is_multiple_of(s) && phase + p >= *t)
+            .map(|t| (t, (phase + p - t) / s))
+            .collect()
+    };
+    let reach = p.div_ceil(s);
+    let phase_rows = shape.height.div_ceil(s);
+    let out = LaneShape { height: phase_rows, width: shape.width.div_ceil(s), ..shape };
+    let one = Geometry { kernel: reach + 1, stride: 1, padding: 0 };
+    let rows = rows_per_task(grad_shape.channels, one, out);
+    let patch = Patch { stride: 1, rows: rows + reach, cols: out.width + reach, left: 0 };
+    let mut packed = Vec::new();
+    for a in 0..s {
+        for b in 0..s {
+            let taps: Vec<_> = axis_taps(b)
+                .into_iter()
+                .flat_map(|x| axis_taps(a).into_iter().map(move |y| (y, x)))
+                .collect();
+            let weights = pack(grad_shape.channels, shape.channels, taps.len(), |t, f, n| {
+                weight(t, f, (taps[n].0.0, taps[n].1.0))
+            });
+            let at: Vec<_> = taps.iter().map(|(y, x)| (y.1, x.1)).collect();
+            packed.push((a, b, weights, offsets(grad_shape.channels, patch, &at)));
+        }
+    }
+    let mut dx = Buffer::stale(shape.len());
+    let target = Disjoint::new(&mut dx);
+    let block = grad_shape.channels * grad_shape.plane();
+    tasks(out, rows).into_par_iter().for_each_init(
+        || Buffer::stale(grad_shape.channels * patch.channel() * l),
+        |buffer, (n, first, rows)| {
+            patch.fill(buffer, &grad[n * block..][..block], grad_shape, first.cast_signed());
+            for (a, b, weights, offsets) in &packed {
+                let sweep = Sweep {
+                    offsets: offsets.clone(),
+                    weights,
+                    to: shape.channels,
+                    width: (shape.width + s - 1 - b) / s,
+                    patch_row: patch.cols * l,
+                    channel: shape.plane(),
+                    row: s * shape.width * l,
+                    col: s * l,
+                };
+                let rows = rows.min(((shape.height + s - 1 - a) / s).saturating_sub(first));
+                if rows == 0 || sweep.width == 0 {
+                    continue;
+                }
+                let start = n * shape.channels * shape.plane() + ((first * s + a) * shape.width + b) * l;
+                // SAFETY: each task writes its own rows.
+                let out = unsafe { target.at(start) };
+                dispatch(Run {
+                    sweep: &sweep,
+                    patch: buffer,
+                    rows,
+                    bias: &zeros[..shape.channels.next_multiple_of(OUT) * l],
+                    out,
+                });
+            }
+        },
+    );
+    dx
+}

@@ -1,0 +1,111 @@
+//! The gradient of a direct convolution's weights: each tap correlates the gradient of the results with the inputs the
+//! tap met, summed over a fixed number of parts in a fixed order.
+
+#![allow(unsafe_code, reason = "loops over vectors in patches; bounds come from the geometry")]
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::OUT;
+use super::patch::{Geometry, offsets, patch_of, rows_per_task, tap_order, tasks};
+use crate::ops::lanes::LaneShape;
+use crate::ops::pool::Buffer;
+use crate::ops::products::{Runs, correlate};
+use crate::ops::simd::{dispatch, lanes};
+
+/// Partial weight gradients: a fixed number, so that sums do not depend on the number of threads.
+const PARTS: usize = 8;
+
+/// Gradient [out, in, k, k] of the weights; `shape` is the input's.
+pub(in crate::ops) fn weight_gradient(
+    x: &[f32],
+    grad: &[f32],
+    shape: LaneShape,
+    out: usize,
+    geometry: Geometry,
+) -> Vec<f32> {
+    let l = lanes();
+    let grad_shape = geometry.output(shape, out);
+    let rows = rows_per_task(shape.channels, geometry, grad_shape);
+    let patch = patch_of(geometry, grad_shape, rows);
+    let order = tap_order(geometry.kernel);
+    let offsets = offsets(shape.channels, patch, &order);
+    let steps = offsets.len();
+    let tasks = tasks(grad_shape, rows);
+    let (block, grad_block) = (shape.channels * shape.plane(), out * grad_shape.plane());
+    let parts: Vec<Vec<[f32; OUT]>> = tasks
+        .par_chunks(tasks.len().div_ceil(PARTS).max(1))
+        .map(|tasks| {
+            let mut sums = vec![[0.0; OUT]; out.div_ceil(OUT) * steps];
+            let mut buffer = Buffer::stale(shape.channels * patch.channel() * l);
+            for (b, first, rows) in tasks.iter().copied() {
+                let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
+                patch.fill(&mut buffer, &x[b * block..][..block], shape, top);
+                let runs = Runs {
+                    rows,
+                    width: grad_shape.width,
+                    grad_row: grad_shape.width * l,
+                    x_row: patch.cols * l,
+                };
+                dispatch(Correlate {
+                    grad: &grad[b * grad_block..][..grad_block],
+                    first: first * grad_shape.width * l,
+                    plane: grad_shape.plane(),
+                    out,
+                    patch: &buffer,
+                    offsets: &offsets,
+                    runs,
+                    sums: &mut sums,
+                });
+            }
+            sums
+        })
+        .collect();
+    let taps = geometry.taps();
+    let mut total = vec![0.0; out * shape.channels * taps];
+    for part in &parts {
+        for t in 0..out {
+            for step in 0..steps {
+                let (y, x) = order[step % taps];
+                total[t * steps + step / taps * taps + y * geometry.kernel + x] +=
+                    part[t / OUT * steps + step][t % OUT];
+            }
+        }
+    }
+    total
+}
+
+struct Correlate<'a> {
+    grad: &'a [f32],
+    first: usize,
+    plane: usize,
+    out: usize,
+    patch: &'a [f32],
+    offsets: &'a [u32],
+    runs: Runs,
+    sums: &'a mut [[f32; OUT]],
+}
+
+impl WithSimd for Correlate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Steps whose runs stay in the first-level cache while the output channels pass.
+        const BLOCK: usize = 9;
+        let steps = self.offsets.len();
+        for first in (0..steps).step_by(BLOCK) {
+            let end = steps.min(first + BLOCK);
+            for c in (0..self.out).step_by(OUT) {
+                let sums = &mut self.sums[c / OUT * steps..][first..end];
+                // SAFETY: rows of the task in the gradient and in the patch; a last incomplete group repeats a channel.
+                unsafe {
+                    let grad = std::array::from_fn(|m| {
+                        self.grad.as_ptr().add((c + m).min(self.out - 1) * self.plane + self.first)
+                    });
+                    correlate(simd, grad, self.patch.as_ptr(), &self.offsets[first..end], self.runs, sums);
+                }
+            }
+        }
+    }
+}

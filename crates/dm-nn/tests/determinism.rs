@@ -1,0 +1,91 @@
+//! Whole networks give the same bits whatever the number of threads, and an image the same whatever its batch.
+
+#![allow(clippy::unwrap_used)]
+
+use candle_core::{Device, Tensor};
+use dm_nn::nets::{Network, NetworkConfig, RefCnnConfig, UNetConfig};
+use dm_nn::params::Params;
+use dm_nn::rng::{Seed, Stream};
+
+/// Two lane blocks and a ragged third on most machines.
+const BATCH: usize = 19;
+
+fn networks() -> [NetworkConfig; 2] {
+    [
+        NetworkConfig::RefCnn(RefCnnConfig { channels: vec![4, 5, 3], ..RefCnnConfig::default() }),
+        NetworkConfig::Unet(UNetConfig {
+            channels: [8, 16, 16],
+            groups: 4,
+            time: 32,
+            attention: true,
+            ..UNetConfig::default()
+        }),
+    ]
+}
+
+/// Images and times.
+fn inputs() -> (Tensor, Tensor) {
+    let (mut pixels, mut times) = (vec![0.0; BATCH * 784], vec![0.0; BATCH]);
+    Seed(2).stream(Stream::Degrade, 0, 0).fill_normal(&mut pixels);
+    Seed(2).stream(Stream::Level, 0, 0).fill_uniform(&mut times);
+    let x = Tensor::from_vec(pixels, (BATCH, 1, 28, 28), &Device::Cpu).unwrap();
+    (x, Tensor::from_vec(times, BATCH, &Device::Cpu).unwrap())
+}
+
+/// Parameters none of which is zero, as the last convolutions of a fresh U-Net are.
+fn params(config: &NetworkConfig) -> (Params, Box<dyn Network>) {
+    let mut params = Params::new(Seed(5), &Device::Cpu);
+    let network = config.build(1, 1, params.trainable()).unwrap();
+    for (i, (_, var)) in params.iter().enumerate() {
+        let mut noise = vec![0.0; var.elem_count()];
+        Seed(6).stream(Stream::Init, i as u64, 0).fill_normal(&mut noise);
+        let noise = (Tensor::from_vec(noise, var.shape(), &Device::Cpu).unwrap() * 0.05).unwrap();
+        var.set(&(var.as_detached_tensor() + noise).unwrap()).unwrap();
+    }
+    (params, network)
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn output_and_gradients_do_not_depend_on_the_number_of_threads() {
+    for config in networks() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let ((params, network), (x, t)) = (params(&config), inputs());
+                let y = network.forward(&x, &t).unwrap();
+                let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+                let mut all = vec![("output".to_owned(), bits(&y))];
+                all.extend(params.iter().map(|(name, var)| (name.to_owned(), bits(grads.get(var).unwrap()))));
+                all
+            })
+        };
+        let one = run(1);
+        assert!(one.iter().all(|(_, bits)| bits.iter().any(|bits| *bits != 0)));
+        for threads in [2, 4] {
+            for ((name, one), (_, many)) in one.iter().zip(run(threads)) {
+                assert!(*one == many, "{config:?}: {name} differs on {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_image_does_not_depend_on_the_batch_it_is_in() {
+    for config in networks() {
+        let ((_params, network), (x, t)) = (params(&config), inputs());
+        let whole = bits(&network.forward(&x, &t).unwrap());
+        for size in 1..BATCH {
+            for first in [0, BATCH - size] {
+                let part = |tensor: &Tensor| tensor.narrow(0, first, size).unwrap().contiguous().unwrap();
+                let found = bits(&network.forward(&part(&x), &part(&t)).unwrap());
+                let same = found == whole[first * 784..(first + size) * 784];
+                assert!(same, "{config:?}: images {first}.. in a batch of {size} differ");
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Our side of `cargo xtask bench`: a process that answers one request after the other on standard input, so that its
+//! work can take turns with PyTorch's. What is compared and what is printed is left to xtask.
+//!
+//! A request is a line `WORK NAME COUNT REPEATS`, an answer a line of JSON: `{"ms": [..], ..}` or `{"error": ".."}`. The
+//! first line, unasked, says who answers. `xtask/peers/torch_bench.py` speaks the same.
+
+#![allow(clippy::print_stdout, reason = "the answers go to standard output")]
+
+mod chains;
+mod counts;
+mod peak;
+mod steps;
+
+use std::io::BufRead;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use dm_train::Result;
+use serde_json::{Value, json};
+
+/// Before each measurement: the threads of the other side may still wait for work with a full core each.
+const PAUSE: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() != Some("serve") {
+        println!("nothing measured: `cargo xtask bench --against-torch` runs this");
+        return ExitCode::SUCCESS;
+    }
+    let threads = rayon::current_num_threads();
+    let name = format!("dm {}, {} lanes", env!("CARGO_PKG_VERSION"), dm_nn::ops::lanes());
+    println!("{}", json!({ "name": name, "threads": threads }));
+    let mut work = Work::default();
+    for line in std::io::stdin().lock().lines() {
+        let Ok(line) = line else { return ExitCode::FAILURE };
+        println!("{}", work.answer(&line).unwrap_or_else(|error| json!({ "error": error })));
+    }
+    ExitCode::SUCCESS
+}
+
+/// What stays between requests: the network that was last asked for.
+#[derive(Default)]
+struct Work {
+    steps: Option<steps::Steps>,
+}
+
+impl Work {
+    fn answer(&mut self, line: &str) -> std::result::Result<Value, String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [work, name, count, repeats] = words[..] else {
+            return Err(format!("found `{line}`, expected WORK NAME COUNT REPEATS"));
+        };
+        let number = |word: &str| {
+            let number = word.parse::<usize>().ok().filter(|&number| number > 0);
+            number.ok_or_else(|| format!("found `{word}`, expected a number above 0"))
+        };
+        let (count, repeats) = (number(count)?, number(repeats)?);
+        self.run(work, name, count, repeats).map_err(|error| error.to_string())
+    }
+
+    fn run(&mut self, work: &str, name: &str, count: usize, repeats: usize) -> Result<Value> {
+        match work {
+            "train" | "forward" => {
+                let train = work == "train";
+                if self.steps.as_ref().is_none_or(|steps| !steps.is_for(name, count)) {
+                    self.steps = Some(steps::Steps::new(name, count)?);
+                }
+                let (direct, done) = counts::of(name, train);
+                let gflop = |per_image: f64| per_image * count as f64 / 1e9;
+                let Some(steps) = &mut self.steps else { return Ok(Value::Null) };
+                let ms = time(repeats, || if train { steps.train() } else { steps.forward() })?;
+                let parameters = steps.parameters();
+                Ok(json!({
+                    "ms": ms, "parameters": parameters, "direct_gflop": gflop(direct), "done_gflop": gflop(done),
+                }))
+            }
+            "peak" => {
+                let mut done = 0.0;
+                let ms = time(repeats, || {
+                    done = peak::multiply_adds() / 1e9;
+                    Ok(())
+                })?;
+                Ok(json!({ "ms": ms, "done_gflop": done }))
+            }
+            "epoch" => {
+                let mut pictures = Duration::ZERO;
+                let ms = time(repeats, || {
+                    pictures = steps::epoch(name, count)?;
+                    Ok(())
+                })?;
+                Ok(json!({ "ms": ms, "pictures_ms": pictures.as_secs_f64() * 1e3 }))
+            }
+            "sample" => {
+                let chain = chains::Drawing::new(name)?;
+                let ms = time(repeats, || chain.draw(count, count))?;
+                let whole = chain.evaluations as f64 / chain.timed as f64;
+                let per_image: Vec<f64> = ms.iter().map(|ms| ms * whole / count as f64).collect();
+                Ok(json!({ "ms": per_image, "evaluations": chain.evaluations }))
+            }
+            "draw" => {
+                let chain = chains::Drawing::short(name)?;
+                Ok(json!({ "ms": time(repeats, || chain.draw(count, chains::BATCH))? }))
+            }
+            _ => Err(dm_train::Error::invalid("work", work, "train, forward, epoch, sample, draw or peak")),
+        }
+    }
+}
+
+/// Milliseconds of each of `repeats` runs of `work`.
+fn time(repeats: usize, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    sleep(PAUSE);
+    let run = |_| {
+        let start = Instant::now();
+        work()?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    (0..repeats).map(run).collect()
+}

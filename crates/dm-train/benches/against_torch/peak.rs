@@ -1,0 +1,41 @@
+//! The multiply-adds this machine can do: nothing but those, in registers, on all threads.
+
+use std::hint::black_box;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Chains of multiply-adds side by side: two a cycle of four or five cycles each, and some to spare.
+const CHAINS: usize = 12;
+/// Steps of every chain.
+const STEPS: usize = 20_000_000;
+
+struct MultiplyAdds(f32);
+
+impl WithSimd for MultiplyAdds {
+    type Output = f64;
+
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a vector operation that is not inlined loses its instruction set"
+    )]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let (factor, term) = (simd.splat_f32s(self.0), simd.splat_f32s(1.0));
+        let mut sums = [term; CHAINS];
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, term);
+            }
+        }
+        black_box(sums.map(|sum| simd.reduce_sum_f32s(sum)));
+        (2 * CHAINS * STEPS * S::F32_LANES) as f64
+    }
+}
+
+/// Runs them; returns how many operations they were, a multiply-add counted as two.
+pub fn multiply_adds() -> f64 {
+    let threads = rayon::current_num_threads();
+    let run = |_| Arch::new().dispatch(MultiplyAdds(black_box(0.5)));
+    (0..threads).into_par_iter().with_max_len(1).map(run).sum()
+}

@@ -1,0 +1,98 @@
+//! How our side scales: images a second against the size of the batch and the number of threads, and the memory of
+//! drawing many images.
+
+use super::Sides;
+use super::figures::{Drawing, Figures, Scaling, median};
+use super::peer::{Request, Worker};
+use anyhow::{Context, Result};
+
+const NETWORKS: [&str; 2] = ["ref_cnn", "unet"];
+const WORKS: [&str; 2] = ["train", "forward"];
+/// Images in a batch.
+const BATCHES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+/// Images of the small batches a turn has at least, so that a turn is not over before the clock sees it.
+const IMAGES: usize = 64;
+/// Images drawn, and from what: memory must not depend on their number.
+const DRAWN: [usize; 2] = [1000, 10_000];
+const MODEL: &str = "ddpm-unet";
+
+pub fn run(sides: &Sides, rounds: usize, all: &mut Figures) -> Result<()> {
+    for threads in [1, 2] {
+        for net in NETWORKS {
+            for work in WORKS {
+                eprintln!("{net} {work}, {threads} threads: batches of {} to {}", BATCHES[0], BATCHES[9]);
+                let mut ours = sides.ours(Some(threads))?;
+                all.program(ours.program());
+                for batch in BATCHES {
+                    let images_per_s = images_per_s(&mut *ours, net, work, batch, rounds)?;
+                    let (net, work) = (net.to_owned(), work.to_owned());
+                    all.scaling.push(Scaling { net, work, threads, batch, images_per_s });
+                }
+            }
+        }
+    }
+    for images in DRAWN {
+        eprintln!("{MODEL}: drawing {images} images");
+        all.drawing.push(draw(&mut *sides.ours(None)?, images)?);
+    }
+    Ok(())
+}
+
+fn images_per_s(ours: &mut dyn Worker, net: &str, work: &str, batch: usize, rounds: usize) -> Result<f64> {
+    let once = Request { work, name: net, count: batch, repeats: 1 };
+    ours.ask(&once)?;
+    let repeats = rounds.max(IMAGES / batch);
+    let answer = ours.ask(&Request { repeats, ..once })?;
+    let ms = median(&answer.ms).context("ours: no times")?;
+    Ok(batch as f64 / ms * 1e3)
+}
+
+/// A process that draws `images` and nothing else.
+fn draw(ours: &mut dyn Worker, images: usize) -> Result<Drawing> {
+    let answer = ours.ask(&Request { work: "draw", name: MODEL, count: images, repeats: 1 })?;
+    let seconds = answer.ms.iter().sum::<f64>() / 1e3;
+    Ok(Drawing { model: MODEL.to_owned(), images, seconds, peak_mb: ours.peak_mb() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::peer::Answer;
+    use super::*;
+
+    /// Takes a millisecond an image and remembers what it was asked.
+    struct Steady(Vec<(usize, usize)>);
+
+    impl Worker for Steady {
+        fn variant(&self) -> &'static str {
+            "ours"
+        }
+
+        fn program(&self) -> String {
+            "fake".to_owned()
+        }
+
+        fn ask(&mut self, request: &Request<'_>) -> Result<Answer> {
+            self.0.push((request.count, request.repeats));
+            Ok(Answer { ms: vec![request.count as f64; request.repeats], ..Answer::default() })
+        }
+
+        fn peak_mb(&self) -> Option<f64> {
+            Some(64.0)
+        }
+    }
+
+    #[test]
+    fn small_batches_are_repeated_until_there_is_something_to_time() {
+        let mut ours = Steady(Vec::new());
+        assert_eq!(images_per_s(&mut ours, "unet", "train", 2, 7).unwrap(), 1000.0);
+        assert_eq!(images_per_s(&mut ours, "unet", "train", 512, 7).unwrap(), 1000.0);
+        assert_eq!(ours.0, [(2, 1), (2, 32), (512, 1), (512, 7)]);
+    }
+
+    #[test]
+    fn drawing_tells_time_and_memory() {
+        let drawn = draw(&mut Steady(Vec::new()), 1000).unwrap();
+        let expected = Drawing { model: MODEL.into(), images: 1000, seconds: 1.0, peak_mb: Some(64.0) };
+        assert_eq!(drawn, expected);
+    }
+}
