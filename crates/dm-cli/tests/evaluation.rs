@@ -69,7 +69,11 @@ fn training_copies_are_faithful_and_copied() {
     let sets = eval(dir.path(), &[arg(&images), "-n", "200", "--seeds", "2", "--metrics", "fd"]);
     assert_eq!((&sets["target"]["sets"], &sets["target"]["n"]), (&2.into(), &200.into()));
     let sets = row(&sets, "frechet distance", "");
-    assert_eq!(sets["values"].as_array().unwrap()[..], sets["floor"]["values"].as_array().unwrap()[..2]);
+    // The same batches as the floor's; how images are put together for the judge moves the last digits.
+    for (set, batch) in [0, 1].map(|i| (&sets["values"][i], &sets["floor"]["values"][i])) {
+        let (set, batch) = (set.as_f64().unwrap(), batch.as_f64().unwrap());
+        assert!((set - batch).abs() < 1e-6 * batch, "{set}, {batch}");
+    }
     assert!(sets["interval"][0].as_f64() < sets["mean"].as_f64());
     let table = ["eval", "copies.safetensors", "--metrics", "fd", "--data", "data", "--judge", arg(&judge())]
         .map(str::to_owned);
