@@ -226,17 +226,33 @@ fn check_moves([b, c, h, w]: [usize; 4]) {
     );
 }
 
-/// Every operation once on as little as it takes to reach its loops; Miri can run this.
+/// The tests called tiny run each operation once on as little as it takes to reach its loops, for Miri.
 #[test]
-fn tiny_shapes_match_sums_written_out() {
-    check_conv(3, 1, [1, 1, 3, 4], 2, false);
-    check_conv(3, 1, [1, 8, 5, 4], 8, true);
-    check_conv(3, 2, [2, 1, 3, 5], 2, false);
-    check_conv(1, 1, [1, 2, 3, 2], 5, true);
-    check_conv(5, 1, [1, 1, 4, 3], 1, false);
+fn tiny_moves_match_sums_written_out() {
+    check_moves([1, 2, 2, 3]);
+}
+
+#[test]
+fn tiny_norms_match_sums_written_out() {
     check_group_norm([1, 4, 3, 2], 2);
     check_layer_norm([1, 2, 3, 3], true);
-    check_moves([1, 2, 2, 3]);
+}
+
+#[test]
+fn tiny_direct_convolutions_match_sums_written_out() {
+    check_conv(3, 1, [1, 1, 3, 4], 2, false);
+    check_conv(3, 2, [2, 1, 3, 5], 2, false);
+    check_conv(1, 1, [1, 2, 3, 2], 5, true);
+}
+
+#[test]
+fn tiny_winograd_convolutions_match_sums_written_out() {
+    check_conv(3, 1, [1, 8, 5, 4], 8, true);
+}
+
+#[test]
+fn tiny_spectral_convolutions_match_sums_written_out() {
+    check_conv(5, 1, [1, 1, 4, 3], 1, false);
 }
 
 #[test]
