@@ -121,7 +121,7 @@ pub fn epoch(name: &str, steps: usize) -> Result<Duration> {
     let clock = || start.elapsed();
     let pictures = Cell::new(Duration::ZERO);
     let mut observers: Vec<Box<dyn Observer + '_>> = vec![
-        Box::new(Metrics::new(path.join("metrics.jsonl"), config.training.log_every, &clock)),
+        Box::new(Metrics::new(path.join("metrics.jsonl"), &clock)),
         Box::new(Pictures { samples: Samples::new(path.join("samples")), taken: &pictures }),
         Box::new(Saver::new(&run, config.training.checkpoint_every, &clock)),
     ];
