@@ -4,6 +4,7 @@
 use super::progress::duration;
 use super::spec::Job;
 use crate::record::{Manifest, Metrics, Status};
+use crate::scores::thousands;
 use crate::workspace::write_atomically;
 use anyhow::Result;
 use serde::Serialize;
@@ -97,18 +98,6 @@ pub fn write(rows: &[Row], out: &Path) -> Result<()> {
     let note = "Losses of different runs are losses of different things: compare them within a run only.";
     write_atomically(&out.join("summary.md"), format!("{}\n{note}\n", table(rows)).as_bytes())?;
     write_atomically(&out.join("summary.json"), &serde_json::to_vec_pretty(rows)?)
-}
-
-fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
