@@ -11,8 +11,8 @@
 //! grains that fade between s and t are independent of those that stay, so Poisson((L_s - L_t) h_s(p)) new ones join
 //! them. This is exact when h_0 is.
 //!
-//! The prior has the law of the total ink of the training set, and at level T its mean ink: digits hang half a pixel low
-//! and to the right of the page's centre, and at a spread of 16 pixels that still shows. Nothing of a particular image is
+//! The prior has the law of the total ink of the training set, and at level T its mean ink: digits lie in the middle of the
+//! page, half a pixel low and to the right, and at a spread of 8 pixels that still shows. Nothing of a particular image is
 //! kept.
 //!
 //! The key is one uniform per pixel: the count is the Poisson quantile of its mean, a frozen randomness for every level.
@@ -47,13 +47,13 @@ pub const ENTRY: Entry = Entry {
     parameters: &[
         ("steps", "T, 1000"),
         ("density", "L_0, grains per fully inked pixel at level 0, 256; few are hot, many are cold"),
-        ("density_end", "L_T, 2, falling to it geometrically; L_T = L_0 conserves every grain"),
+        ("density_end", "L_T, 1, falling to it geometrically; L_T = L_0 conserves every grain"),
         ("sigma_min", "spread at level 1 in pixels, 0.2"),
-        ("sigma_max", "spread at level T in pixels, 16"),
+        ("sigma_max", "spread at level T in pixels, 8"),
     ],
     source: "this project; heat as in Rissanen et al. 2023, thinning of counts as in Chen and Zhou 2023",
-    prediction: Prediction::Conserving,
-    sampler: SamplerKind::Bridge,
+    prediction: Prediction::Logistic,
+    sampler: SamplerKind::Bridge2m,
     config: || DegradationConfig::Ink(InkConfig::default()),
 };
 
@@ -69,14 +69,15 @@ pub struct InkConfig {
     pub density_end: f32,
     /// Spread sigma = sqrt(2 tau) at level 1, in pixels.
     pub sigma_min: f64,
-    /// Spread at level T, in pixels. At 16, and 64 grains per full pixel, a chi-square test of the summed counts of 1,000
-    /// MNIST digits is one standard deviation away from the prior (58 from a uniform one, which would need a spread of 24).
+    /// Spread at level T, in pixels. At 8, and one grain per full pixel, chi-square tests cannot tell the counts of 1,000
+    /// MNIST digits from the prior, one by one or summed; with two grains the sum can. Of 64 grains none may be told
+    /// apart at 16, and from a uniform prior only at 24.
     pub sigma_max: f64,
 }
 
 impl Default for InkConfig {
     fn default() -> Self {
-        Self { steps: 1000, density: 256.0, density_end: 2.0, sigma_min: 0.2, sigma_max: 16.0 }
+        Self { steps: 1000, density: 256.0, density_end: 1.0, sigma_min: 0.2, sigma_max: 8.0 }
     }
 }
 

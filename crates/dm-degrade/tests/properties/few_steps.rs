@@ -69,18 +69,18 @@ fn variety(seen: &[usize]) -> f64 {
 }
 
 #[test]
-fn ten_steps_cost_variety_and_an_estimate_ahead_saves_it() {
+fn seven_steps_cost_variety_and_an_estimate_ahead_saves_it() {
     // 128 draws of 32 equally likely digits are as varied as 28 or so of them.
     let default = InkConfig::default();
     let cold = InkConfig { density: 256.0, density_end: 256.0, ..InkConfig::default() };
     let variety = |config, sampler| {
-        let seen = drawn(config, sampler, 10);
+        let seen = drawn(config, sampler, 7);
         assert_eq!(seen.iter().sum::<usize>(), 128, "every draw is a digit");
         variety(&seen)
     };
     let [held, ahead] = [SamplerKind::Bridge, SamplerKind::Bridge2m].map(|s| variety(&default, s));
-    assert!(held < 23.0 && ahead > 25.0, "{held:.1} and {ahead:.1}");
-    // Of many grains and their small noise even less is left.
-    let held = variety(&cold, SamplerKind::Bridge);
-    assert!(held < 17.0, "{held:.1}");
+    assert!(held < 22.0 && ahead > held + 1.5, "{held:.1} and {ahead:.1}");
+    // Many grains at every level and their small noise leave even less.
+    let cold = variety(&cold, SamplerKind::Bridge);
+    assert!(cold < held - 4.0, "{cold:.1} and {held:.1}");
 }
