@@ -6,7 +6,7 @@
 //! has moved by about sigma = sqrt(2 tau) pixels.
 
 use dm_nn::data::{PIXELS, SIDE};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// One axis of the kernel, [28, 28] row-major.
 pub type Kernel = [[f32; SIDE]; SIDE];
@@ -125,16 +125,26 @@ pub fn spread_columns(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
 
 /// For each of 28 lines of weights the sum of `lines` under them.
 fn sums(weights: &[[f32; SIDE]], lines: &[[f32; SIDE]]) -> Vec<f32> {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut out = vec![0.0; PIXELS];
-            for (weights, out) in weights.iter().zip(out.as_chunks_mut().0) {
-                *out = weighted_sum(weights, lines);
-            }
-            out
-        },
-    )
+    Arch::new().dispatch(Sums { weights, lines })
+}
+
+/// [`sums`] in the widest vectors of this machine; the results are the same in any.
+struct Sums<'a> {
+    weights: &'a [[f32; SIDE]],
+    lines: &'a [[f32; SIDE]],
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f32> {
+        let mut out = vec![0.0; PIXELS];
+        for (weights, out) in self.weights.iter().zip(out.as_chunks_mut().0) {
+            *out = weighted_sum(weights, self.lines);
+        }
+        out
+    }
 }
 
 /// The sum of 28 lines, each times its weight.

@@ -6,7 +6,7 @@
 //! The search walks up from 0, adding P(k) = P(k - 1) mean / k. A page of 784 pixels walks in step, eight pixels at a time:
 //! they share k, so that the only division, 1 / k, comes out of a table.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Means above this are refused by configs: below it the search starts at a representable probability.
 pub const MAX_MEAN: f64 = 600.0;
@@ -41,20 +41,31 @@ pub fn quantile(mean: f32, u: f32) -> f32 {
 
 /// [`quantile`] of every pair of `means` and `us`, bit for bit; as many as the shorter of the two has.
 pub fn quantiles(means: &[f32], us: &[f32]) -> Vec<f32> {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut counts = vec![0.0; means.len().min(us.len())];
-            let chunks = counts.chunks_mut(TOGETHER).zip(means.chunks(TOGETHER).zip(us.chunks(TOGETHER)));
-            for (counts, (means, us)) in chunks {
-                // The last chunk may be short; what is not there has no ink.
-                let whole = |part: &[f32]| std::array::from_fn(|i| part.get(i).copied().unwrap_or(0.0));
-                let found: [f32; TOGETHER] = walk(whole(means), whole(us));
-                counts.copy_from_slice(&found[..counts.len()]);
-            }
-            counts
-        },
-    )
+    Arch::new().dispatch(Quantiles { means, us })
+}
+
+/// [`quantiles`] in the widest vectors of this machine; the results are the same in any.
+struct Quantiles<'a> {
+    means: &'a [f32],
+    us: &'a [f32],
+}
+
+impl WithSimd for Quantiles<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f32> {
+        let Self { means, us } = self;
+        let mut counts = vec![0.0; means.len().min(us.len())];
+        let chunks = counts.chunks_mut(TOGETHER).zip(means.chunks(TOGETHER).zip(us.chunks(TOGETHER)));
+        for (counts, (means, us)) in chunks {
+            // The last chunk may be short; what is not there has no ink.
+            let whole = |part: &[f32]| std::array::from_fn(|i| part.get(i).copied().unwrap_or(0.0));
+            let found: [f32; TOGETHER] = walk(whole(means), whole(us));
+            counts.copy_from_slice(&found[..counts.len()]);
+        }
+        counts
+    }
 }
 
 /// The quantiles of `N` means at their uniforms, walking up in step.

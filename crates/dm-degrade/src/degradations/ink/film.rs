@@ -4,7 +4,7 @@ use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
 
 use super::Ink;
-use super::grains::Place;
+use super::grains::{cumulate, lanes, pick};
 use crate::degradation::Level;
 use crate::error::{Error, Result};
 use crate::{heat, poisson};
@@ -37,11 +37,10 @@ impl Film {
         let mut paths = vec![start];
         for pair in levels.windows(2) {
             let kernel = heat::kernel(ink.tau(pair[1]) - ink.tau(pair[0]));
-            let odds: Vec<_> =
-                kernel.iter().enumerate().map(|(from, row)| Place::new(from, row).odds()).collect();
+            let rows = kernel.map(|row| cumulate(lanes(row.iter())));
             let mut step = |from: &u16| {
                 let (y, x) = (usize::from(*from) / SIDE, usize::from(*from) % SIDE);
-                (odds[y].draw(rng) * SIDE + odds[x].draw(rng)) as u16
+                (pick(&rows[y], rng) * SIDE + pick(&rows[x], rng)) as u16
             };
             let next = paths[paths.len() - 1].iter().map(&mut step).collect();
             paths.push(next);

@@ -1,168 +1,147 @@
-//! Moving grains: the reverse transition, and the odds of where a grain goes that it shares with the film.
+//! Moving grains: the reverse transition, and the draw from a table of running sums that it shares with the film.
 
 use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
-use pulp::Arch;
 
 use crate::binomial;
 use crate::heat::{Kernel, spread_columns};
 
-/// Runs into which the 28 weights of a line are cut, and weights in a run. The last run is empty.
-const RUNS: usize = 8;
-const RUN: usize = 4;
+/// Runs into which the 28 weights of a table are cut, and weights in a run.
+const RUNS: usize = 4;
+const RUN: usize = SIDE / RUNS;
 
-/// 28 numbers, runs of four side by side: `[i][run]` is number `4 run + i`. Running sums then are a few additions of eight
-/// lanes instead of 28 that wait for each other.
-type Lanes = [[f32; RUNS]; RUN];
+/// 28 numbers, four runs of seven side by side: `[i][run]` is number `run * 7 + i`. Running sums then are a few
+/// four-lane additions instead of 28 that wait for each other.
+pub(super) type Lanes = [[f32; RUNS]; RUN];
 
-/// Puts `weight(0..28)` into lanes.
-#[inline(always)]
-fn lanes(weight: impl Fn(usize) -> f32) -> Lanes {
-    let at = |i: usize| if i < SIDE { weight(i) } else { 0.0 };
-    std::array::from_fn(|i| std::array::from_fn(|run| at(run * RUN + i)))
+/// Puts 28 numbers into lanes.
+#[inline]
+pub(super) fn lanes<'a>(numbers: impl Iterator<Item = &'a f32>) -> Lanes {
+    let mut lanes = [[0.0; RUNS]; RUN];
+    for (i, number) in numbers.take(SIDE).enumerate() {
+        lanes[i % RUN][i / RUN] = *number;
+    }
+    lanes
 }
 
 /// Moves every grain of `counts` backward: from p to p' with probability kernel(p, p') h_s(p') / h_t(p), row first.
 ///
 /// The row a grain goes to depends on its pixel, the column then only on its column and the new row. So all grains
-/// first change rows, are counted again, and then change columns: one table of odds per pixel and axis.
+/// first change rows, are counted again, and then change columns: one table of running sums per pixel and axis.
 pub(super) fn move_grains(counts: &[f32], h_s: &[f32], kernel: &Kernel, rng: &mut Rng) -> Vec<f32> {
     // ahead[y'][x] = sum_x' h_s[y'][x'] k(x, x'): what a grain in column x finds in row y'.
     let ahead = spread_columns(kernel, h_s);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let places: [Place; SIDE] = std::array::from_fn(|from| Place::new(from, &kernel[from]));
-            let mut between = vec![0.0; PIXELS];
-            for x in 0..SIDE {
-                let column = lanes(|row| ahead[row * SIDE + x]);
-                for (y, place) in places.iter().enumerate() {
-                    let land = |row: usize, grains: f32| between[row * SIDE + x] += grains;
-                    scatter(counts[y * SIDE + x], place, &column, rng, land);
-                }
-            }
-            let mut moved = vec![0.0; PIXELS];
-            for y in 0..SIDE {
-                let line = y * SIDE..(y + 1) * SIDE;
-                let (between, h_s, moved) = (&between[line.clone()], &h_s[line.clone()], &mut moved[line]);
-                let row = lanes(|column| h_s[column]);
-                for (place, &grains) in places.iter().zip(between) {
-                    scatter(grains, place, &row, rng, |column, grains| moved[column] += grains);
-                }
-            }
-            moved
-        },
-    )
-}
-
-/// Draws a target in proportion to kernel * intensity for each of `grains` grains at `place`.
-#[inline(always)]
-fn scatter(grains: f32, place: &Place, intensity: &Lanes, rng: &mut Rng, mut land: impl FnMut(usize, f32)) {
-    if grains < 1.0 {
-        return;
+    let places: [Place; SIDE] = std::array::from_fn(|from| Place::new(from, &kernel[from]));
+    let mut between = vec![0.0; PIXELS];
+    for x in 0..SIDE {
+        let column = lanes(ahead[x..].iter().step_by(SIDE));
+        for (y, place) in places.iter().enumerate() {
+            let land = |row: usize, grains: f32| between[row * SIDE + x] += grains;
+            scatter(counts[y * SIDE + x], place, &column, rng, land);
+        }
     }
-    let odds = Odds::new(place, intensity);
-    let mut moving = grains as u32;
-    let mut among = odds.elsewhere + odds.stay;
-    if odds.stay > odds.elsewhere {
-        // Most grains stay: how many do not is one draw, whatever their number.
-        let leaving = f64::from(odds.elsewhere) / (f64::from(odds.elsewhere) + f64::from(odds.stay));
-        moving = binomial::draw(moving, leaving, rng);
-        among = odds.elsewhere;
-        land(place.from, grains - moving as f32);
+    let mut moved = vec![0.0; PIXELS];
+    let rows = between.chunks_exact(SIDE).zip(h_s.chunks_exact(SIDE)).zip(moved.chunks_exact_mut(SIDE));
+    for ((between, h_s), moved) in rows {
+        let row = lanes(h_s.iter());
+        for (&grains, place) in between.iter().zip(&places) {
+            scatter(grains, place, &row, rng, |column, grains| moved[column] += grains);
+        }
     }
-    for _ in 0..moving {
-        land(odds.pick(among, rng), 1.0);
-    }
-}
-
-/// A place on a line of 28, and the kernel's weights of a step from there.
-pub(super) struct Place {
-    from: usize,
-    /// To all other places.
-    elsewhere: Lanes,
-    /// To none. It is kept apart: where nearly all stay, the rest would drown in its rounding.
-    stay: f32,
-}
-
-impl Place {
-    /// The place `from`, `kernel` being its row of the kernel.
-    pub(super) fn new(from: usize, kernel: &[f32; SIDE]) -> Self {
-        Self { from, elsewhere: lanes(|to| if to == from { 0.0 } else { kernel[to] }), stay: kernel[from] }
-    }
-
-    /// Where a grain goes by the kernel alone.
-    pub(super) fn odds(&self) -> Odds {
-        Odds::new(self, &[[1.0; RUNS]; RUN])
-    }
+    moved
 }
 
 /// Weights that add up to less than this are none. Far below it f32 loses its digits and a draw could round beyond the
 /// last index.
 const LEAST: f32 = 1e-30;
 
-/// Where a grain at `from` goes.
-pub(super) struct Odds {
+/// Draws a target in proportion to kernel * intensity for each of `grains` grains at `place`. Where no ink is expected in
+/// reach they stay.
+#[inline]
+fn scatter(grains: f32, place: &Place, intensity: &Lanes, rng: &mut Rng, mut land: impl FnMut(usize, f32)) {
+    if grains < 1.0 {
+        return;
+    }
+    let mut sums = cumulate(times(&place.kernel, intensity));
+    let total = last(&sums);
+    if !(total >= LEAST && total.is_finite()) {
+        return land(place.from, grains);
+    }
+    let mut moving = grains as u32;
+    let stay =
+        place.kernel[place.from % RUN][place.from / RUN] * intensity[place.from % RUN][place.from / RUN];
+    if stay > 0.5 * total {
+        // Most stay: how many do not is one draw, whatever their number. Those who leave have running sums of their own,
+        // for beside the weight of staying they would drown in its rounding.
+        sums = cumulate(times(&place.elsewhere, intensity));
+        let elsewhere = if last(&sums) < LEAST { 0.0 } else { f64::from(last(&sums)) };
+        let leaving = (elsewhere / (elsewhere + f64::from(stay))).min(0.5);
+        moving = binomial::draw(moving, leaving, rng);
+        land(place.from, grains - moving as f32);
+    }
+    for _ in 0..moving {
+        land(pick(&sums, rng), 1.0);
+    }
+}
+
+/// A place on a line of 28: the kernel's weights of a step from there.
+struct Place {
     from: usize,
-    /// Running sums of the weights of all other places.
-    sums: Lanes,
-    /// The last of them.
-    elsewhere: f32,
-    /// Weight of staying.
-    stay: f32,
+    /// To all places.
+    kernel: Lanes,
+    /// To all but itself.
+    elsewhere: Lanes,
 }
 
-impl Odds {
-    /// In proportion to kernel * `intensity`. Where they all add up to nothing, for no ink is expected in reach, it stays.
-    #[inline(always)]
-    fn new(place: &Place, intensity: &Lanes) -> Self {
-        let Place { from, elsewhere, stay } = place;
-        let weight = |i: usize, run: usize| elsewhere[i][run] * intensity[i][run];
-        let sums = cumulate(std::array::from_fn(|i| std::array::from_fn(|run| weight(i, run))));
-        let stay = stay * intensity[from % RUN][from / RUN];
-        let odds = Self { from: *from, sums, elsewhere: sums[RUN - 1][RUNS - 1], stay };
-        let total = odds.elsewhere + stay;
-        if total >= LEAST && total.is_finite() { odds } else { Self { elsewhere: 0.0, stay: 1.0, ..odds } }
-    }
-
-    /// Draws a place of any.
-    pub(super) fn draw(&self, rng: &mut Rng) -> usize {
-        self.pick(self.elsewhere + self.stay, rng)
-    }
-
-    /// Draws a place whose running sum is below `among`; staying comes last.
-    #[inline(always)]
-    fn pick(&self, among: f32, rng: &mut Rng) -> usize {
-        // Below `among` even after rounding, so a place of weight zero is never drawn. Sums never fall from one number to
-        // the next, so how many are passed is the place, in whatever order they are counted.
-        let at = rng.uniform() * among;
-        let mut passed = [0.0f32; RUNS];
-        for sums in &self.sums {
-            for (passed, sum) in passed.iter_mut().zip(sums) {
-                *passed += if *sum <= at { 1.0 } else { 0.0 };
-            }
-        }
-        let [a, b, c, d, e, f, g, h] = passed;
-        let passed = (((a + e) + (c + g)) + ((b + f) + (d + h))) as usize;
-        // All are passed, the empty run too, where `at` has reached the last sum.
-        if passed < SIDE { passed } else { self.from }
+impl Place {
+    /// The place `from`, `row` being its row of the kernel.
+    fn new(from: usize, row: &[f32; SIDE]) -> Self {
+        let kernel = lanes(row.iter());
+        let mut elsewhere = kernel;
+        elsewhere[from % RUN][from / RUN] = 0.0;
+        Self { from, kernel, elsewhere }
     }
 }
 
-/// Running sums of 28 weights; those of the empty run are the last of them.
-#[inline(always)]
-fn cumulate(mut weights: Lanes) -> Lanes {
+/// The products of two times 28 numbers.
+#[inline]
+fn times(a: &Lanes, b: &Lanes) -> Lanes {
+    std::array::from_fn(|i| std::array::from_fn(|run| a[i][run] * b[i][run]))
+}
+
+/// Running sums of 28 weights.
+#[inline]
+pub(super) fn cumulate(mut weights: Lanes) -> Lanes {
     for i in 1..RUN {
         weights[i] = add(weights[i], weights[i - 1]);
     }
-    let mut before = [0.0; RUNS];
-    for run in 1..RUNS {
-        before[run] = before[run - 1] + weights[RUN - 1][run - 1];
-    }
+    let [a, b, c, _] = weights[RUN - 1];
+    let before = [0.0, a, a + b, a + b + c];
     weights.map(|sums| add(sums, before))
 }
 
-#[inline(always)]
+#[inline]
 fn add(a: [f32; RUNS], b: [f32; RUNS]) -> [f32; RUNS] {
     std::array::from_fn(|run| a[run] + b[run])
+}
+
+/// The sum of all weights.
+#[inline]
+fn last(sums: &Lanes) -> f32 {
+    sums[RUN - 1][RUNS - 1]
+}
+
+/// Draws an index with the running sums `sums`.
+#[inline]
+pub(super) fn pick(sums: &Lanes, rng: &mut Rng) -> usize {
+    // Below the last sum even after rounding, so an index of weight zero is never drawn. Sums never fall from one number
+    // to the next, so how many are passed is the index, in whatever order they are counted.
+    let at = rng.uniform() * last(sums);
+    let mut passed = [0; RUNS];
+    for sums in sums {
+        for (passed, sum) in passed.iter_mut().zip(sums) {
+            *passed += i32::from(*sum <= at);
+        }
+    }
+    passed.iter().sum::<i32>() as usize
 }
