@@ -6,6 +6,7 @@ mod canvas;
 mod choose;
 mod classes;
 mod components;
+mod contact_sheet;
 mod distance_by_epoch;
 mod epochs;
 mod evaluations;
@@ -51,11 +52,12 @@ impl Run {
 type Figure<M> = (&'static str, fn(&M) -> Option<Canvas>);
 
 /// Every figure of runs.
-pub const OF_RUNS: [Figure<[Run]>; 5] = [
+pub const OF_RUNS: [Figure<[Run]>; 6] = [
     ("loss-curves", loss_curves::draw),
     ("loss-by-t", loss_by_t::draw),
     ("epochs", epochs::draw),
     ("strips", strips::draw),
+    ("contact-sheet", contact_sheet::draw),
     ("distance-by-epoch", distance_by_epoch::draw),
 ];
 

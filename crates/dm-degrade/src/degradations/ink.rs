@@ -188,7 +188,7 @@ impl Degradation for Ink {
             return x0.to_vec();
         }
         let mean = self.intensity(x0, level);
-        mean.iter().zip(&key.0).map(|(&mean, &u)| poisson::quantile(mean, u)).collect()
+        poisson::quantiles(&mean, &key.0)
     }
 
     /// Total ink from the law of the training set, then Poisson(total * share) grains in every pixel.

@@ -39,10 +39,10 @@ impl Film {
         let mut paths = vec![start];
         for pair in levels.windows(2) {
             let kernel = heat::kernel(ink.tau(pair[1]) - ink.tau(pair[0]));
-            let rows = kernel.map(|row| cumulate(lanes(|i| row[i])));
+            let rows = kernel.map(|row| cumulate(lanes(row.iter())));
             let mut step = |from: &u16| {
                 let (y, x) = (usize::from(*from) / SIDE, usize::from(*from) % SIDE);
-                (pick(&rows[y], y, rng) * SIDE + pick(&rows[x], x, rng)) as u16
+                (pick(&rows[y], rng) * SIDE + pick(&rows[x], rng)) as u16
             };
             let next = paths[paths.len() - 1].iter().map(&mut step).collect();
             paths.push(next);
