@@ -17,7 +17,7 @@ const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
 const STRIP: (&str, &str) = ("4", "12");
 /// Rows of the restoration strip, and the levels it restores from.
-const RESTORE: (&str, &str) = ("4", "4");
+const RESTORE: (&str, &str) = ("4", "6");
 
 /// What all runs of a sweep share.
 pub struct Setup {
