@@ -23,6 +23,8 @@ pub struct Args {
 pub enum Step {
     Fmt,
     Tidy,
+    Tables,
+    Words,
     Deny,
     Clippy,
     Doc,
@@ -37,6 +39,19 @@ impl Step {
         match self {
             Self::Fmt => &["fmt", "--all", "--check"],
             Self::Tidy => &["xtask", "tidy"],
+            Self::Tables => &["xtask", "tables", "--check"],
+            Self::Words => &[
+                "run",
+                "--quiet",
+                "--locked",
+                "-p",
+                "xtask",
+                "--features",
+                "text",
+                "--",
+                "report",
+                "--count",
+            ],
             Self::Deny => &["deny", "--offline", "check", "bans", "licenses", "sources"],
             Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
             Self::Doc => &["doc", "--workspace", "--no-deps", "--locked"],

@@ -11,6 +11,7 @@ mod record;
 mod report;
 mod scores;
 mod sweep;
+mod tables;
 mod tidy;
 mod workspace;
 
@@ -33,6 +34,8 @@ enum Task {
     Figures(sweep::FigureArgs),
     /// Set report/report.pdf from its sources and the recorded runs
     Report(report::Args),
+    /// Write the tables of README.md and of the model cards from the recorded runs
+    Tables(tables::Args),
     /// Measure the engine: against PyTorch, and how it scales
     Bench(bench::Args),
     /// Run every check that CI runs, cheapest first
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Sweep(args) => sweep::run(&args),
         Task::Figures(args) => sweep::redraw(&args),
         Task::Report(args) => report::run(&args),
+        Task::Tables(args) => tables::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),

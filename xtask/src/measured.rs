@@ -47,7 +47,7 @@ impl Measured {
         if folder.join(SCORES).is_file() {
             let scores = Scores::read(folder)?;
             let table = scores.tables.first();
-            let mean = |name: &str| table.and_then(|table| table.row(name)?.mean);
+            let mean = |name: &str| table.and_then(|table| table.row(name)?.value);
             measured.n = table.map(|table| table.target.n);
             measured.frechet_distance = mean("frechet distance");
             measured.precision = mean("precision");

@@ -19,6 +19,9 @@ pub struct Manifest {
     pub steps_done: u64,
     pub epochs: u64,
     pub wall_s: f64,
+    /// Commit of the program, where it was built in a repository.
+    pub git_revision: Option<String>,
+    pub data_sha256: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -1,5 +1,5 @@
-//! The files that `dm eval --out` and `--panels` write, as the figures read them. Reading only; what a number means is
-//! left to the figures and the report.
+//! The files that `dm eval --out`, `dm eval --panels` and `dm restore --scores` write, as figures and tables read them.
+//! Reading only; what a number means is left to them and to the report.
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -14,7 +14,8 @@ pub struct Scores {
     pub ladders: Vec<Ladder>,
     /// Each evaluation once for every judge.
     pub tables: Vec<Table>,
-    pub views: Vec<View>,
+    pub restorations: Vec<Restoration>,
+    pub panels: Vec<Panel>,
 }
 
 /// What one judge says of one target.
@@ -28,6 +29,8 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// Class counts, of the first judge alone.
     pub classes: Option<Classes>,
+    /// How near the images come to the training set, as seen by the first judge.
+    pub nearness: Option<Nearness>,
 }
 
 /// A model that was drawn from, or images.
@@ -37,6 +40,11 @@ pub struct Target {
     pub sampler: Option<String>,
     /// Network evaluations per image.
     pub steps: Option<u64>,
+    /// Hash of the model's file.
+    pub sha256: Option<String>,
+    /// The table [degradation] of the model's config.
+    #[serde(default)]
+    pub degradation: serde_json::Map<String, Value>,
     pub n: u64,
 }
 
@@ -44,13 +52,18 @@ pub struct Target {
 pub struct Judge {
     pub name: String,
     pub sha256: String,
+    /// Share of the test images it classifies rightly.
+    pub test_accuracy: Option<f64>,
 }
 
 /// One score. A value that is not finite is absent.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Row {
     pub name: String,
-    pub mean: Option<f64>,
+    /// What it looks at, where that is not said by the name.
+    #[serde(default)]
+    pub setting: String,
+    pub value: Option<f64>,
     pub interval: Option<[f64; 2]>,
     pub floor: Option<Floor>,
 }
@@ -66,6 +79,81 @@ pub struct Classes {
     pub counts: Vec<u64>,
     pub share_intervals: Vec<[f64; 2]>,
     pub reference_counts: Vec<u64>,
+}
+
+/// Percentiles 0 to 100 of the distances to the nearest training image.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Nearness {
+    pub n: u64,
+    pub n_training: u64,
+    pub n_unseen: u64,
+    pub pixels: Distances,
+    pub features: Distances,
+}
+
+/// From the images measured, and from real ones that were not trained on.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Distances {
+    pub generated: Vec<f64>,
+    pub unseen: Vec<f64>,
+}
+
+/// How close a model's restorations come, level by level.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Restoration {
+    pub model: String,
+    pub n: u64,
+    /// Evaluations of a chain from the last level.
+    pub evaluations_from_last_level: u64,
+    pub restoration: Vec<Closeness>,
+}
+
+/// One level.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Closeness {
+    pub t: u64,
+    pub steps: u64,
+    pub degraded: Close,
+    pub estimate: Close,
+    pub restored: Close,
+}
+
+/// A value is absent where it is infinite.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Close {
+    pub psnr: Option<f64>,
+    pub ssim: Option<f64>,
+}
+
+/// A folder of pictures of a pool of images.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// Name of the folder.
+    pub name: String,
+    pub folder: PathBuf,
+    pub rank: Rank,
+    pub view: Option<View>,
+}
+
+/// How the images shown were chosen.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rank {
+    pub rule: String,
+    pub ranking: Ranking,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ranking {
+    /// Images to choose from.
+    pub pool: u64,
+    pub best: Vec<Chosen>,
+    pub worst: Vec<Chosen>,
+}
+
+/// An image shown; of a copy of a real image the realism, which is infinite, is absent.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Chosen {
+    pub realism: Option<f64>,
 }
 
 /// The sanity ladder by several judges.
@@ -101,30 +189,28 @@ pub struct Rung {
 /// Features of a pool and of real images along two principal components of the real ones.
 #[derive(Debug, Clone, Deserialize)]
 pub struct View {
-    /// Name of its folder.
-    #[serde(skip)]
-    pub name: String,
     pub explained: [f64; 2],
     pub reference: Vec<[f64; 2]>,
     pub generated: Vec<[f64; 2]>,
 }
 
 impl Scores {
-    /// Reads the score files of `dir` in order of their names, and the views of the panels in folders below it. Files of
-    /// other kinds are passed over.
+    /// Reads the score files of `dir` in order of their names, and the panels in folders below it or below `panels` beside
+    /// it. Files of other kinds are passed over.
     pub fn read(dir: &Path) -> Result<Self> {
-        let entries = std::fs::read_dir(dir).with_context(|| dir.display().to_string())?;
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.sort();
         let mut scores = Self::default();
-        for path in paths {
+        for path in entries(dir)? {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let view = path.join("pca.json");
-            if view.is_file() {
-                let view: View = typed(json(&view)?, &view)?;
-                scores.views.push(View { name, ..view });
+            if path.is_dir() {
+                scores.panels.extend(Panel::read(path)?);
             } else if path.extension().is_some_and(|ending| ending == "json") {
                 scores.take(name, json(&path)?, &path)?;
+            }
+        }
+        let beside = dir.with_file_name("panels");
+        if beside.is_dir() {
+            for path in entries(&beside)? {
+                scores.panels.extend(Panel::read(path)?);
             }
         }
         Ok(scores)
@@ -133,15 +219,18 @@ impl Scores {
     fn take(&mut self, name: String, file: Value, path: &Path) -> Result<()> {
         if file.get("ladders").is_some() {
             self.ladders.push(typed(file, path)?);
+        } else if file.get("restoration").is_some() {
+            self.restorations.push(typed(file, path)?);
         } else if file.get("scores").is_some() {
             let file: File = typed(file, path)?;
-            let of_judge = |judge, rows, classes| {
-                let (name, target, n_reference) = (name.clone(), file.target.clone(), file.reference.n);
-                Table { name, target, judge, n_reference, rows, classes }
+            let (target, n_reference) = (file.target, file.reference.n);
+            let of_judge = |judge, rows, classes, nearness| {
+                let (name, target) = (name.clone(), target.clone());
+                Table { name, target, judge, n_reference, rows, classes, nearness }
             };
-            self.tables.push(of_judge(file.judge, file.scores, Some(file.classes)));
+            self.tables.push(of_judge(file.judge, file.scores, Some(file.classes), file.nearest_training));
             let others = file.other_judges.into_iter();
-            self.tables.extend(others.map(|other| of_judge(other.judge, other.scores, None)));
+            self.tables.extend(others.map(|other| of_judge(other.judge, other.scores, None, None)));
         }
         Ok(())
     }
@@ -168,13 +257,32 @@ impl Table {
     }
 
     pub fn row(&self, name: &str) -> Option<&Row> {
-        self.rows.iter().find(|row| row.name == name)
+        self.row_of(name, "")
+    }
+
+    /// The row of a name whose setting begins so: two measures may share a name and differ in what they look at.
+    pub fn row_of(&self, name: &str, setting: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name && row.setting.starts_with(setting))
     }
 
     /// What a chart of comparable tables says below its title.
     pub fn conditions(&self) -> String {
         let (n, of, judge) = (thousands(self.target.n), thousands(self.n_reference), &self.judge.name);
         format!("{n} images against {of}, seen by {judge}")
+    }
+}
+
+impl Panel {
+    /// The panel in `folder`, if there is one.
+    fn read(folder: PathBuf) -> Result<Option<Self>> {
+        let (ranking, view) = (folder.join("ranking.json"), folder.join("pca.json"));
+        if !ranking.is_file() {
+            return Ok(None);
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let rank = typed(json(&ranking)?, &ranking)?;
+        let view = view.is_file().then(|| typed(json(&view)?, &view)).transpose()?;
+        Ok(Some(Self { name, folder, rank, view }))
     }
 }
 
@@ -202,6 +310,7 @@ struct File {
     reference: Reference,
     scores: Vec<Row>,
     classes: Classes,
+    nearest_training: Option<Nearness>,
     #[serde(default)]
     other_judges: Vec<Other>,
 }
@@ -210,6 +319,14 @@ struct File {
 struct Other {
     judge: Judge,
     scores: Vec<Row>,
+}
+
+/// What is in a folder, in order of names.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).with_context(|| dir.display().to_string())?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 fn json(path: &Path) -> Result<Value> {
@@ -225,85 +342,5 @@ fn typed<T: serde::de::DeserializeOwned>(value: Value, path: &Path) -> Result<T>
 }
 
 #[cfg(test)]
-pub mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// The text of a score file: a model at `steps` evaluations with this Frechet distance.
-    pub fn score_file(model: &str, steps: u64, fd: f64) -> Value {
-        let row = |name: &str, mean: f64, floor: [f64; 2]| {
-            json!({ "measure": "m", "name": name, "setting": "", "n": 1000, "values": [mean], "mean": mean,
-                    "interval": [mean * 0.9, mean * 1.1], "floor": { "values": floor, "n": 1000 } })
-        };
-        json!({
-            "schema": 1,
-            "target": { "model": model, "sampler": "bridge", "steps": steps, "n": 1000 },
-            "judge": { "name": "judge", "sha256": "a" },
-            "reference": { "name": "test images", "n": 10_000 },
-            "scores": [row("frechet distance", fd, [0.5, 0.6]), row("precision", 0.9, [0.95, 0.97]),
-                       row("recall", 0.7, [0.95, 0.96]), { "name": "realism", "mean": null }],
-            "classes": { "counts": [90, 110], "share_intervals": [[0.4, 0.5], [0.5, 0.6]],
-                         "reference_counts": [4900, 5100] },
-            "other_judges": [{ "judge": { "name": "judge-2", "sha256": "b" },
-                               "scores": [row("frechet distance", 2.0 * fd, [0.7, 0.8])], "omitted": [] }],
-        })
-    }
-
-    /// The text of a ladder of three rungs by two judges.
-    pub fn ladder_file() -> Value {
-        let rung = |name: &str, group: usize, fd: f64| {
-            json!({ "name": name, "groups": [group, group], "fd": fd, "precision": 1.0, "recall": 0.0,
-                    "coverage": 0.5, "memorised": 0.25 })
-        };
-        let ladder = |judge: &str, factor: f64| {
-            json!({ "judge": { "name": judge, "sha256": judge }, "disorder": [],
-                    "rungs": [rung("real", 0, 0.5 * factor), rung("noise", 1, 20.0), rung("mean", 2, 900.0)] })
-        };
-        json!({ "schema": 1, "n": 2000, "reference": { "name": "test images", "n": 10_000 },
-                "ladders": [ladder("judge", 1.0), ladder("judge-2", 1.5)] })
-    }
-
-    /// A folder of such files, read.
-    pub fn folder(files: &[(&str, Value)]) -> Result<Scores> {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, value) in files {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, value.to_string()).unwrap();
-        }
-        Scores::read(dir.path())
-    }
-
-    #[test]
-    fn a_folder_is_read_by_kind_and_only_like_is_put_with_like() {
-        let view =
-            json!({ "schema": 1, "explained": [0.3, 0.2], "reference": [[0.0, 1.0]], "generated": [] });
-        let scores = folder(&[
-            ("b.json", score_file("ink", 50, 3.0)),
-            ("a.json", score_file("ink", 100, 2.0)),
-            ("ladder.json", ladder_file()),
-            ("likelihood.json", json!({ "schema": 1, "bits": 2.0 })),
-            ("ink-panels/pca.json", view),
-        ])
-        .unwrap();
-        assert_eq!((scores.ladders.len(), scores.views.len()), (1, 1));
-        assert_eq!(scores.views[0].name, "ink-panels");
-        let groups = scores.comparable();
-        let names = |group: &Vec<&Table>| group.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
-        assert_eq!(groups.iter().map(names).collect::<Vec<_>>(), [["a", "b"], ["a", "b"]]);
-        assert_eq!(groups[1][0].conditions(), "1,000 images against 10,000, seen by judge-2");
-        assert_eq!(groups[0][0].row("realism").unwrap().mean, None);
-        let floor = groups[0][0].row("frechet distance").unwrap().floor.clone().unwrap();
-        assert_eq!(floor.range(), Some((0.5, 0.6)));
-    }
-
-    #[test]
-    fn a_damaged_file_is_refused_by_name() {
-        let mut other = score_file("ink", 1, 1.0);
-        other["schema"] = 7.into();
-        let error = folder(&[("a.json", other)]).unwrap_err().to_string();
-        assert!(error.contains("a.json: schema is 7, expected 1"), "{error}");
-        let error = folder(&[("a.json", json!({ "schema": 1, "scores": 3 }))]).unwrap_err();
-        assert!(format!("{error:#}").contains("a.json"), "{error:#}");
-    }
-}
+#[path = "scores_tests.rs"]
+pub mod tests;

@@ -68,6 +68,6 @@ restore)
     ;;
 eval)
     [ -f "$model" ]
-    echo '{"schema":1,"target":{"n":25},"judge":{"name":"judge","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","mean":321.5},{"name":"recall","mean":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
+    echo '{"schema":1,"target":{"n":25},"judge":{"name":"judge","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
     ;;
 esac

@@ -51,9 +51,8 @@ pub struct Evaluation<'a> {
 
 /// The shipped judge, if `config` asks for it. To be called before anything is written.
 pub fn judge(config: &Config, device: &Device) -> Result<Option<Judge>> {
-    let read = || Ok(Judge::read(&locate::file(JUDGE)?, device)?);
-    let judge = (config.training.eval_every > 0).then(read).transpose();
-    judge.map_err(|e: anyhow::Error| e).context("training.eval_every")
+    let read = || -> Result<Judge> { Ok(Judge::read(&locate::file(JUDGE)?, device)?) };
+    (config.training.eval_every > 0).then(read).transpose().context("training.eval_every")
 }
 
 impl<'a> Evaluation<'a> {

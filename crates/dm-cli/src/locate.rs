@@ -1,8 +1,9 @@
-//! Finding models and data: what the user named, else what is shipped beside the program.
+//! Finding models and data: what the user named, else what is shipped beside the program; and the program itself.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use dm_nn::data::sha256_hex;
 use dm_nn::params::file::TensorFile;
 
 /// The model that is drawn from when none is named.
@@ -34,6 +35,13 @@ pub fn file(name: &str) -> Result<PathBuf> {
 pub fn data(dir: &Path) -> PathBuf {
     let below = dir.strip_prefix("data").ok().filter(|_| !dir.is_dir());
     below.and_then(shipped).unwrap_or_else(|| dir.to_owned())
+}
+
+/// Hash of the running program: what is kept for it in a cache is for no other build.
+pub fn program_sha256() -> Result<String> {
+    // On Linux this is the program that runs, even if another has taken its place since.
+    let bytes = std::fs::read("/proc/self/exe").or_else(|_| std::fs::read(std::env::current_exe()?));
+    Ok(sha256_hex(&bytes.context("reading the running program")?))
 }
 
 /// `data/path` in the working directory or in a folder above the program.

@@ -9,6 +9,7 @@ mod evaluation;
 mod folder;
 mod forward;
 mod locate;
+mod origin;
 mod preview;
 mod progress;
 mod terminal;

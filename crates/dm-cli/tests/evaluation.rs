@@ -46,7 +46,7 @@ fn training_copies_are_faithful_and_copied() {
     let floor: Vec<f64> =
         fd["floor"]["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
     assert_eq!(floor.len(), 3);
-    let value = fd["mean"].as_f64().unwrap();
+    let value = fd["value"].as_f64().unwrap();
     assert!(value > 0.5 * floor[0] && value < 2.0 * floor[0], "{value}, floor {floor:?}");
     assert!(fd["interval"].is_null());
     for of in ["pixels", "features"] {
@@ -56,7 +56,7 @@ fn training_copies_are_faithful_and_copied() {
             .iter()
             .find(|row| row["measure"] == format!("memorised-{of}") && row["direction"] == "lower");
         let memorised = memorised.unwrap();
-        assert_eq!(memorised["mean"], 1.0, "{of}");
+        assert_eq!(memorised["value"], 1.0, "{of}");
         assert!(memorised["floor"]["values"][0].as_f64().unwrap() < 0.6);
     }
     // The second time everything comes from the cache, and is the same.
@@ -64,7 +64,7 @@ fn training_copies_are_faithful_and_copied() {
     // Order of images does not matter to features; an IDX file of the same images gives the same.
     let images = dir.path().join("data").join(FILES[0]);
     let idx = eval(dir.path(), &[arg(&images), "-n", "200", "--metrics", "fd,manifold,balance"]);
-    assert_eq!(row(&idx, "frechet distance", "")["mean"], fd["mean"]);
+    assert_eq!(row(&idx, "frechet distance", "")["value"], fd["value"]);
     // Several sets of real images: the floor, with an interval.
     let sets = eval(dir.path(), &[arg(&images), "-n", "200", "--seeds", "2", "--metrics", "fd"]);
     assert_eq!((&sets["target"]["sets"], &sets["target"]["n"]), (&2.into(), &200.into()));
@@ -74,7 +74,7 @@ fn training_copies_are_faithful_and_copied() {
         let (set, batch) = (set.as_f64().unwrap(), batch.as_f64().unwrap());
         assert!((set - batch).abs() < 1e-6 * batch, "{set}, {batch}");
     }
-    assert!(sets["interval"][0].as_f64() < sets["mean"].as_f64());
+    assert!(sets["interval"][0].as_f64() < sets["value"].as_f64());
     let table = ["eval", "copies.safetensors", "--metrics", "fd", "--data", "data", "--judge", arg(&judge())]
         .map(str::to_owned);
     let table = ok(dir.path(), &table.each_ref().map(String::as_str));
@@ -94,12 +94,93 @@ fn a_model_is_measured_over_seeds() {
     let report = eval(dir.path(), &args);
     let fd = row(&report, "frechet distance", "");
     assert_eq!(fd["values"].as_array().unwrap().len(), 2);
-    let (low, mean, high) = (&fd["interval"][0], &fd["mean"], &fd["interval"][1]);
+    let (low, mean, high) = (&fd["interval"][0], &fd["value"], &fd["interval"][1]);
     assert!(low.as_f64() < mean.as_f64() && mean.as_f64() < high.as_f64());
+    assert_eq!((&fd["design"], &fd["n"]), (&"seeds".into(), &100.into()));
     assert_eq!(report["target"]["steps"], 2);
     assert_eq!(report["target"]["sampler"], "bridge");
     // An untrained network's images are far above the floor.
     assert!(mean.as_f64().unwrap() > 3.0 * fd["floor"]["values"][0].as_f64().unwrap());
+}
+
+/// One set of two seeds: its value is that of as many images, the same whether the model is drawn from, sheets of
+/// `dm sample` are read, or an evaluation goes on after having been cut off.
+#[test]
+fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
+    let dir = tempfile::tempdir().unwrap();
+    small_data(dir.path(), 300, 300);
+    let config = small_config(dir.path(), "ink", "conserving");
+    ok(dir.path(), &["train", arg(&config), "--set", "training.epochs=1", "--set", "training.grid=0"]);
+    let common = ["-n", "400", "--metrics", "fd,balance,memorised-features,memorised-pixels"];
+    let of_model = ["runs/small", "--seeds", "2", "--pool"];
+    let report = eval(dir.path(), &[&of_model[..], &common].concat());
+    let fd = row(&report, "frechet distance", "");
+    assert_eq!(
+        (&fd["design"], &fd["n"], &report["target"]["n"]),
+        (&"pooled".into(), &400.into(), &400.into())
+    );
+    let (low, value, high) = (fd["interval"][0].as_f64(), fd["value"].as_f64(), fd["interval"][1].as_f64());
+    assert!(low < value && value < high);
+    let values: Vec<f64> = fd["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    // Half the size of the interval, from its definition: t of one degree of freedom, k = 2.
+    let half = 12.7062 * ((values[0] - values[1]).powi(2) / 4.0).sqrt();
+    assert!((high.unwrap() - value.unwrap() - half).abs() < 1e-9 * half);
+    assert_eq!(report["target"]["degradation"]["density"], 64.0);
+
+    // The same images as files.
+    let files = ["1", "2"].map(|seed| {
+        ok(dir.path(), &["sample", "runs/small", "-n", "210", "--seed", seed, "--out", seed]);
+        format!("{seed}/images.safetensors")
+    });
+    let of_files = [&files[0], &files[1], "--pool", "--cache", "elsewhere"];
+    let again = eval(dir.path(), &[&of_files[..], &common].concat());
+    let told = |report: &Value| {
+        (report["scores"].clone(), report["classes"].clone(), report["nearest_training"].clone())
+    };
+    assert_eq!(told(&report), told(&again));
+    for key in
+        ["model", "sha256", "step", "degradation", "sampler", "steps", "eta", "seeds", "n", "sets_sha256"]
+    {
+        assert_eq!(report["target"][key], again["target"][key], "{key}");
+    }
+    // Two sets instead of one.
+    let sets = eval(dir.path(), &[&files[0], &files[1], "-n", "200", "--metrics", "fd"]);
+    let sets = row(&sets, "frechet distance", "");
+    assert_eq!((&sets["design"], &sets["n"]), (&"seeds".into(), &200.into()));
+    // Without one of two parts there is the other.
+    assert_eq!(sets["values"][0], fd["values"][1]);
+
+    // What is left of the samples' cache after an interruption is not drawn again, and changes nothing.
+    let cache = dir.path().join("runs/.cache");
+    let images = || -> Vec<_> {
+        let entries = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap());
+        entries.filter(|e| e.file_name().to_str().unwrap().starts_with("images-")).collect()
+    };
+    let kept = images();
+    assert_eq!(kept.len(), 2, "a block of each seed");
+    fs::remove_file(kept[0].path()).unwrap();
+    let other = fs::metadata(kept[1].path()).unwrap().modified().unwrap();
+    let resumed = eval(dir.path(), &[&of_model[..], &common].concat());
+    assert_eq!(told(&report), told(&resumed));
+    assert_eq!(fs::metadata(kept[1].path()).unwrap().modified().unwrap(), other);
+    assert_eq!(images().len(), 2);
+
+    let bad = |args: &[&str], words: &[&str]| {
+        let judge = judge();
+        refused(dir.path(), &[&["eval"], args, &["--data", "data", "--judge", arg(&judge)]].concat(), words);
+    };
+    bad(&["runs/small", "--pool"], &["--pool", "one set", "expected several"]);
+    bad(&["runs/small", "--pool", "--seeds", "3", "-n", "100"], &["--n", "found 100", "multiple of the 3"]);
+    bad(&["runs/small", &files[0]], &["runs/small", "a model among several targets"]);
+    bad(&[&files[0], &files[1], "--seeds", "2"], &["--seeds", "found 2", "each of several targets"]);
+    bad(&[&files[0], &files[0]], &["1/images.safetensors", "seed 1 again"]);
+    ok(dir.path(), &["sample", "runs/small", "-n", "20", "--seed", "3", "--steps", "2", "--out", "3"]);
+    bad(
+        &[&files[0], "3/images.safetensors", "-n", "20"],
+        &["3/images.safetensors", "steps", "found 2", "expected 5"],
+    );
+    bad(&[&files[0], "3/images.safetensors"], &["3/images.safetensors", "found 20 images", "expected 210"]);
+    bad(&[&files[0], &files[1], "--likelihood"], &["--likelihood", "several targets"]);
 }
 
 /// The shipped judge on real data. Which of two rungs in one group is worse changes with judge and n; the order of the rest
@@ -152,7 +233,7 @@ fn panels_show_a_pool_by_a_rule() {
     // The first judge named rules; the other says what it thinks.
     assert_eq!(report["judge"]["name"], "judge-2");
     assert_eq!(report["other_judges"][0]["judge"]["name"], "judge");
-    assert_ne!(row(&report, "recall", "")["mean"], report["other_judges"][0]["scores"][1]["mean"]);
+    assert_ne!(row(&report, "recall", "")["value"], report["other_judges"][0]["scores"][1]["value"]);
     for name in ["best.png", "worst.png", "random.png", "nearest.png", "closest.png", "pca.json"] {
         assert!(dir.path().join("p").join(name).is_file(), "{name}");
     }
@@ -185,6 +266,7 @@ fn bad_input_is_one_line() {
     bad(&["flat.safetensors", "-n", "0"], &["--n", "found 0"]);
     bad(&["flat.safetensors", "--seeds", "2"], &["--seeds", "found 2", "no model"]);
     bad(&["flat.safetensors", "-n", "40", "--seeds", "3"], &["found 3", "at most 2", "100 images", "of 40"]);
+    bad(&["flat.safetensors", "-n", "90", "--seeds", "3", "--pool", "--steps", "2"], &["--steps"]);
     bad(&["flat.safetensors", "--steps", "2"], &["--steps", "expected a model"]);
     bad(&["flat.safetensors", "--metrics", "fid"], &["metrics", "found fid", "kid"]);
     bad(&["flat.safetensors", "--against", "elsewhere"], &["elsewhere"]);
@@ -214,8 +296,8 @@ fn degenerate_sets_have_values_or_reasons() {
     // A hundred blank pages: far away, no diversity.
     let flat = eval(dir.path(), &["flat.safetensors"]);
     let fd = row(&flat, "frechet distance", "");
-    assert!(fd["mean"].as_f64().unwrap() > 2.0 * fd["floor"]["values"][0].as_f64().unwrap());
-    assert_eq!(row(&flat, "recall", "")["mean"], 0.0);
+    assert!(fd["value"].as_f64().unwrap() > 2.0 * fd["floor"]["values"][0].as_f64().unwrap());
+    assert_eq!(row(&flat, "recall", "")["value"], 0.0);
     // One image has no covariance; what is not defined says why.
     let one = eval(dir.path(), &["one.safetensors"]);
     let omitted = one["omitted"].as_array().unwrap();

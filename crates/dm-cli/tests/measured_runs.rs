@@ -61,7 +61,7 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
     let report: Value = serde_json::from_str(&text).unwrap();
     let value = |name: &str| {
         let rows = report["scores"].as_array().unwrap();
-        rows.iter().find(|row| row["name"] == name).unwrap()["mean"].clone()
+        rows.iter().find(|row| row["name"] == name).unwrap()["value"].clone()
     };
     let last = &lines[2];
     assert_eq!(value("frechet distance"), last["fd"]);

@@ -16,6 +16,11 @@ fn extent(n: u32) -> u32 {
     2 * (n * 30 + 2)
 }
 
+/// Side of a film of `n` images.
+fn screen(n: u32) -> u32 {
+    3 * (n * 30 + 2)
+}
+
 /// Width and height of a PNG, and its number of frames (0 for a still).
 fn png(path: &Path) -> (u32, u32, u32) {
     let bytes = fs::read(path).unwrap();
@@ -55,12 +60,12 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
 
     let film = ["sample", "runs/small", "-n", "7", "--film", "films/out.gif"];
     assert!(ok(dir.path(), &film).contains("films/out.gif"));
-    assert_eq!(gif(&dir.path().join("films/out.gif")), (extent(6), extent(2)));
+    assert_eq!(gif(&dir.path().join("films/out.gif")), (screen(6), screen(2)));
     ok(dir.path(), &["sample", "runs/small", "-n", "2", "--film", "out.png", "--steps", "20"]);
-    assert_eq!(png(&dir.path().join("out.png")), (extent(2), extent(1), 21));
+    assert_eq!(png(&dir.path().join("out.png")), (screen(2), screen(1), 21));
     let forward = ["degrade", "runs/small", "--count", "2", "--film", "f.gif", "--data", arg(&mnist)];
     assert!(ok(dir.path(), &forward).contains("f.gif"));
-    assert_eq!(gif(&dir.path().join("f.gif")), (extent(2), extent(1)));
+    assert_eq!(gif(&dir.path().join("f.gif")), (screen(2), screen(1)));
 
     let line = ok(dir.path(), &["sample", "runs/small", "-n", "20", "--interpolate", "--batch", "6"]);
     assert!(line.contains("20 images, 5 evaluations each, sampler ddim"), "{line}");
@@ -102,7 +107,8 @@ fn a_conditional_model_draws_the_classes_it_is_asked_for() {
     ok(dir.path(), &[&["train", arg(&config)], &set[..]].concat());
     let draw = |args: &[&str]| {
         ok(dir.path(), &[&["sample", "runs/small", "-n", "12"], args].concat());
-        sheet::read_labelled(&dir.path().join("out/images.safetensors")).unwrap()
+        let sheet = sheet::read_whole(&dir.path().join("out/images.safetensors")).unwrap();
+        (sheet.pixels, sheet.labels)
     };
     let (all, labels) = draw(&["--class", "all"]);
     assert_eq!(labels.unwrap(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
@@ -115,7 +121,7 @@ fn a_conditional_model_draws_the_classes_it_is_asked_for() {
     let mnist = root().join("data/mnist");
     ok(dir.path(), &["restore", "runs/small", "--count", "1", "--levels", "1", "--data", arg(&mnist)]);
     ok(dir.path(), &["degrade", "ink", "--count", "4", "--film", "ink.gif", "--data", arg(&mnist)]);
-    assert_eq!(gif(&dir.path().join("ink.gif")), (extent(4), extent(1)));
+    assert_eq!(gif(&dir.path().join("ink.gif")), (screen(4), screen(1)));
     let between = ["sample", "runs/small", "--interpolate"];
     refused(dir.path(), &between, &["--interpolate", "`ink`", "Gaussian"]);
     let inverse = ["sample", "runs/small", "--class", "1", "--guidance", "inf"];

@@ -4,7 +4,6 @@
 //!
 //! Meehan et al. divide space into cells first; this is their statistic over all of it.
 
-use crate::distances::Neighbours;
 use crate::error::{EvalError, Result};
 use crate::score::{Direction, Metric, Score};
 
@@ -42,9 +41,4 @@ pub fn data_copying(generated: &[f64], unseen: &[f64], n_training: usize) -> Res
         n_training,
         format!("against {} test images", unseen.len()),
     ))
-}
-
-/// Squared distances to the nearest.
-pub fn nearest_squared(neighbours: &Neighbours) -> Vec<f64> {
-    neighbours.nearest().map(|(squared, _)| squared).collect()
 }

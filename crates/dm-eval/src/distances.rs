@@ -1,15 +1,14 @@
 //! Euclidean distances between two sets: nearest neighbours, and how many balls a point lies in.
 //!
 //! `|x|^2 + |y|^2 - 2 x.y` is fast but cancels: for near points of large norm no digit may be right. Here it only rules
-//! pairs out. With machine epsilon e, its error and that of the direct sum of squared differences together stay below
-//! `(2 dim + 8) e (|x|^2 + |y|^2)` (Higham 2002, section 3.1); whatever is not decided by more than that is computed again
-//! by the direct sum. So **every distance returned and every comparison made is that of the direct sum**, whose relative
-//! error is at most `(dim + 2) e`; copies have distance exactly 0 and ties are ties. Features far from the origin cost
-//! time (more pairs are computed twice), never digits.
+//! pairs out ([`screen`](crate::screen)); whatever it does not decide for certain is computed again by the direct sum of
+//! squared differences. So **every distance returned and every comparison made is that of the direct sum** in f64, whose
+//! relative error is at most `(dim + 2)` machine epsilons; copies have distance exactly 0 and ties are ties. Features far
+//! from the origin cost time (more pairs are computed twice), never digits.
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
-use crate::products::{Stripe, fold, squared_norms};
+use crate::screen::Screen;
 
 /// The k nearest reference rows of every query, nearest first; equal distances in order of index.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,46 +85,9 @@ pub fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
-/// The screening bounds of all pairs of two sets.
-pub(crate) struct Screen<'a> {
-    queries: &'a Features,
-    reference: &'a Features,
-    query_norms: Vec<f64>,
-    reference_norms: Vec<f64>,
-    slack: f64,
-}
-
-impl<'a> Screen<'a> {
-    pub(crate) fn new(queries: &'a Features, reference: &'a Features) -> Self {
-        Self {
-            queries,
-            reference,
-            query_norms: squared_norms(queries),
-            reference_norms: squared_norms(reference),
-            slack: (2 * queries.dim() + 8) as f64 * f64::EPSILON,
-        }
-    }
-
-    /// Calls `visit` for the pairs of a stripe with (reference row, lower bound, upper bound) of the squared distance.
-    pub(crate) fn bounds(&self, stripe: &Stripe<'_>, mut visit: impl FnMut(usize, f64, f64)) {
-        let query_norm = self.query_norms[stripe.query];
-        let norms = &self.reference_norms[stripe.first..stripe.first + stripe.products.len()];
-        for (j, (&product, &norm)) in stripe.products.iter().zip(norms).enumerate() {
-            let norms = query_norm + norm;
-            let (estimate, slack) = (norms - 2.0 * product, norms * self.slack + f64::MIN_POSITIVE);
-            visit(stripe.first + j, estimate - slack, estimate + slack);
-        }
-    }
-
-    /// The direct sum.
-    pub(crate) fn direct(&self, query: usize, row: usize) -> f64 {
-        squared_distance(self.queries.row(query), self.reference.row(row))
-    }
-}
-
 /// The `k` nearest reference rows of every query.
 ///
-/// Memory: n x k results and 1 MiB per thread.
+/// Memory: n x k results, half as much again as both sets take, and 1 MiB per thread.
 ///
 /// # Errors
 /// Sets of different width; `k` = 0; fewer than `k` reference rows (`k + 1` where one is excluded); a list of rows to
@@ -161,7 +123,7 @@ pub fn nearest(
 
     let screen = Screen::new(queries, reference);
     let start = |query| (exclude.row(query), Vec::with_capacity(k + 1));
-    let lists = fold(queries, reference, start, |(own, list): &mut (Option<usize>, Vec<_>), stripe| {
+    let lists = screen.fold(start, |(own, list): &mut (Option<usize>, Vec<_>), stripe| {
         // Rows arrive in order, so at equal distance the row already held stays.
         let mut worst = if list.len() == k { list[k - 1] } else { (f64::INFINITY, 0) }.0;
         screen.bounds(stripe, |row, low, _| {
@@ -206,9 +168,7 @@ pub fn balls_holding(queries: &Features, centres: &Features, squared_radii: &[f6
         });
     }
     let screen = Screen::new(queries, centres);
-    Ok(fold(
-        queries,
-        centres,
+    Ok(screen.fold(
         |_| Balls::default(),
         |balls, stripe| {
             screen.bounds(stripe, |row, low, high| {

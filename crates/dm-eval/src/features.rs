@@ -92,6 +92,17 @@ impl Features {
         Self::new("selected rows", rows.len(), self.dim, values)
     }
 
+    /// The rows of several sets, one set after another.
+    ///
+    /// # Errors
+    /// No sets, or such of different width.
+    pub fn join(parts: &[&Self]) -> Result<Self> {
+        let dim = parts.first().map_or(0, |part| part.dim);
+        parts.iter().try_for_each(|part| part.same_width(parts[0], "joined sets"))?;
+        let values: Vec<f64> = parts.iter().flat_map(|part| part.values()).copied().collect();
+        Self::new("joined sets", parts.iter().map(|part| part.n).sum(), dim, values)
+    }
+
     /// Fails unless `self` (the generated set) and `reference` have the same width.
     pub(crate) fn same_width(&self, reference: &Self, metric: &'static str) -> Result<()> {
         if self.dim == reference.dim {

@@ -117,6 +117,16 @@ impl Judged {
         Ok(Self { features: self.features.select(rows)?, logits: self.logits.select(rows)? })
     }
 
+    /// What is said of several sets, one after another.
+    ///
+    /// # Errors
+    /// No sets, or such of different width.
+    pub fn join(parts: &[&Self]) -> Result<Self> {
+        let all =
+            |of: fn(&Self) -> &Features| Features::join(&parts.iter().map(|p| of(p)).collect::<Vec<_>>());
+        Ok(Self { features: all(|part| &part.features)?, logits: all(|part| &part.logits)? })
+    }
+
     /// Class of every image: that of the largest logit, the first of equals.
     pub fn labels(&self) -> Vec<u8> {
         self.logits.rows().map(|row| order(row)[0] as u8).collect()

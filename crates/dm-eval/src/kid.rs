@@ -7,7 +7,7 @@
 
 use crate::error::Result;
 use crate::features::Features;
-use crate::products::{fold, squared_norms};
+use crate::products::{Stripe, fold, squared_norms};
 use crate::score::{Direction, Metric, Score};
 
 /// Kernel distance on features scaled by the reference's RMS.
@@ -50,10 +50,10 @@ pub fn squared_mmd(generated: &Features, reference: &Features, scale: Scale) -> 
 
     let within = |set: &Features| {
         let sums = fold(
-            set,
-            set,
+            set.into(),
+            set.into(),
             |_| 0.0,
-            |sum, stripe| {
+            |sum: &mut f64, stripe: &Stripe<'_, f64>| {
                 for (j, &product) in stripe.products.iter().enumerate() {
                     if stripe.first + j != stripe.query {
                         *sum += kernel(product);
@@ -64,10 +64,10 @@ pub fn squared_mmd(generated: &Features, reference: &Features, scale: Scale) -> 
         sums.iter().sum::<f64>() / (set.n() as f64 * (set.n() - 1) as f64)
     };
     let between = fold(
-        generated,
-        reference,
+        generated.into(),
+        reference.into(),
         |_| 0.0,
-        |sum, stripe| {
+        |sum: &mut f64, stripe: &Stripe<'_, f64>| {
             *sum += stripe.products.iter().map(|&product| kernel(product)).sum::<f64>();
         },
     );

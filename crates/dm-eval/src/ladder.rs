@@ -89,7 +89,7 @@ pub fn ladder(
         let images = Images::new(name, spoiled, judge, None, &mut |_, _, _| {})?;
         let set = &images.judged.features;
         let values = balls.manifold(set, real)?;
-        let memorised = || -> Result<f64> { Ok(authenticity(&images.ink()?, &training, 1)?.score().value) };
+        let memorised = || -> Result<f64> { Ok(authenticity(&images.ink()?, &training)?.score().value) };
         rungs.push(Rung {
             name,
             groups,

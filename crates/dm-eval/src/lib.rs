@@ -22,7 +22,8 @@
 //! | `likelihood/` | bounds on the likelihood in bits per dimension: Gaussian noise, Ink's grains |
 //!
 //! Beside them: `ranking.rs` and `failures.rs` choose images to look at, `pca.rs` a view of features, `interval.rs` says how
-//! sure a number is, `cache.rs` keeps what takes long.
+//! sure a number is, `percentiles.rs` a distribution in few numbers, `cache.rs` keeps what takes long. Distances
+//! (`distances.rs`) are ruled out by fast products (`screen.rs`, `products.rs`) and computed exactly where they count.
 
 pub mod authenticity;
 pub mod cache;
@@ -43,12 +44,14 @@ pub mod ladder;
 pub mod likelihood;
 pub mod manifold;
 pub mod pca;
+pub mod percentiles;
 mod products;
 pub mod protocol;
 pub mod ranking;
 pub mod realism;
 pub mod restoration;
 mod score;
+mod screen;
 pub mod sliced_wasserstein;
 pub mod two_sample;
 

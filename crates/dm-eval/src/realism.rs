@@ -5,11 +5,11 @@
 //! would call anything near them real. A copy of a real image has infinite realism; choosing what is shown as "best", and
 //! leaving near copies out of it, is the caller's business.
 
-use crate::distances::{Exclude, Screen, nearest};
+use crate::distances::{Exclude, nearest};
 use crate::error::Result;
 use crate::features::Features;
-use crate::products::fold;
 use crate::score::{Direction, Metric, Score};
+use crate::screen::Screen;
 
 /// Median realism of a set.
 pub const REALISM: Metric = Metric {
@@ -33,9 +33,7 @@ pub fn realism(generated: &Features, reference: &Features, k: usize) -> Result<V
     let centres = reference.select(&kept)?;
 
     let screen = Screen::new(generated, &centres);
-    let squared = fold(
-        generated,
-        &centres,
+    let squared = screen.fold(
         |_| 0.0,
         |best: &mut f64, stripe| {
             screen.bounds(stripe, |row, low, _| {

@@ -55,7 +55,7 @@ fn sets_of_different_width_do_not_meet() {
     refused(kid(&a, &b), words);
     refused(manifold(&a, &b, 3), words);
     refused(realism(&a, &b, 3), words);
-    refused(authenticity(&a, &b, 1), words);
+    refused(authenticity(&a, &b), words);
     refused(sliced_wasserstein(&a, &b, 4, Seed(0)), words);
     refused(two_sample(&a, &b, Seed(0)), words);
     refused(balls_holding(&a, &b, &[0.0; 40]), words);
@@ -73,7 +73,7 @@ fn too_few_rows_are_named() {
     refused(manifold(&one, &many, 5), &["generated", "at least 6", "found 1"]);
     refused(manifold(&many, &normal(5, 4, 0.0, 3), 5), &["reference", "at least 6", "found 5"]);
     refused(realism(&one, &normal(3, 4, 0.0, 3), 3), &["at least 4"]);
-    refused(authenticity(&many, &one, 1), &["training", "at least 2"]);
+    refused(authenticity(&many, &one), &["training", "at least 2"]);
     refused(nearest(&one, &many, 51, Exclude::Nothing), &["at least 51", "found 50"]);
     refused(nearest(&many, &many, usize::MAX, Exclude::Own), &["found 50"]);
     refused(classifier_score(&one), &["at least 2"]);

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{close, expected, fixture, normal};
-use dm_eval::authenticity::authenticity;
+use dm_eval::authenticity::{Authenticity, authenticity};
 use dm_eval::class_balance::{class_balance, floor, histogram};
 use dm_eval::classifier_score::classifier_score;
 use dm_eval::data_copying::data_copying;
@@ -122,11 +122,14 @@ fn realism_of_inside_outside_and_copy() {
 fn copies_are_told_from_neighbours() {
     let training = set(&[&[0.0], &[1.0], &[5.0], &[5.0]]);
     // Near 0 (own neighbour at 1): nearer. Beyond it: not. A copy of the image held twice: not, equality is not nearer.
-    let found = authenticity(&set(&[&[-0.5], &[-1.5], &[1.0], &[5.0]]), &training, 1).unwrap();
+    let found = authenticity(&set(&[&[-0.5], &[-1.5], &[1.0], &[5.0]]), &training).unwrap();
     assert_eq!(found.copied().collect::<Vec<_>>(), [true, false, true, false]);
     assert_eq!(found.own_squared, [1.0, 1.0, 1.0, 0.0]);
     assert_eq!(found.score().value, 0.5);
-    assert_eq!(found.neighbours.of(3), &[(0.0, 2)]);
+    assert_eq!((found.squared[3], found.row[3]), (0.0, 2));
+    // Parts put together again are the whole.
+    let parts = [found.select(&[0, 1]), found.select(&[2, 3])];
+    assert_eq!(Authenticity::join(&parts.each_ref()), found);
 }
 
 #[test]

@@ -129,7 +129,7 @@ proptest! {
         let kernel = |g: &Features, r: &Features| squared_mmd(g, r, Scale::ReferenceRms).unwrap();
         prop_assert!(same(kernel(&generated, &real), kernel(&other, &real_other)));
         prop_assert_eq!(manifold(&generated, &real, 5).unwrap(), manifold(&other, &real_other, 5).unwrap());
-        let share = |g: &Features, r: &Features| authenticity(g, r, 1).unwrap().score().value;
+        let share = |g: &Features, r: &Features| authenticity(g, r).unwrap().score().value;
         prop_assert_eq!(share(&generated, &real), share(&other, &real_other));
         let slices = |g: &Features, r: &Features| sliced_wasserstein(g, r, 16, Seed(0)).unwrap().value;
         prop_assert!(same(slices(&generated, &real), slices(&other, &real_other)));
@@ -143,7 +143,7 @@ proptest! {
         prop_assert_eq!((found.precision, found.recall, found.coverage), (1.0, 1.0, 1.0));
         prop_assert_eq!(sliced_wasserstein(&set, &set, 8, Seed(0)).unwrap().value, 0.0);
         // Training images handed in as generated are all copies.
-        prop_assert_eq!(authenticity(&set, &set, 1).unwrap().score().value, 1.0);
+        prop_assert_eq!(authenticity(&set, &set).unwrap().score().value, 1.0);
     }
 
     #[test]

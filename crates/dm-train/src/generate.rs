@@ -13,6 +13,8 @@ use crate::error::Result;
 pub struct Request<'a> {
     /// Root seed; image i depends on it and on i alone.
     pub seed: Seed,
+    /// Number of the first image; a request for images 0 to 9 is one for 0 to 4 and one for 5 to 9.
+    pub first: u64,
     /// Number of images.
     pub count: usize,
     /// Images per batch; does not change the images.
@@ -30,7 +32,7 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// Images from the prior, without a class.
     pub const fn new(seed: Seed, count: usize, batch: usize, sampling: Sampling) -> Self {
-        Self { seed, count, batch, sampling, class: None, guidance: 1.0, start: None }
+        Self { seed, first: 0, count, batch, sampling, class: None, guidance: 1.0, start: None }
     }
 }
 
@@ -85,7 +87,8 @@ pub fn images(
     let mut images = Vec::with_capacity(request.count * PIXELS);
     for start in (0..request.count).step_by(request.batch.max(1)) {
         let count = request.batch.max(1).min(request.count - start);
-        let classes = |class: Class| (start..start + count).map(|i| class.of(i)).collect();
+        let first = request.first + start as u64;
+        let classes = |class: Class| (0..count).map(|i| class.of(first as usize + i)).collect();
         let classes: Option<Vec<u8>> = request.class.map(classes);
         let condition = classes.as_ref().map(|classes| Condition { classes, guidance: request.guidance });
         let chain = Chain {
@@ -94,12 +97,12 @@ pub fn images(
             levels: &levels,
             eta: request.sampling.eta,
             randomness: &randomness,
-            first: start as u64,
+            first,
             count,
             start: request.start.map(|start| start.state),
         };
         let states =
-            request.sampling.sampler.run(&chain, &mut |level, states| watch(start as u64, level, states))?;
+            request.sampling.sampler.run(&chain, &mut |level, states| watch(first, level, states))?;
         states.chunks_exact(PIXELS).for_each(|state| images.extend(quantise(&degradation.to_image(state))));
     }
     Ok(images)

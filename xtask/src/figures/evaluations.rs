@@ -35,7 +35,7 @@ fn series(group: &[&Table]) -> Vec<(String, Vec<Point>)> {
     let mut series: Vec<(String, Vec<Point>)> = Vec::new();
     for table in group {
         let (Some(model), Some(steps)) = (&table.target.model, table.target.steps) else { continue };
-        let Some((row, value)) = table.row(MEASURE).and_then(|row| Some((row, row.mean?))) else { continue };
+        let Some((row, value)) = table.row(MEASURE).and_then(|row| Some((row, row.value?))) else { continue };
         let name = format!("{model}, {}", table.target.sampler.as_deref().unwrap_or("?"));
         let point = (steps as f64, value, row.interval);
         match series.iter_mut().find(|(other, _)| *other == name) {

@@ -2,6 +2,7 @@
 //! not there yet is left out. What the numbers mean is for the report to say.
 
 mod axes;
+mod best_worst;
 mod canvas;
 mod choose;
 mod classes;
@@ -13,7 +14,12 @@ mod evaluations;
 mod ladder;
 mod loss_by_t;
 mod loss_curves;
+mod nearest;
+mod nearness;
+mod parameter;
 mod precision_recall;
+mod restoration;
+mod restored;
 mod strips;
 mod style;
 mod ticks;
@@ -52,22 +58,28 @@ impl Run {
 type Figure<M> = (&'static str, fn(&M) -> Option<Canvas>);
 
 /// Every figure of runs.
-pub const OF_RUNS: [Figure<[Run]>; 6] = [
+pub const OF_RUNS: [Figure<[Run]>; 7] = [
     ("loss-curves", loss_curves::draw),
     ("loss-by-t", loss_by_t::draw),
     ("epochs", epochs::draw),
     ("strips", strips::draw),
     ("contact-sheet", contact_sheet::draw),
+    ("restored", restored::draw),
     ("distance-by-epoch", distance_by_epoch::draw),
 ];
 
 /// Every figure of evaluations.
-pub const OF_SCORES: [Figure<Scores>; 5] = [
+pub const OF_SCORES: [Figure<Scores>; 10] = [
     ("ladder", ladder::draw),
     ("evaluations", evaluations::draw),
     ("precision-recall", precision_recall::draw),
     ("classes", classes::draw),
     ("components", components::draw),
+    ("parameter", parameter::draw),
+    ("restoration", restoration::draw),
+    ("best-worst", best_worst::draw),
+    ("nearest", nearest::draw),
+    ("nearness", nearness::draw),
 ];
 
 /// Draws all `figures` whose material is there; returns how many.

@@ -52,7 +52,7 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
 
 /// Name, recall and precision of every table.
 fn points(group: &[&Table]) -> Vec<(String, (f64, f64))> {
-    let value = |table: &Table, name| table.row(name)?.mean;
+    let value = |table: &Table, name| table.row(name)?.value;
     let point =
         |table: &&Table| Some((table.name.clone(), (value(table, "recall")?, value(table, "precision")?)));
     group.iter().filter_map(point).collect()

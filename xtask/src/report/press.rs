@@ -1,7 +1,8 @@
-//! The typesetter: a folder of Typst sources becomes a PDF. It reads nothing outside the folder, knows no date and no font
-//! but those built in, so equal sources make equal bytes. What stands in the report is left out.
+//! The typesetter: the folder of the report, sources and recorded files, becomes figures and a PDF. It reads nothing outside
+//! the folder, knows no date and no font but those built in, so equal sources make equal bytes. What stands in the report
+//! is left out.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use typst::diag::{FileError, FileResult, SourceDiagnostic};
 use typst::foundations::{Bytes, Datetime, Duration};
@@ -65,8 +66,63 @@ impl World for Press {
     }
 }
 
-/// Sets `main`, a file in `folder`. Warnings are errors: a missing glyph is one.
-pub fn pdf(folder: &Path, main: &str) -> Result<Vec<u8>> {
+/// Draws the figures in `folder` from the records in it, and sets its `report.typ`.
+pub fn make(folder: &Path) -> Result<()> {
+    crate::sweep::draw_recorded(folder)?;
+    let (path, pdf) = (folder.join("report.pdf"), pdf(folder, "report.typ")?);
+    crate::workspace::write_atomically(&path, &pdf)?;
+    println!("{}: {:.1} MB", path.display(), pdf.len() as f64 / 1e6);
+    Ok(())
+}
+
+/// Copies the files of a folder and of those below it.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    for path in files(from)? {
+        let target = to.join(path.strip_prefix(from)?);
+        std::fs::create_dir_all(target.parent().context("a file in a folder")?)?;
+        std::fs::copy(&path, &target).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Files of `made` that are not the same in `kept`, by their place there.
+pub fn differing(made: &Path, kept: &Path) -> Result<Vec<PathBuf>> {
+    let mut differing = Vec::new();
+    for path in files(made)? {
+        let other = kept.join(path.strip_prefix(made)?);
+        if std::fs::read(&path)? != std::fs::read(&other).unwrap_or_default() {
+            differing.push(other);
+        }
+    }
+    Ok(differing)
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Sets `main`, a file in `folder`, as PDF.
+fn pdf(folder: &Path, main: &str) -> Result<Vec<u8>> {
+    let (press, document) = document(folder, main)?;
+    let first = |errors: &[SourceDiagnostic]| {
+        errors.first().map_or_else(|| anyhow!("{main}: cannot be written"), |error| told(&press, error))
+    };
+    typst_pdf::pdf(&document, &PdfOptions::default()).map_err(|errors| first(&errors))
+}
+
+/// Lays out `main`, a file in `folder`. Warnings are errors: a missing glyph is one.
+fn document(folder: &Path, main: &str) -> Result<(Press, PagedDocument)> {
     let mut fonts = FontStore::new();
     fonts.extend(embedded());
     let path = VirtualPath::new(main).map_err(|error| anyhow!("{main}: {error:?}"))?;
@@ -84,7 +140,7 @@ pub fn pdf(folder: &Path, main: &str) -> Result<Vec<u8>> {
         errors.first().map_or_else(|| anyhow!("{main}: cannot be set"), |error| told(&press, error))
     };
     let document = set.output.map_err(|errors| first(&errors))?;
-    typst_pdf::pdf(&document, &PdfOptions::default()).map_err(|errors| first(&errors))
+    Ok((press, document))
 }
 
 /// A diagnostic as one line: file, line, what is wrong, what may help.
@@ -99,30 +155,5 @@ fn told(press: &Press, diagnostic: &SourceDiagnostic) -> anyhow::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_sources_make_equal_bytes_and_a_changed_number_another_text() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("a.typ"), "#set document(date: none)\n= A\n#json(\"a.json\").x")
-            .unwrap();
-        let set = |number: &str| {
-            std::fs::write(dir.path().join("a.json"), format!("{{\"x\": {number}}}")).unwrap();
-            pdf(dir.path(), "a.typ").unwrap()
-        };
-        assert!(set("1").starts_with(b"%PDF-"));
-        assert_eq!(set("1"), set("1"));
-        assert_ne!(set("1"), set("2"));
-    }
-
-    #[test]
-    fn errors_name_file_and_line() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("a.typ"), "A\n\n#json(\"none.json\")").unwrap();
-        let error = pdf(dir.path(), "a.typ").unwrap_err().to_string();
-        assert!(error.starts_with("a.typ:3: ") && error.contains("none.json"), "{error}");
-        std::fs::write(dir.path().join("a.typ"), "#read(\"../secret\")").unwrap();
-        assert!(pdf(dir.path(), "a.typ").is_err());
-    }
-}
+#[path = "press_tests.rs"]
+mod tests;

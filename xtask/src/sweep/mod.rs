@@ -13,7 +13,8 @@ use crate::scores::Scores;
 use crate::{figures, workspace};
 use anyhow::{Context, Result};
 use progress::State;
-use spec::{Job, Profile};
+pub use spec::Job;
+use spec::Profile;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,6 +54,9 @@ pub struct FigureArgs {
     /// Draw the score files in this folder instead, as `dm eval --out` and `--panels` write them, into `figures` beside it
     #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "out"])]
     scores: Option<PathBuf>,
+    /// Draw the figures of the report instead, from the records in `report`
+    #[arg(long, conflicts_with_all = ["profile", "out", "scores"])]
+    recorded: bool,
 }
 
 /// Which runs, and where they are.
@@ -125,6 +129,11 @@ pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
         tell(figures::draw_all(&figures::OF_SCORES, &Scores::read(&folder)?, &out)?, &out);
         return Ok(ExitCode::SUCCESS);
     }
+    if args.recorded {
+        let report = workspace::root().join("report");
+        tell(draw_recorded(&report)?, &report.join("figures"));
+        return Ok(ExitCode::SUCCESS);
+    }
     finish(&args.place.jobs()?, &args.place.out()?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -181,15 +190,18 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The runs that stand for the project, of the workspace at `root`.
+pub fn digits(root: &Path) -> Result<Vec<Job>> {
+    // Paths of configs are checked against our own workspace, whose sweep this is.
+    spec::load(&spec::find(&root.join("xtask/sweeps"), DIGITS)?, workspace::root(), Profile::Full)
+}
+
 /// Draws the figures of the runs in `report/runs` and of the scores in `report/scores`, whatever of them is there.
-#[cfg(feature = "report")]
-pub fn draw_recorded(report: &Path) -> Result<()> {
-    let root = workspace::root();
-    let digits = spec::load(&spec::find(&root.join("xtask/sweeps"), DIGITS)?, root, Profile::Full)?;
+pub fn draw_recorded(report: &Path) -> Result<usize> {
+    let digits = digits(workspace::root())?;
     let figures = report.join("figures");
-    draw(&digits, &report.join("runs"), &figures)?;
-    figures::draw_all(&figures::OF_SCORES, &Scores::read(&report.join("scores"))?, &figures)?;
-    Ok(())
+    let of_runs = draw(&digits, &report.join("runs"), &figures)?;
+    Ok(of_runs + figures::draw_all(&figures::OF_SCORES, &Scores::read(&report.join("scores"))?, &figures)?)
 }
 
 fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {

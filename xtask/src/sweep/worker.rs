@@ -18,7 +18,7 @@ const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
 const STRIP: (&str, &str) = ("4", "12");
 /// Levels that test images are restored from.
-const LEVELS: &str = "4";
+const LEVELS: &str = "6";
 /// What `dm` writes into the folder of images, beside the scores.
 const WRITTEN: [&str; 6] =
     ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png", RESTORED];

@@ -88,7 +88,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if let Some(path) = &args.film {
         let frames = forward::frames(&config, &*degradation, &images, Seed(args.seed))?;
         folder::make_for(path)?;
-        film::write(path, &frames, args.count.min(4), 2)?;
+        film::write(path, &frames, args.count.min(4))?;
         terminal.line(path.display());
     }
     Ok(ExitCode::SUCCESS)

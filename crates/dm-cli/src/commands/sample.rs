@@ -16,7 +16,7 @@ use dm_train::{Model, film, grid, interpolate};
 use crate::device::{self, DeviceKind};
 use crate::terminal::Terminal;
 use crate::trajectory::Trajectory;
-use crate::{folder, locate, preview};
+use crate::{folder, locate, origin, preview};
 
 /// Draw images from a model.
 ///
@@ -69,7 +69,7 @@ pub struct Args {
     /// Also write strip.png: how the first eight images come out of the prior.
     #[arg(long)]
     strip: bool,
-    /// Also write a film of how the first 24 images come out of the prior: a .gif, or a .png (APNG).
+    /// Also write a film of how the first 18 images come out of the prior: a .gif, or a .png (APNG).
     #[arg(long, value_name = "FILE")]
     film: Option<PathBuf>,
     /// Where to compute.
@@ -128,7 +128,7 @@ fn parse_class(text: &str) -> Result<Class> {
 /// Images and states per image in a strip.
 const STRIP: (usize, usize) = (8, 12);
 /// Images and frames of a film, and its columns.
-const FILM: (usize, usize) = (24, 50);
+const FILM: (usize, usize) = (18, 50);
 const FILM_COLUMNS: usize = 6;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
@@ -186,7 +186,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         picture("strip.png", &strip.strip(), strip.frames().len())?;
     }
     if let Some((path, kept)) = &film {
-        film::write(path, kept.frames(), FILM_COLUMNS.min(args.n), 2)?;
+        film::write(path, kept.frames(), FILM_COLUMNS.min(args.n))?;
         terminal.line(path.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -236,22 +236,15 @@ fn write_sheet(
     seconds: f64,
     terminal: &Terminal,
 ) -> Result<()> {
-    let mut origin = vec![
-        ("model", model.config.name.clone()),
-        ("seed", request.seed.0.to_string()),
-        ("sampler", request.sampling.sampler.name().to_owned()),
-        ("steps", request.sampling.steps.to_string()),
-        ("eta", request.sampling.eta.to_string()),
-        ("spacing", request.sampling.spacing.name().to_owned()),
-        ("seconds", format!("{seconds:.3}")),
-    ];
+    let mut origin = origin::of(model, &request.sampling)?;
+    origin.insert("seed".into(), request.seed.0.into());
+    origin.insert("seconds".into(), seconds.into());
     let labels: Option<Vec<u8>> =
         request.class.map(|class| (0..request.count).map(|i| class.of(i)).collect());
     if labels.is_some() {
-        origin.push(("guidance", request.guidance.to_string()));
+        origin.insert("guidance".into(), request.guidance.into());
     }
-    let origin = origin.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    sheet::write(path, pixels, labels.as_deref(), &origin)?;
+    sheet::write(path, pixels, labels.as_deref(), &origin::to_metadata(&origin))?;
     terminal.line(path.display());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The floor: the same metrics on real images, at the same n. No model can be expected below it.
 //!
-//! Disjoint batches of real images that are not in the reference give mean and spread, if the images are in random order. Measures that ask about the training
-//! set have unseen real images as their floor, in one batch.
+//! Disjoint batches of real images that are not in the reference give mean and spread, if the images are in random order.
+//! Measures that ask about the training set have unseen real images as their floor, in one batch.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ pub struct Floor {
 pub struct FloorSets<'a> {
     /// Real images outside the reference set.
     pub real: &'a Images,
-    /// Real images that were not trained on.
+    /// Real images that were not trained on, their nearest training images known where a measure asks for them.
     pub unseen: &'a Images,
     /// Hash of judge.
     pub judge_sha256: &'a str,

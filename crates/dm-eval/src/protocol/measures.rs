@@ -3,74 +3,20 @@
 
 use dm_nn::data::CLASSES;
 
-use super::{Images, SEED, Watch};
-use crate::authenticity::authenticity;
-use crate::cache::Cache;
+use super::{Images, SEED, Sight, Watch};
+use crate::authenticity::Authenticity;
 use crate::class_balance::{class_balance, histogram};
 use crate::classifier_score::classifier_score;
-use crate::data_copying::{data_copying, nearest_squared};
-use crate::distances::{Exclude, nearest};
+use crate::data_copying::data_copying;
 use crate::error::{EvalError, Result};
 use crate::fd_infinity::fd_infinity;
-use crate::features::Features;
 use crate::frechet::frechet;
 use crate::kid::kid;
-use crate::manifold::{self, manifold};
+use crate::manifold;
 use crate::realism::median_realism;
 use crate::score::Score;
 use crate::sliced_wasserstein::{PROJECTIONS, sliced_wasserstein};
 use crate::two_sample::two_sample;
-
-/// What measures compare a set with.
-pub struct Sight<'a> {
-    /// The reference set.
-    pub reference: &'a Images,
-    /// The training set, which measures of memorisation need.
-    pub training: Option<&'a Training>,
-}
-
-/// The training set and how near unseen real images come to it.
-pub struct Training {
-    /// The set.
-    pub images: Images,
-    /// Its pixels as ink.
-    ink: Features,
-    /// For unseen real images, the squared distance to the nearest training image: in pixels, in features.
-    unseen: [Vec<f64>; 2],
-}
-
-impl Training {
-    /// Measures how near `unseen` comes to `images`, or takes it from `cache`; `judge_sha256` is that of both.
-    ///
-    /// # Errors
-    /// As [`nearest`].
-    pub fn new(images: Images, unseen: &Images, judge_sha256: &str, cache: &Cache) -> Result<Self> {
-        let ink = images.ink()?;
-        let keys = [images.sha256.as_str(), unseen.sha256.as_str(), judge_sha256];
-        let squared = |of: &Features, to: &Features| {
-            nearest(of, to, 1, Exclude::Nothing).map(|neighbours| nearest_squared(&neighbours))
-        };
-        let pixels = cache.value("unseen-pixels", &keys[..2], || squared(&unseen.ink()?, &ink))?;
-        let features = cache
-            .value("unseen-features", &keys, || squared(&unseen.judged.features, &images.judged.features))?;
-        Ok(Self { images, ink, unseen: [pixels, features] })
-    }
-}
-
-impl Sight<'_> {
-    /// The training set.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub(super) fn training(&self) -> Result<&Training> {
-        self.training.ok_or_else(|| EvalError::Argument {
-            metric: "memorisation",
-            argument: "training set",
-            expected: "one to compare with".into(),
-            found: "none".into(),
-        })
-    }
-}
 
 /// A measure.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +51,7 @@ pub const MEASURES: &[Measure] = &[
         Ok(vec![kid(&g.judged.features, &s.reference.judged.features)?])
     }),
     of("manifold", "precision, recall, density, coverage", false, |g, s| {
-        let values = manifold(&g.judged.features, &s.reference.judged.features, manifold::K)?;
+        let values = s.balls()?.manifold(&g.judged.features, &s.reference.judged.features)?;
         Ok(values.scores().to_vec())
     }),
     of("realism", "median realism of single images", false, |g, s| {
@@ -124,18 +70,15 @@ pub const MEASURES: &[Measure] = &[
         Ok(class_balance(&counts(g)?, &counts(s.reference)?)?.scores().to_vec())
     }),
     of("memorised-pixels", "near copies of training images, in pixels", true, |g, s| {
-        let training = s.training()?;
-        memorisation(&g.ink()?, &training.ink, &training.unseen[0], "pixels")
+        memorisation(&g.nearest()?.pixels, &s.training()?.unseen.pixels, "pixels")
     }),
     of("memorised-features", "near copies of training images, in features", true, |g, s| {
-        let training = s.training()?;
-        memorisation(&g.judged.features, &training.images.judged.features, &training.unseen[1], "features")
+        memorisation(&g.nearest()?.features, &s.training()?.unseen.features, "features")
     }),
 ];
 
-fn memorisation(generated: &Features, training: &Features, unseen: &[f64], of: &str) -> Result<Vec<Score>> {
-    let found = authenticity(generated, training, 1)?;
-    let copying = data_copying(&nearest_squared(&found.neighbours), unseen, training.n())?;
+fn memorisation(found: &Authenticity, unseen: &Authenticity, of: &str) -> Result<Vec<Score>> {
+    let copying = data_copying(&found.squared, &unseen.squared, found.n_reference)?;
     let tell = |score: Score| {
         let setting =
             if score.setting.is_empty() { of.to_owned() } else { format!("{of}, {}", score.setting) };

@@ -1,23 +1,27 @@
 //! The protocol: a set of images against a reference set, metric by metric, with floor and intervals beside every value.
 //!
 //! [`Images`] are u8, as real images are, with what the judge says of them. [`measure`] runs metrics on one set; [`Floor`]
-//! runs the same on real images; [`table`] joins both over seeds. Where images come from is left out.
+//! runs the same on real images; [`table`] joins both over seeds, which are sets of their own or groups of one ([`Design`]).
+//! Where images come from is left out.
 
 mod floor;
 mod measures;
+mod sight;
 mod table;
 
 use dm_nn::data::{PIXELS, sha256_hex};
 use dm_nn::rng::Stream;
 
+use crate::authenticity::Authenticity;
 use crate::cache::Cache;
 use crate::error::{EvalError, Result};
 use crate::features::Features;
 use crate::judge::{Judge, Judged};
 
 pub use floor::{Floor, FloorSets, MOST_BATCHES, floor};
-pub use measures::{MEASURES, Measure, Outcome, Sight, Training, measure, measures};
-pub use table::{Omitted, Row, Table, table};
+pub use measures::{MEASURES, Measure, Outcome, measure, measures};
+pub use sight::{Sight, Training};
+pub use table::{Design, Omitted, Outcomes, Row, Table, table};
 
 /// Seed of whatever a metric draws: projections, subsets, splits.
 pub const SEED: dm_nn::rng::Seed = dm_nn::rng::Seed(0);
@@ -36,6 +40,17 @@ pub struct Images {
     pub sha256: String,
     /// The judge's features and logits.
     pub judged: Judged,
+    /// Their nearest training images, once [`Training::look`] has looked for them.
+    pub nearest: Option<Nearest>,
+}
+
+/// The nearest training images of a set, in two ways of seeing.
+#[derive(Clone, Debug)]
+pub struct Nearest {
+    /// In pixels, as ink in [0, 1].
+    pub pixels: Authenticity,
+    /// In the judge's features.
+    pub features: Authenticity,
 }
 
 impl Images {
@@ -61,7 +76,7 @@ impl Images {
             Some(cache) => cache.judged(judge, &pixels, &mut tick)?,
             None => judge.look(&pixels, &mut tick)?,
         };
-        Ok(Self { name: name.to_owned(), sha256: sha256_hex(&pixels), pixels, judged })
+        Ok(Self { name: name.to_owned(), sha256: sha256_hex(&pixels), pixels, judged, nearest: None })
     }
 
     /// Number of images.
@@ -84,7 +99,29 @@ impl Images {
     pub fn select(&self, name: &str, rows: &[usize]) -> Result<Self> {
         let judged = self.judged.select(rows)?;
         let pixels = select(&self.pixels, rows);
-        Ok(Self { name: name.to_owned(), sha256: sha256_hex(&pixels), pixels, judged })
+        let nearest = self.nearest.as_ref().map(|nearest| Nearest {
+            pixels: nearest.pixels.select(rows),
+            features: nearest.features.select(rows),
+        });
+        Ok(Self { name: name.to_owned(), sha256: sha256_hex(&pixels), pixels, judged, nearest })
+    }
+
+    /// All images of `parts`, one part after another, as a set of that name. Nothing is computed again.
+    ///
+    /// # Errors
+    /// No parts, or such of different judges.
+    pub fn join(name: &str, parts: &[&Self]) -> Result<Self> {
+        let pixels: Vec<u8> = parts.iter().flat_map(|part| &part.pixels).copied().collect();
+        let judged = Judged::join(&parts.iter().map(|part| &part.judged).collect::<Vec<_>>())?;
+        let nearest: Option<Vec<&Nearest>> = parts.iter().map(|part| part.nearest.as_ref()).collect();
+        let all = |of: fn(&Nearest) -> &Authenticity, parts: &[&Nearest]| {
+            Authenticity::join(&parts.iter().map(|part| of(part)).collect::<Vec<_>>())
+        };
+        let nearest = nearest.map(|parts| Nearest {
+            pixels: all(|part| &part.pixels, &parts),
+            features: all(|part| &part.features, &parts),
+        });
+        Ok(Self { name: name.to_owned(), sha256: sha256_hex(&pixels), pixels, judged, nearest })
     }
 
     /// Pixels as ink in [0, 1], 784 columns.

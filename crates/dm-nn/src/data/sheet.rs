@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{PIXELS, SIDE};
 use crate::error::{Error, Result};
-use crate::params::file::{json_metadata, write_atomic};
+use crate::params::file::{json_metadata, read_metadata, write_atomic};
 
 /// Name of the tensor of images.
 const NAME: &str = "images";
@@ -36,21 +36,33 @@ pub fn write(
     write_atomic(path, &safetensors::serialize(tensors, Some(json_metadata(metadata))).map_err(bad)?)
 }
 
+/// A sheet that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// Pixels [n, 784].
+    pub pixels: Vec<u8>,
+    /// Labels `[n]`, if the images were drawn by class.
+    pub labels: Option<Vec<u8>>,
+    /// Where they come from.
+    pub metadata: BTreeMap<String, String>,
+}
+
 /// Reads the pixels [n, 784] of the sheet at `path`.
 ///
 /// # Errors
 /// A file that is no sheet.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    read_labelled(path).map(|(pixels, _)| pixels)
+    read_whole(path).map(|sheet| sheet.pixels)
 }
 
-/// Reads the pixels [n, 784] of the sheet at `path`, and its labels `[n]` if the images were drawn by class.
+/// Reads the sheet at `path` with all that is in it.
 ///
 /// # Errors
 /// A file that is no sheet.
-pub fn read_labelled(path: &Path) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+pub fn read_whole(path: &Path) -> Result<Sheet> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let broken = |e| Error::format(path, "safetensors header", e, "a whole safetensors file");
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
     let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
     let view = file.tensor(NAME).map_err(|_| Error::format(path, NAME, "none", "a tensor of this name"))?;
     let bad = |name: &str, view: &TensorView<'_>, expected: &str| {
@@ -66,5 +78,6 @@ pub fn read_labelled(path: &Path) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
         }
         Ok(labels) => return Err(bad(LABELS, &labels, &format!("U8 [{count}]"))),
     };
-    Ok((view.data().to_vec(), labels))
+    let metadata = read_metadata(path, &header)?;
+    Ok(Sheet { pixels: view.data().to_vec(), labels, metadata })
 }

@@ -49,12 +49,7 @@ impl TensorFile {
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let broken = |e| Error::format(path, "safetensors header", e, "a whole safetensors file");
         let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let metadata = header.metadata().as_ref().and_then(|m| m.get(METADATA));
-        let metadata = match metadata {
-            None => BTreeMap::new(),
-            Some(text) => serde_json::from_str(text)
-                .map_err(|e| Error::format(path, "metadata `dm`", e, "a JSON object of strings"))?,
-        };
+        let metadata = read_metadata(path, &header)?;
         let views = safetensors::SafeTensors::deserialize(bytes).map_err(broken)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in views.iter() {
@@ -154,6 +149,18 @@ impl TensorFile {
         let file = safetensors::serialize(views, Some(json_metadata(&self.metadata))).map_err(bad)?;
         write_atomic(&self.path, &file)
     }
+}
+
+/// The entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
+pub(crate) fn read_metadata(
+    path: &Path,
+    header: &safetensors::tensor::Metadata,
+) -> Result<BTreeMap<String, String>> {
+    let metadata = header.metadata().as_ref().and_then(|m| m.get(METADATA));
+    metadata.map_or(Ok(BTreeMap::new()), |text| {
+        serde_json::from_str(text)
+            .map_err(|e| Error::format(path, "metadata `dm`", e, "a JSON object of strings"))
+    })
 }
 
 /// `entries` as the metadata of a safetensors file.

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use dm_eval::classifier_accuracy::classifier_accuracy;
-use dm_eval::protocol::{Floor, Images, Row};
+use dm_eval::protocol::{Design, Floor, Images, Row};
 use dm_nn::data;
 use dm_train::judge::{Config, State, train};
 
@@ -16,9 +16,9 @@ const SEEN_PER_PASS: usize = 60_000;
 
 /// The row of the table, for the first set.
 pub(super) fn row(main: &Measured<'_>, room: &Room) -> Result<Row> {
-    let n = main.first.n();
+    let n = main.pool.n();
     let real = room.images("training images", first(&room.data.train.pixels, n), main.judge)?;
-    let accuracy = reached(&main.first, main, room)?;
+    let accuracy = reached(&main.pool, main, room)?;
     let floor = reached(&real, main, room)?;
     let setting = format!("judge's recipe and labels, {PASSES} passes of {SEEN_PER_PASS}, seed 1");
     let score = classifier_accuracy(accuracy, n, room.data.test.len(), setting);
@@ -35,8 +35,9 @@ pub(super) fn row(main: &Measured<'_>, room: &Room) -> Result<Row> {
         setting: score.setting,
         n,
         n_reference: score.n_reference,
+        value: score.value,
+        design: Design::Seeds,
         values: vec![score.value],
-        mean: score.value,
         interval: None,
         floor: Some(floor),
     })

@@ -1,6 +1,8 @@
 //! `dm eval`: how good generated images are, by one fixed protocol, with floor and interval beside every value.
 
 mod classifier;
+mod draw;
+mod files;
 mod ladder;
 mod likelihood;
 mod measured;
@@ -11,7 +13,7 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use dm_degrade::SamplerKind;
 use dm_eval::cache::Cache;
@@ -25,19 +27,22 @@ use super::sample::samplers;
 use crate::device::{self, DeviceKind};
 use crate::locate;
 use crate::terminal::Terminal;
+use files::Source;
 use measured::measured;
 use target::Target;
 
 /// Measure generated images against real ones.
 ///
 /// Every value stands beside its floor: the same measure on real images, at the same n. Values of different n, reference or
-/// judge do not compare. Features and floors are kept in a cache, under the hash of everything they depend on.
+/// judge do not compare. Samples, features and floors are kept in a cache, under the hash of everything they depend on: an
+/// evaluation that was cut off goes on where it was.
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Args {
-    /// A model (run folder, file or shipped name), images.safetensors, an IDX file, or a folder of PNGs of 28x28.
-    #[arg(required_unless_present = "ladder", conflicts_with = "ladder")]
-    target: Option<String>,
+    /// A model (run folder, file or shipped name), images.safetensors, an IDX file, or a folder of PNGs of 28x28; or
+    /// several of images, such as `dm sample` draws with several seeds: each is a set.
+    #[arg(required_unless_present = "ladder", conflicts_with = "ladder", value_name = "TARGET")]
+    targets: Vec<String>,
     /// Check the judge instead: real images spoiled in ten known ways must come out in order.
     #[arg(long)]
     ladder: bool,
@@ -51,6 +56,10 @@ pub struct Args {
     /// disjoint ones, drawn at random. Two or more give an interval.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// Make one set of n out of the seeds, n / SEEDS images of each: one value of n images with an interval from leaving
+    /// out one seed after another (jackknife), for a fraction of the sampling.
+    #[arg(long)]
+    pool: bool,
     /// Measures, separated by commas [default: all].
     #[arg(long, value_delimiter = ',')]
     metrics: Vec<String>,
@@ -66,7 +75,7 @@ pub struct Args {
     judge: Vec<String>,
     /// Bound the likelihood of test images instead, in bits per dimension: how many bits a Gaussian model needs for an
     /// image of 256 greys, or an Ink model for its grain counts. The two do not compare.
-    #[arg(long, conflicts_with_all = ["ladder", "metrics", "sampler", "seeds", "panels", "classifier_accuracy"])]
+    #[arg(long, conflicts_with_all = ["ladder", "metrics", "sampler", "seeds", "pool", "panels", "classifier_accuracy"])]
     likelihood: bool,
     /// Also train a classifier on the first set, as the judge labels it, and say how it does on the test images.
     #[arg(long, conflicts_with = "ladder")]
@@ -112,7 +121,7 @@ impl Room {
             judges: judges.collect::<Result<_>>()?,
             data: Dataset::read(&locate::data(&args.data))?,
             device,
-            cache: Cache::new(&args.cache),
+            cache: Cache::new(&args.cache, &locate::program_sha256()?),
             bar: terminal.bar(1, "{msg:<44} {bar:24.cyan/blue} {percent:>3}%  left {eta}"),
         })
     }
@@ -138,13 +147,18 @@ fn first(pixels: &[u8], n: usize) -> &[u8] {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
     ensure!((1..=1000).contains(&args.seeds), "--seeds: found {}, expected 1 to 1000", args.seeds);
-    let Some(name) = &args.target else { return ladder::run(args, terminal) };
+    if args.ladder {
+        return ladder::run(args, terminal);
+    }
     if args.likelihood {
+        let [name] = &args.targets[..] else {
+            bail!("--likelihood: found several targets, expected one model")
+        };
         return likelihood::run(name, args, terminal);
     }
     let measures = measures(&args.metrics)?;
     let room = Room::new(args, terminal)?;
-    let target = Target::open(name, &room.device)?;
+    let target = Target::open(&args.targets, &room.device)?;
     target.check(args)?;
     let drawn = target.sets(args, &room)?;
     let (main, others) = room.judges.split_first().context("--judge: found none, expected one")?;
@@ -153,7 +167,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         main.table.rows.push(classifier::row(&main, &room)?);
     }
     if let Some(folder) = &args.panels {
-        panels::write(folder, &main, &drawn, &room)?;
+        panels::write(folder, &main, &drawn)?;
     }
     // What asks about the training set in pixels is the same for every judge.
     let of_judge: Vec<Measure> = measures.into_iter().filter(|measure| !measure.memorisation).collect();
@@ -175,8 +189,8 @@ fn reference(args: &Args, room: &Room, judge: &Judge) -> Result<Images> {
         "test" => room.images("test images", test_reference(&room.data), judge),
         "train" => room.images("training images", first(&room.data.train.pixels, MOST_REFERENCE), judge),
         path => {
-            let pixels = target::read_images(Path::new(path))?;
-            room.images(path, first(&pixels, MOST_REFERENCE), judge)
+            let source = Source::read(Path::new(path))?;
+            room.images(path, first(&source.pixels, MOST_REFERENCE), judge)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `dm eval --panels`: pictures of the first set, the pool, and the scores behind them.
+//! `dm eval --panels`: pictures of the pool (the first set, or all of a pooled one), and the scores behind them.
 //!
 //! | file | what |
 //! |---|---|
@@ -13,8 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use dm_eval::Features;
-use dm_eval::authenticity::authenticity;
-use dm_eval::distances::{Exclude, Neighbours, nearest};
+use dm_eval::distances::{Exclude, nearest};
 use dm_eval::failures::failures;
 use dm_eval::manifold::K;
 use dm_eval::pca::Pca;
@@ -26,7 +25,6 @@ use dm_nn::params::file::write_atomic;
 use dm_train::grid;
 use serde_json::{Value, json};
 
-use super::Room;
 use super::measured::Measured;
 use super::target::Drawn;
 
@@ -40,15 +38,14 @@ const NEAR: usize = 4;
 const POINTS: usize = 2000;
 const ZOOM: u32 = 2;
 
-pub(super) fn write(folder: &Path, main: &Measured<'_>, drawn: &Drawn, room: &Room) -> Result<()> {
-    let pool = &main.first;
+pub(super) fn write(folder: &Path, main: &Measured<'_>, drawn: &Drawn) -> Result<()> {
+    let pool = &main.pool;
     ensure!(pool.n() >= COLUMNS, "--panels: found {} images, expected at least {COLUMNS}", pool.n());
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let training = room.images("training images", &room.data.train.pixels, main.judge)?;
-    room.watch("nearest training images", 0, 1);
-    let found = authenticity(&pool.ink()?, &training.ink()?, NEAR)?;
+    let training = &main.training.as_ref().context("--panels: found no training set")?.images;
+    let found = &pool.nearest.as_ref().context("--panels: found no nearest training images")?.pixels;
     let guesses = pool.judged.guesses();
-    let nearest: Vec<(f64, u32)> = found.neighbours.nearest().collect();
+    let nearest: Vec<(f64, u32)> = found.squared.iter().copied().zip(found.row.iter().copied()).collect();
     let near_copy: Vec<bool> = found.copied().collect();
     let realism = realism(&pool.judged.features, &main.reference.judged.features, K)?;
     let chosen = ranking(
@@ -71,7 +68,7 @@ pub(super) fn write(folder: &Path, main: &Measured<'_>, drawn: &Drawn, room: &Ro
     order.sort_by(|&a, &b| nearest[a].0.total_cmp(&nearest[b].0));
     order.truncate(COLUMNS);
     for (name, rows) in [("nearest.png", &random), ("closest.png", &order)] {
-        picture(name, &beside(pool, &training, rows, &found.neighbours)?, 1 + 2 * NEAR)?;
+        picture(name, &beside(pool, training, rows)?, 1 + 2 * NEAR)?;
     }
     let failed = failures(&guesses);
     let mut sheet = Vec::new();
@@ -85,7 +82,7 @@ pub(super) fn write(folder: &Path, main: &Measured<'_>, drawn: &Drawn, room: &Ro
     }
     let record = json!({
         "schema": 1,
-        "pool": { "set": "the first", "of": drawn.origin, "sha256": pool.sha256 },
+        "pool": { "set": if drawn.pooled { "all seeds, one after another" } else { "the first" }, "of": drawn.origin, "sha256": pool.sha256 },
         "judge_sha256": main.judge.sha256,
         "reference_sha256": main.reference.sha256,
         "training_sha256": training.sha256,
@@ -104,13 +101,14 @@ fn pixels(images: &Images, rows: &[usize]) -> Vec<u8> {
 }
 
 /// Rows of an image and its nearest training images, in pixels and in features.
-fn beside(pool: &Images, training: &Images, rows: &[usize], in_pixels: &Neighbours) -> Result<Vec<u8>> {
-    let features = pool.judged.features.select(rows)?;
-    let in_features = nearest(&features, &training.judged.features, NEAR, Exclude::Nothing)?;
+fn beside(pool: &Images, training: &Images, rows: &[usize]) -> Result<Vec<u8>> {
+    let shown = pool.select("shown images", rows)?;
+    let in_pixels = nearest(&shown.ink()?, &training.ink()?, NEAR, Exclude::Nothing)?;
+    let in_features = nearest(&shown.judged.features, &training.judged.features, NEAR, Exclude::Nothing)?;
     let mut sheet = Vec::new();
     for (place, &row) in rows.iter().enumerate() {
         sheet.extend(pixels(pool, &[row]));
-        for near in [in_pixels.of(row), in_features.of(place)] {
+        for near in [in_pixels.of(place), in_features.of(place)] {
             let near: Vec<usize> = near.iter().map(|&(_, image)| image as usize).collect();
             sheet.extend(pixels(training, &near));
         }

@@ -1,160 +1,176 @@
-//! What is measured: images drawn from a model, or images that are there already.
+//! What is measured: images drawn from a model, or images that are there already, as sets.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use dm_eval::protocol::{select, shuffled};
-use dm_nn::data::{PIXELS, SIDE, idx, sha256_hex, sheet};
-use dm_nn::rng::Seed;
+use dm_nn::data::{PIXELS, sha256_hex, sheet};
 use dm_train::Model;
-use dm_train::generate::{Class, Request, images};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Args, Room, first};
+use super::files::Source;
+use super::{Args, Room, draw, first};
 use crate::commands::sample::changed;
 use crate::locate;
 
-/// Images per batch; does not change the images.
-const BATCH: usize = 256;
-
 /// What TARGET names.
 pub(super) enum Target {
-    /// A model to draw from, and the hash of its file.
-    Model(Box<Model>, String),
-    /// Images, and where they come from.
-    Images(PathBuf, Vec<u8>),
+    /// A model to draw from.
+    Model(Box<Model>),
+    /// Images, as many sets or one to make sets of.
+    Images(Vec<Source>),
 }
 
 /// Sets of images, and where they come from.
 pub(super) struct Drawn {
-    /// Pixels [n, 784], one set per generation seed.
+    /// Pixels [n, 784] of sets of equal size, each with a seed of its own. Pooled they are parts of one set.
     pub(super) sets: Vec<Vec<u8>>,
+    pub(super) pooled: bool,
     /// For a person.
     pub(super) summary: String,
     /// Everything needed to make them again.
-    pub(super) origin: Value,
+    pub(super) origin: Map<String, Value>,
+}
+
+impl Drawn {
+    /// Images behind a value.
+    pub(super) fn n(&self) -> usize {
+        let sets = if self.pooled { &self.sets[..] } else { &self.sets[..1] };
+        sets.iter().map(|set| set.len() / PIXELS).sum()
+    }
 }
 
 impl Target {
-    pub(super) fn open(name: &str, device: &Device) -> Result<Self> {
-        let path = locate::model(name)?;
-        let run = path.join(dm_train::model::FILE).is_file();
-        let tensors = path.extension().is_some_and(|e| e == "safetensors");
-        if !run && (!tensors || sheet::read(&path).is_ok()) {
-            let pixels = read_images(&path)?;
-            return Ok(Self::Images(path, pixels));
+    pub(super) fn open(names: &[String], device: &Device) -> Result<Self> {
+        let mut sources = Vec::new();
+        for name in names {
+            let path = locate::model(name)?;
+            let run = path.join(dm_train::model::FILE).is_file();
+            let tensors = path.extension().is_some_and(|e| e == "safetensors");
+            if !run && (!tensors || sheet::read(&path).is_ok()) {
+                sources.push(Source::read(&path)?);
+                continue;
+            }
+            ensure!(names.len() == 1, "{name}: found a model among several targets, expected images");
+            return Ok(Self::Model(Box::new(Model::read(&path, device)?)));
         }
-        let model = Model::read(&path, device)?;
-        let bytes = std::fs::read(&model.path).with_context(|| model.path.display().to_string())?;
-        Ok(Self::Model(Box::new(model), sha256_hex(&bytes)))
+        Ok(Self::Images(sources))
     }
 
     /// Refuses options that do not go with the target.
     pub(super) fn check(&self, args: &Args) -> Result<()> {
-        match self {
-            Self::Model(model, _) => Ok(changed(model, args.sampler, args.steps).check(&*model.degradation)?),
-            Self::Images(path, pixels) => {
-                let (path, most) = (path.display(), (pixels.len() / PIXELS / args.n).max(1));
-                let (found, n) = (args.seeds, args.n);
-                ensure!(
-                    found <= most as u64,
-                    "--seeds: found {found}, expected at most {most}: {path} is no model, and has {} images for sets of {n}",
-                    pixels.len() / PIXELS
-                );
-                let plain = args.steps.is_none() && args.sampler.is_none();
-                ensure!(plain, "--steps and --sampler: expected a model, found {path}");
-                Ok(())
+        let sources = match self {
+            Self::Model(model) => {
+                changed(model, args.sampler, args.steps).check(&*model.degradation)?;
+                return set_size(args, args.seeds as usize).map(|_| ());
             }
+            Self::Images(sources) => sources,
+        };
+        let path = sources[0].path.display();
+        let plain = args.steps.is_none() && args.sampler.is_none();
+        ensure!(plain, "--steps and --sampler: expected a model, found {path}");
+        if sources.len() > 1 {
+            let found = args.seeds;
+            ensure!(found == 1, "--seeds: found {found}, expected none: each of several targets is a set");
+            return set_size(args, sources.len()).map(|_| ());
         }
+        let size = set_size(args, args.seeds as usize)?;
+        let (found, most, n) = (args.seeds, (sources[0].n() / size).max(1), sources[0].n());
+        ensure!(
+            found <= most as u64,
+            "--seeds: found {found}, expected at most {most}: {path} is no model, and has {n} images for sets of {size}"
+        );
+        Ok(())
     }
 
-    /// Exactly `args.n` images per set; at most that many where images make one set.
+    /// Sets of exactly as many images as asked for; of at most as many where images make the sets.
     pub(super) fn sets(self, args: &Args, room: &Room) -> Result<Drawn> {
         match self {
-            Self::Images(path, pixels) => {
-                let pixels = if args.seeds == 1 {
-                    first(&pixels, args.n).to_vec()
-                } else {
-                    select(&pixels, &shuffled(pixels.len() / PIXELS, args.n * args.seeds as usize))
-                };
-                let n = args.n.min(pixels.len() / PIXELS);
-                // None at all are one empty set, which is refused by name where it is measured.
-                let mut sets: Vec<Vec<u8>> = pixels.chunks(n.max(1) * PIXELS).map(<[u8]>::to_vec).collect();
-                sets.resize(sets.len().max(1), Vec::new());
-                let (path, count) = (path.display().to_string(), sets.len());
-                let summary = if count == 1 {
-                    format!("{path}: {n} images")
-                } else {
-                    format!("{path}: {count} sets of {n} images")
-                };
-                let origin = json!({ "images": path, "n": n, "sets": count, "sha256": sha256_hex(&pixels) });
-                Ok(Drawn { sets, summary, origin })
-            }
-            Self::Model(model, sha256) => {
-                let sampling = changed(&model, args.sampler, args.steps);
-                let (sampler, steps) = (sampling.sampler, sampling.levels(&*model.degradation)?.len() - 1);
-                let start = Instant::now();
-                let mut sets = Vec::new();
-                for seed in 1..=args.seeds {
-                    // A model with classes draws them in turn, as often as each other.
-                    let class = (model.config.network.classes() > 0).then_some(Class::All);
-                    let request = Request { class, ..Request::new(Seed(seed), args.n, BATCH, sampling) };
-                    let (part, mut done) = (format!("sampling, seed {seed}"), 0);
-                    sets.push(images(&model.restorer(), &request, &mut |_, level, states| {
-                        if level.0 < model.degradation.steps() {
-                            done += states.len() / PIXELS;
-                        }
-                        room.watch(&part, done, args.n * steps);
-                    })?);
-                }
-                let (name, seconds, seeds) = (&model.config.name, start.elapsed().as_secs_f64(), args.seeds);
-                let summary = format!(
-                    "{name}: {} images of each of {seeds} seeds, sampler {}, {steps} evaluations, {seconds:.1} s",
-                    args.n,
-                    sampler.name()
-                );
-                let origin = json!({
-                    "model": name, "sha256": sha256, "step": model.step, "sampler": sampler.name(),
-                    "steps": steps, "eta": sampling.eta, "seeds": (1..=seeds).collect::<Vec<_>>(), "n": args.n, "seconds": seconds,
-                });
-                Ok(Drawn { sets, summary, origin })
-            }
+            Self::Model(model) => draw::sets(&model, args, room),
+            Self::Images(sources) if sources.len() == 1 => one(&sources[0], args),
+            Self::Images(sources) => several(&sources, args),
         }
     }
 }
 
-/// Pixels [n, 784] of a sheet, an IDX file or a folder of PNGs.
-pub(super) fn read_images(path: &Path) -> Result<Vec<u8>> {
-    if path.is_dir() {
-        return read_folder(path);
+/// Images of a set, of `sets` together or each.
+pub(super) fn set_size(args: &Args, sets: usize) -> Result<usize> {
+    if !args.pool {
+        return Ok(args.n);
     }
-    if path.extension().is_some_and(|e| e == "safetensors") {
-        return Ok(sheet::read(path)?);
-    }
-    let file = idx::read(path)?;
-    let fits = file.shape.len() == 3 && file.shape[1..] == [SIDE, SIDE];
-    ensure!(fits, "{}: shape: found {:?}, expected [n, 28, 28]", path.display(), file.shape);
-    Ok(file.items)
+    let n = args.n;
+    ensure!(sets > 1, "--pool: found one set, expected several: --seeds, or several targets");
+    ensure!(n.is_multiple_of(sets), "--n: found {n}, expected a multiple of the {sets} sets of --pool");
+    Ok(n / sets)
 }
 
-/// The PNGs of a folder, in order of their names.
-fn read_folder(folder: &Path) -> Result<Vec<u8>> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));
-    files.sort();
-    if files.is_empty() {
-        bail!("{}: found no PNG, expected PNGs of 28x28 or a run folder", folder.display());
+/// The first images of a source, or disjoint sets of it, drawn at random.
+fn one(source: &Source, args: &Args) -> Result<Drawn> {
+    let size = set_size(args, args.seeds as usize)?;
+    let pixels = if args.seeds == 1 {
+        first(&source.pixels, size).to_vec()
+    } else {
+        select(&source.pixels, &shuffled(source.n(), size * args.seeds as usize))
+    };
+    let size = size.min(source.n());
+    // None at all are one empty set, which is refused by name where it is measured.
+    let mut sets: Vec<Vec<u8>> = pixels.chunks(size.max(1) * PIXELS).map(<[u8]>::to_vec).collect();
+    sets.resize(sets.len().max(1), Vec::new());
+    let origin = source.origin.clone().unwrap_or_default();
+    Ok(of_files(&[source], sets, args, origin))
+}
+
+/// The first images of every source, as many of each.
+fn several(sources: &[Source], args: &Args) -> Result<Drawn> {
+    let size = set_size(args, sources.len())?;
+    let sets: Vec<Vec<u8>> = sources.iter().map(|source| first(&source.pixels, size).to_vec()).collect();
+    for (source, set) in sources.iter().zip(&sets) {
+        let (path, found, expected) = (source.path.display(), set.len() / PIXELS, sets[0].len() / PIXELS);
+        let other = sources[0].path.display();
+        ensure!(found == expected, "{path}: found {found} images, expected {expected} as in {other}");
     }
-    let mut pixels = Vec::with_capacity(files.len() * PIXELS);
-    for file in files {
-        let image = image::open(&file).with_context(|| file.display().to_string())?.into_luma8();
-        let (width, height) = image.dimensions();
-        let fits = (width as usize, height as usize) == (SIDE, SIDE);
-        ensure!(fits, "{}: size: found {width}x{height}, expected 28x28", file.display());
-        pixels.extend(image.into_raw());
+    let sources: Vec<&Source> = sources.iter().collect();
+    let origin = common(&sources)?;
+    Ok(of_files(&sources, sets, args, origin))
+}
+
+/// What the sheets of one model say of themselves, their seeds in a list.
+fn common(sources: &[&Source]) -> Result<Map<String, Value>> {
+    let said: Option<Vec<_>> = sources.iter().map(|source| source.origin.as_ref()).collect();
+    let Some(said) = said else { return Ok(Map::new()) };
+    let mut shared = said[0].clone();
+    shared.remove("seed");
+    shared.remove("seconds");
+    let mut seeds: Vec<&Value> = Vec::new();
+    for (source, origin) in sources.iter().zip(&said) {
+        let path = source.path.display();
+        if let Some((key, value)) = shared.iter().find(|(key, value)| origin.get(*key) != Some(value)) {
+            let found = origin.get(key).unwrap_or(&Value::Null);
+            bail!("{path}: {key}: found {found}, expected {value} as in {}", sources[0].path.display());
+        }
+        let seed = origin.get("seed").with_context(|| format!("{path}: metadata `seed`: found none"))?;
+        ensure!(!seeds.contains(&seed), "{path}: found seed {seed} again, expected sets of different seeds");
+        seeds.push(seed);
     }
-    Ok(pixels)
+    let seeds = json!(seeds);
+    shared.insert("seeds".into(), seeds);
+    Ok(shared)
+}
+
+fn of_files(sources: &[&Source], sets: Vec<Vec<u8>>, args: &Args, mut origin: Map<String, Value>) -> Drawn {
+    let names: Vec<String> = sources.iter().map(|source| Path::display(&source.path).to_string()).collect();
+    let (count, size) = (sets.len(), sets[0].len() / PIXELS);
+    let mut drawn = Drawn { sets, pooled: args.pool, summary: String::new(), origin: Map::new() };
+    let names_text = names.join(", ");
+    drawn.summary = match (count, drawn.pooled) {
+        (1, _) => format!("{names_text}: {size} images"),
+        (_, false) => format!("{names_text}: {count} sets of {size} images"),
+        (_, true) => format!("{names_text}: one set of {} images in {count} parts", drawn.n()),
+    };
+    let hashes: Vec<String> = drawn.sets.iter().map(|set| sha256_hex(set)).collect();
+    let about = json!({ "images": names, "n": drawn.n(), "sets": count, "pooled": drawn.pooled, "sets_sha256": hashes });
+    origin.extend(about.as_object().cloned().unwrap_or_default());
+    drawn.origin = origin;
+    drawn
 }

@@ -1,0 +1,168 @@
+//! `cargo xtask tables`: the tables of README.md and of the model cards, made of the same files as the report and written
+//! between markers, so that no number in them is copied by hand. What stands outside the markers is left alone.
+
+mod cards;
+mod markers;
+mod results;
+mod weights;
+
+use crate::workspace::{root, write_atomically};
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What to do with the tables.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write nothing; fail if a table is not what its data make
+    #[arg(long)]
+    check: bool,
+}
+
+/// Makes the text of a block from the files of the workspace at a root.
+type Block = (&'static str, fn(&Path) -> Result<String>);
+
+/// The pages and the blocks in them.
+const PAGES: [(&str, &[Block]); 2] = [
+    ("README.md", &[("runs", results::runs), ("scores", results::scores)]),
+    (
+        "data/models/README.md",
+        &[("models", cards::models), ("judges", cards::judges), ("pytorch", cards::pytorch)],
+    ),
+];
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut stale = false;
+    for path in refresh(root(), args.check)? {
+        stale = true;
+        let what = if args.check { "not what its data make; run cargo xtask tables" } else { "written" };
+        println!("{path}: {what}");
+    }
+    if !stale {
+        println!("tables: {} pages as their data make them", PAGES.len());
+    }
+    Ok(if stale && args.check { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Makes every block anew; the pages that changed, or with `check` would.
+pub fn refresh(root: &Path, check: bool) -> Result<Vec<&'static str>> {
+    let mut changed = Vec::new();
+    for (page, blocks) in PAGES {
+        let path = root.join(page);
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mut fresh = text.clone();
+        for (name, make) in blocks {
+            fresh = markers::replace(&fresh, name, &make(root)?).with_context(|| page.to_owned())?;
+        }
+        if fresh != text {
+            changed.push(page);
+            if !check {
+                write_atomically(&path, fresh.as_bytes())?;
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Rows of cells as a table of Markdown; the first row is the head.
+fn markdown(rows: &[Vec<String>]) -> String {
+    let mut lines: Vec<String> = rows.iter().map(|row| format!("| {} |", row.join(" | "))).collect();
+    if let Some(head) = rows.first() {
+        lines.insert(1, format!("|{}", "---|".repeat(head.len())));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scores::tests::score_file;
+
+    /// A workspace with one run, its model and its scores.
+    fn workspace(fd: f64) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &[u8]| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let config = "name = \"ink-unet\"\n[training]\nbatch = 8\nvalidation_images = 1000\n\
+                      [sampling]\nsampler = \"bridge\"\nsteps = 100\n[degradation]\nkind = \"ink\"\n[network]\nkind = \"unet\"\n";
+        let weights = weights::tests::file(&[("config", config), ("step", "40")], &[2, 3]);
+        let mut scores = score_file("ink-unet", 100, fd);
+        scores["target"]["sha256"] = weights::sha256(&weights).into();
+        put("data/models/ink-unet.safetensors", &weights);
+        put(
+            "data/models/judge.safetensors",
+            &weights::tests::file(
+                &[
+                    ("name", "judge"),
+                    ("judge", "{}"),
+                    ("test_accuracy", "0.9939"),
+                    ("judge_config", "[training]\nepochs = 8\n"),
+                ],
+                &[5],
+            ),
+        );
+        put("report/scores/ink-unet-100.json", scores.to_string().as_bytes());
+        put("report/runs/ink-unet/config.toml", config.as_bytes());
+        let manifest = r#"{"schema":1,"status":"complete","parameters":6,"steps_total":40,"steps_done":40,"epochs":5,"wall_s":90,"git_revision":"abc","data_sha256":"d0"}"#;
+        put("report/runs/ink-unet/manifest.json", manifest.as_bytes());
+        let line = r#"{"event":"epoch","step":40,"epoch":5,"train_loss":0.5,"val_loss":4.25,"seconds":1,"images_per_s":9}"#;
+        put("report/runs/ink-unet/metrics.jsonl", format!("{line}\n").as_bytes());
+        put("xtask/peers/torch_load.py", b"import torch\n");
+        put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
+        put(
+            "README.md",
+            b"# dm\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
+        );
+        put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- judges -->\n<!-- end judges -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
+        dir
+    }
+
+    #[test]
+    fn pages_follow_their_data_and_a_second_time_changes_nothing() {
+        let dir = workspace(3.5);
+        assert_eq!(refresh(dir.path(), true).unwrap().len(), 2);
+        let read = |page: &str| std::fs::read_to_string(dir.path().join(page)).unwrap();
+        assert!(read("README.md").contains("old"), "a check wrote");
+        assert_eq!(refresh(dir.path(), false).unwrap().len(), 2);
+        assert!(refresh(dir.path(), true).unwrap().is_empty());
+        let (readme, cards) = (read("README.md"), read("data/models/README.md"));
+        for text in [
+            "by hand",
+            "| `ink-unet` | 5 |",
+            "4.250",
+            "3.50 (3.15 to 3.85)",
+            "0.55 (0.50 to 0.60)",
+            "n = 1,000",
+        ] {
+            assert!(readme.contains(text), "{text}: {readme}");
+        }
+        for text in ["### `ink-unet`", "6 parameters", "320 images", "abc", "3.50", "99.39 %", "import torch"]
+        {
+            assert!(cards.contains(text), "{text}: {cards}");
+        }
+        // Another score, another page.
+        let other = workspace(7.25);
+        std::fs::copy(
+            other.path().join("report/scores/ink-unet-100.json"),
+            dir.path().join("report/scores/ink-unet-100.json"),
+        )
+        .unwrap();
+        assert_eq!(refresh(dir.path(), true).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_model_that_is_not_the_recorded_run_is_noticed() {
+        let dir = workspace(3.5);
+        let path = dir.path().join("report/runs/ink-unet/config.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, config.replace("batch = 8", "batch = 16")).unwrap();
+        let error = format!("{:#}", refresh(dir.path(), true).unwrap_err());
+        assert!(
+            error.contains("report/runs/ink-unet") && error.contains("data/models/ink-unet.safetensors"),
+            "{error}"
+        );
+    }
+}
