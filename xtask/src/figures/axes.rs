@@ -118,7 +118,8 @@ impl Chart<'_> {
         }
     }
 
-    /// Labels stand right of their points, left where there is no room, and below one another where they would overlap.
+    /// Labels stand right of their points, left where there is no room or another point is in the way, and below one another
+    /// where they would overlap.
     fn draw_labels(&self, canvas: &mut Canvas, frame: &Frame) {
         let mut labels: Vec<_> = self
             .lines
@@ -129,10 +130,13 @@ impl Chart<'_> {
             })
             .collect();
         labels.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let points: Vec<_> = labels.iter().map(|label| (label.0, label.1)).collect();
         let mut free = f64::NEG_INFINITY;
         for (x, y, text, colour) in labels {
-            let fits = x + 8.0 + text_width(text, 11) <= frame.right + RIGHT;
-            let (x, anchor) = if fits { (x + 8.0, Anchor::Start) } else { (x - 8.0, Anchor::End) };
+            let end = x + 8.0 + text_width(text, 11);
+            let in_way = |&(other, at): &(f64, f64)| other > x && other < end && (at - y).abs() < 12.0;
+            let right = end <= frame.right + RIGHT && !points.iter().any(in_way);
+            let (x, anchor) = if right { (x + 8.0, Anchor::Start) } else { (x - 8.0, Anchor::End) };
             let y = y.max(free);
             canvas.text(x, y, text, Type { colour, size: 11, anchor });
             free = y + 13.0;

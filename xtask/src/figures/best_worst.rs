@@ -25,7 +25,7 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
         let rule = format!("{SHOWN} each of {} samples, by {}", thousands(ranking.pool), panel.rank.rule);
         page.text(f64::from(MARGIN), f64::from(top) + 39.0, &rule, LABEL);
         let captions = [
-            format!("best, near copies left out{}", range(&ranking.best)),
+            format!("best, no near copies{}", range(&ranking.best)),
             "random".to_owned(),
             format!("worst{}", range(&ranking.worst)),
         ];
@@ -46,7 +46,7 @@ fn grids(panel: &Panel) -> Option<[Tiles; 3]> {
 /// First and last realism of a list, where they are finite.
 fn range(chosen: &[Chosen]) -> String {
     let ends = || Some((chosen.first()?.realism?, chosen.last()?.realism?));
-    ends().map_or(String::new(), |(first, last)| format!(": {first:.2} to {last:.2}"))
+    ends().map_or(String::new(), |(first, last)| format!(": realism {first:.2} to {last:.2}"))
 }
 
 #[cfg(test)]
@@ -72,8 +72,8 @@ mod tests {
         for text in [
             "ink",
             "32 each of 1,000 samples, by realism, k = 5",
-            "left out: 2.50 to 1.75",
-            "worst: 0.25 to 0.25",
+            "copies: realism 2.50 to 1.75",
+            "worst: realism 0.25 to 0.25",
         ] {
             assert!(svg.contains(text), "{text}: {svg}");
         }

@@ -1,23 +1,26 @@
-//! Class histogram of every target: share of each class as the judge sees it, with its interval, against the reference's.
+//! Class histogram of every model: share of each class as the judge sees it, with its interval, against the reference's.
 
 use super::axes::{Chart, Line, canvas};
 use super::canvas::Canvas;
 use super::style::{TEXT, THIN, shade};
 use super::ticks::Scale;
-use crate::scores::{Classes, Scores, Table};
+use crate::scores::{Classes, Scores, Table, thousands};
 
 /// Width of a bar on the page, and of the mark of the reference in classes.
 const BAR: f64 = 12.0;
 const MARK: f64 = 0.38;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
-    let tables = scores.tables.iter().filter_map(|table| Some((table, table.classes.as_ref()?)));
+    let models = scores.tables.iter().filter(|table| table.target.model.is_some());
+    let tables = models.filter_map(|table| Some((table, table.classes.as_ref()?)));
     let tables: Vec<_> = tables.filter(|(_, classes)| !classes.counts.is_empty()).collect();
     let highest = tables.iter().flat_map(|(_, classes)| highest(classes)).fold(0.0, f64::max);
     let mut page = (!tables.is_empty()).then(|| canvas(tables.len()))?;
     for (place, (table, classes)) in tables.iter().enumerate() {
+        let n = thousands(classes.counts.iter().sum());
+        let label = format!("share of {n} images; line: real");
         // One scale for all, so that charts compare.
-        chart(table, classes, place, highest).draw(&mut page, place);
+        Chart { y_label: &label, ..chart(table, classes, place, highest) }.draw(&mut page, place);
     }
     Some(page)
 }
@@ -48,7 +51,7 @@ fn chart<'a>(table: &'a Table, classes: &Classes, place: usize, highest: f64) ->
     }
     Chart {
         title: &table.name,
-        y_label: "share of images; across: test images",
+        y_label: "",
         x_label: "class, as the judge sees it",
         x: Scale::linear(-0.7, classes.counts.len() as f64 - 0.3),
         whole_x: true,
@@ -75,5 +78,6 @@ mod tests {
         // Only the first judge has classes: one chart, not two.
         let svg = draw(&scores).unwrap().svg().unwrap();
         assert_eq!(svg.matches("as the judge sees it").count(), 1);
+        assert!(svg.contains("share of 200 images"), "{svg}");
     }
 }

@@ -27,8 +27,10 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
         let top = row as u32 * (HEAD + HEIGHT);
         page.text(f64::from(MARGIN), f64::from(top) + 22.0, &panel.name, TITLE);
         let pool = thousands(panel.rank.ranking.pool);
-        let captions =
-            [format!("random samples of {pool}"), format!("the nearest of {pool} to any training image")];
+        let captions = [
+            format!("random samples of {pool}, nearest training images"),
+            format!("the nearest of {pool} to any training image"),
+        ];
         for (column, (caption, sheet)) in captions.iter().zip(sheets).enumerate() {
             let left = MARGIN + column as u32 * (WIDTH + GUTTER);
             page.text(f64::from(left), f64::from(top) + 39.0, caption, LABEL);

@@ -15,9 +15,14 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     let shown = shown(scores);
     let first = shown.first()?.1;
     let mut page = Canvas::new(2.0 * WIDTH, HEIGHT);
-    let ways: [(&str, fn(&Nearness) -> &Distances); 2] =
-        [("In pixels", |found| &found.pixels), ("In features of the judge", |found| &found.features)];
-    let label = format!("share of images no farther from the nearest of {}", thousands(first.n_training));
+    let ways: [(&str, fn(&Nearness) -> &Distances); 2] = [
+        ("Memorisation: distances in pixels", |found| &found.pixels),
+        ("Distances in features of the judge", |found| &found.features),
+    ];
+    let label = format!(
+        "share of images no farther from their nearest of {} training images",
+        thousands(first.n_training)
+    );
     for (place, (title, way)) in ways.into_iter().enumerate() {
         let mut lines = vec![line(
             (place == 0).then(|| format!("{} test images", thousands(first.n_unseen))),
@@ -92,7 +97,7 @@ mod tests {
         assert_eq!((curve.points[0], curve.points[100]), ((4.0, 0.0), (6.0, 1.0)));
         let svg = draw(&scores).unwrap().svg().unwrap();
         for text in
-            ["10,000 test images", "ink, 1,000 samples", "nearest of 60,000", "In features of the judge"]
+            ["10,000 test images", "ink, 1,000 samples", "nearest of 60,000", "in features of the judge"]
         {
             assert!(svg.contains(text), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Precision against recall, a point for each table of the first judge, and the floor of real images: fidelity and
+//! Precision against recall, a point for each model seen by the first judge, and the floor of real images: fidelity and
 //! diversity apart.
 
 use super::axes::{Chart, Line, Place};
@@ -50,12 +50,12 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     Some(page)
 }
 
-/// Name, recall and precision of every table.
+/// Name, recall and precision of every table of a model.
 fn points(group: &[&Table]) -> Vec<(String, (f64, f64))> {
     let value = |table: &Table, name| table.row(name)?.value;
     let point =
         |table: &&Table| Some((table.name.clone(), (value(table, "recall")?, value(table, "precision")?)));
-    group.iter().filter_map(point).collect()
+    group.iter().filter(|table| table.target.model.is_some()).filter_map(point).collect()
 }
 
 /// Recall and precision of the batches of real images.

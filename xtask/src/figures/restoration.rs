@@ -2,7 +2,7 @@
 //! and the end of the reverse chain. PSNR above, SSIM below, a column for each model. Restoration is not generation: these
 //! values stand beside no other score.
 
-use super::axes::{COLUMNS, Chart, Line, canvas};
+use super::axes::{COLUMNS, Chart, HEIGHT, Line, Place, WIDTH};
 use super::canvas::Canvas;
 use super::style::{DOT, FAINT, QUIET, THICK, run_colour};
 use super::ticks::Scale;
@@ -14,8 +14,8 @@ const STAGES: [Stage; 3] =
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let shown = &scores.restorations[..scores.restorations.len().min(COLUMNS)];
-    let mut page = (!shown.is_empty())
-        .then(|| canvas(if shown.len() == COLUMNS { 2 * COLUMNS } else { COLUMNS + 1 }))?;
+    let width = shown.len() as f64 * WIDTH + 8.0;
+    let mut page = (!shown.is_empty()).then(|| Canvas::new(width, 2.0 * HEIGHT))?;
     let measures: [(&str, fn(Close) -> Option<f64>); 2] =
         [("PSNR in dB", |close| close.psnr), ("SSIM", |close| close.ssim)];
     for (row, (name, measure)) in measures.into_iter().enumerate() {
@@ -35,7 +35,8 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
                 band: None,
                 lines: lines(found, column, measure),
             };
-            chart.draw(&mut page, row * COLUMNS + column);
+            let (left, top) = (column as f64 * WIDTH, row as f64 * HEIGHT);
+            chart.draw_in(&mut page, &Place { left, top, width: WIDTH, height: HEIGHT });
         }
     }
     Some(page)

@@ -34,9 +34,14 @@ fn card(root: &Path, job: &Job, path: &Path, scores: &Scores) -> Result<String> 
     ensure!(same, "data/models/{name}.safetensors: found another config or step than in report/runs/{name}");
     let text = |table: &str, key: &str| {
         let value = config.get(table).and_then(|table| table.get(key));
-        value.map_or("?".into(), |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        value.map_or("?".into(), |value| match (value.as_str(), value.as_integer()) {
+            (Some(text), _) => text.to_owned(),
+            (_, Some(count)) => thousands(count.unsigned_abs()),
+            _ => value.to_string(),
+        })
     };
-    let batch = text("training", "batch").parse::<u64>().unwrap_or(0);
+    let batch = config.get("training").and_then(|table| table.get("batch")?.as_integer());
+    let batch = batch.map_or(0, i64::unsigned_abs);
     let loss = Metrics::read(&folder)?.last_val_loss().map_or("-".into(), |loss| format!("{loss:.4}"));
     let lines = [
         (
@@ -97,10 +102,10 @@ fn measured(scores: &Scores, sha256: &str) -> String {
     let mut tables: Vec<&Table> = scores.tables.iter().filter(of_model).collect();
     let largest = tables.iter().map(|table| table.target.n).max();
     tables.retain(|table| Some(table.target.n) == largest);
-    match tables.first() {
-        Some(first) => format!("{}\n\n{}", table(&tables), conditions(first)),
-        None => "No score in `report/scores` is of this file.".into(),
+    if tables.is_empty() {
+        return "No score in `report/scores` is of this file.".into();
     }
+    format!("{}\n\n{}", table(&tables), conditions(&tables))
 }
 
 /// The judges, by name.

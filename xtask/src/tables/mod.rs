@@ -134,7 +134,7 @@ mod tests {
             "| `ink-unet` | 5 |",
             "4.250",
             "3.50 (3.15 to 3.85)",
-            "0.55 (0.50 to 0.60)",
+            "0.550 (0.500 to 0.600)",
             "n = 1,000",
         ] {
             assert!(readme.contains(text), "{text}: {readme}");

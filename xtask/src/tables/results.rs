@@ -61,10 +61,12 @@ pub fn scores(root: &Path) -> Result<String> {
     let same = |other: &&Vec<&Table>| {
         (other[0].target.n, other[0].n_reference) == (group[0].target.n, group[0].n_reference)
     };
-    let orders: Vec<_> =
-        groups.iter().filter(same).map(|group| (&group[0].judge.name, order(group))).collect();
-    let notes = format!("{} {command} {}", conditions(group[0]), told(&orders));
-    Ok(format!("{}\n\n{}", table(&tables.collect::<Vec<_>>()), notes.trim_end()))
+    // Judges that saw real images only have nothing to say.
+    let orders = groups.iter().filter(same).map(|group| (&group[0].judge.name, order(group)));
+    let orders: Vec<_> = orders.filter(|(_, order)| !order.is_empty()).collect();
+    let tables: Vec<&Table> = tables.collect();
+    let notes = format!("{} {command} {}", conditions(&tables), told(&orders));
+    Ok(format!("{}\n\n{}", table(&tables), notes.trim_end()))
 }
 
 /// Models and their evaluations from the smallest Frechet distance to the largest.
@@ -94,12 +96,15 @@ fn told(orders: &[(&String, Vec<String>)]) -> String {
     format!("By distance the judges rank them differently: {}.", each.collect::<Vec<_>>().join("; "))
 }
 
-/// What values of a table hold for.
-pub fn conditions(table: &Table) -> String {
-    let (n, of, judge) = (thousands(table.target.n), thousands(table.n_reference), &table.judge.name);
+/// What the values of tables that compare hold for.
+pub fn conditions(tables: &[&Table]) -> String {
+    let Some(first) = tables.first() else { return String::new() };
+    let (n, of, judge) = (thousands(first.target.n), thousands(first.n_reference), &first.judge.name);
+    let sure = tables.iter().any(|table| table.rows.iter().any(|row| row.interval.is_some()));
+    let seeds = if sure { "in brackets 95 % intervals over generation seeds" } else { "of one seed each" };
     format!(
-        "n = {n} samples against {of} test images, in the features of `{judge}`; in brackets 95 % intervals over generation \
-         seeds, of real images the range over their batches."
+        "n = {n} samples against {of} test images, in the features of `{judge}`; {seeds}; of real images the range over their \
+         batches."
     )
 }
 
@@ -142,9 +147,13 @@ fn spread(values: &[f64]) -> String {
     if values.len() < 2 { show(mean) } else { format!("{} ({} to {})", show(mean), show(low), show(high)) }
 }
 
-/// Three digits that count, or two places.
+/// Three digits that count; one place at least.
 fn show(value: f64) -> String {
-    if value.abs() >= 100.0 { format!("{value:.1}") } else { format!("{value:.2}") }
+    match value.abs() {
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
 }
 
 #[cfg(test)]
@@ -166,7 +175,7 @@ mod tests {
     fn numbers_are_short() {
         assert_eq!(
             (show(123.456), show(0.98765), spread(&[1.0])),
-            ("123.5".into(), "0.99".into(), "1.00".into())
+            ("123.5".into(), "0.988".into(), "1.00".into())
         );
         assert_eq!(spread(&[1.0, 3.0]), "2.00 (1.00 to 3.00)");
         assert_eq!((duration(90.0), duration(36_000.0)), ("2 min".into(), "10.0 h".into()));
