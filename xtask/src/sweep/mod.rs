@@ -3,6 +3,7 @@
 //! the business of `dm`.
 
 mod child;
+mod keep;
 mod plan;
 mod progress;
 mod spec;
@@ -11,7 +12,7 @@ mod worker;
 
 use crate::scores::Scores;
 use crate::{figures, workspace};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use progress::State;
 use spec::{Job, Profile};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,10 @@ pub struct FigureArgs {
     /// Draw the score files in this folder instead, as `dm eval --out` and `--panels` write them, into `figures` beside it
     #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "out"])]
     scores: Option<PathBuf>,
+    /// Copy what is small of every run (config, manifest, metrics, scores, pictures) to this folder and draw there: a record
+    /// that can be kept without the weights
+    #[arg(long, value_name = "DIR", conflicts_with = "scores")]
+    record: Option<PathBuf>,
 }
 
 /// Which runs, and where they are.
@@ -125,7 +130,15 @@ pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
         tell(figures::draw_all(&figures::OF_SCORES, &Scores::read(&folder)?, &out)?, &out);
         return Ok(ExitCode::SUCCESS);
     }
-    finish(&args.place.jobs()?, &args.place.out()?)?;
+    let (jobs, out) = (args.place.jobs()?, args.place.out()?);
+    let Some(record) = &args.record else {
+        finish(&jobs, &out)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let record = std::path::absolute(record).with_context(|| record.display().to_string())?;
+    ensure!(record != out, "--record: found the folder of the runs themselves, expected another");
+    keep::copy(&jobs, &out, &record)?;
+    finish(&jobs, &record)?;
     Ok(ExitCode::SUCCESS)
 }
 
