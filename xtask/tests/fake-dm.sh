@@ -30,6 +30,7 @@ case $command in
 train)
     [ -f "$model" ] || { echo "error: $model: missing" >&2; exit 2; }
     mkdir -p "$run/samples"
+    cp "$model" "$run/config.toml"
     step=0
     [ -z "$resume" ] || step=$(cat "$run/checkpoint.safetensors")
     manifest running "$step"

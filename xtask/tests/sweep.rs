@@ -113,8 +113,8 @@ fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
     let table = stdout(&first);
     assert!(table.contains("| a ") && table.contains("1,234") && table.contains("0.2500"), "{table}");
     let summary = std::fs::read_to_string(place.path("runs/summary.md")).unwrap();
-    assert!(summary.starts_with(table.split("4 figures").next().unwrap()), "{summary}");
-    for figure in ["loss-curves", "loss-by-t", "epochs", "strips"] {
+    assert!(summary.starts_with(table.split("5 figures").next().unwrap()), "{summary}");
+    for figure in ["loss-curves", "loss-by-t", "epochs", "strips", "contact-sheet"] {
         for kind in ["png", "svg"] {
             assert!(place.path("runs/figures").join(format!("{figure}.{kind}")).is_file(), "{figure}.{kind}");
         }
@@ -163,6 +163,33 @@ fn what_a_profile_measures_stands_in_the_table() {
         "{table}"
     );
     assert!(table.contains("of 25 images each") && table.contains("4 test images, degraded to"), "{table}");
+}
+
+#[test]
+fn a_record_keeps_what_is_small_and_draws_the_same_table() {
+    let place = Place::new(&[("a", ""), ("b", "")]);
+    let swept = place.sweep(&["--only", "a"]);
+    assert!(swept.status.success(), "{}", stderr(&swept));
+    let (runs, sweeps, kept) = (place.path("runs"), place.path("sweeps"), place.path("kept"));
+    let keep = |to: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["figures", "--profile", "smoke", "--out"]).arg(&runs).arg("--sweeps").arg(&sweeps);
+        command.arg("--record").arg(to).output().unwrap()
+    };
+    let output = keep(&kept);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for file in
+        ["config.toml", "manifest.json", "metrics.jsonl", "generated/restore.json", "generated/grid.png"]
+    {
+        assert!(kept.join("a").join(file).is_file(), "{file}");
+    }
+    assert!(!kept.join("a/generated/images.safetensors").exists() && !kept.join("b").exists());
+    let table = |folder: &Path| std::fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert_eq!(table(&kept), table(&runs));
+    assert!(kept.join("figures/strips.png").is_file());
+    let refused = keep(&runs);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("--record: found the folder of the runs"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -19,71 +19,77 @@ const STAGES: usize = 3;
 const LEVELS: usize = 3;
 
 const PITCH: u32 = 30;
-const GUTTER: u32 = 26;
+/// Between the levels of a restoration.
+const GAP: u32 = 8;
+const GUTTER: u32 = 28;
 const MARGIN: u32 = 16;
 const HEAD: u32 = 58;
 const ROW_HEAD: u32 = 34;
 const ROW: u32 = ROW_HEAD + ROWS as u32 * PITCH + 8;
 
-/// A picture and the words above it.
-struct Block {
-    caption: String,
-    picture: Option<RgbaImage>,
-    columns: u32,
-}
+/// Left ends of the three blocks, right end of the last.
+const LEFTS: [u32; 3] = [MARGIN, MARGIN + BLOCK + GUTTER, MARGIN + 2 * (BLOCK + GUTTER)];
+const BLOCK: u32 = ACROSS as u32 * PITCH;
+const LEVEL: u32 = STAGES as u32 * PITCH + GAP;
+const RIGHT: u32 = LEFTS[2] + PITCH + LEVELS as u32 * LEVEL;
+
+const CAPTIONS: [&str; 3] = [
+    "test images, t = 0 to T",
+    "samples, the first of their seed",
+    "test images; degraded, in one step, by the chain",
+];
+
+const NUMBERS: Type<'static> = Type { anchor: Anchor::Start, size: LABEL_SIZE, colour: TEXT };
+
+/// The pictures of a row, each with its left end.
+type Pictures = Vec<(u32, RgbaImage)>;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
-    let rows: Vec<_> = runs.iter().map(|run| (run, blocks(run))).filter(|(_, row)| whole(row)).collect();
-    let (_, first) = rows.first()?;
-    let lefts: Vec<u32> = first
-        .iter()
-        .scan(MARGIN, |left, block| Some(std::mem::replace(left, *left + block.columns * PITCH + GUTTER)))
-        .collect();
-    let width = lefts.last()? + first.last()?.columns * PITCH + MARGIN;
-    let mut page = Canvas::new(f64::from(width), f64::from(HEAD + rows.len() as u32 * ROW));
-    for (left, block) in lefts.iter().zip(first) {
-        page.text(f64::from(*left), f64::from(HEAD) - 16.0, &block.caption, LABEL);
+    let rows: Vec<_> = runs.iter().filter_map(|run| Some((run, pictures(run)?, measured(run)))).collect();
+    let height = HEAD + rows.len() as u32 * ROW;
+    let mut page = (!rows.is_empty()).then(|| Canvas::new(f64::from(RIGHT + MARGIN), f64::from(height)))?;
+    page.text(f64::from(MARGIN), 22.0, &conditions(rows.iter().map(|row| &row.2)), LABEL);
+    for (left, caption) in LEFTS.into_iter().zip(CAPTIONS) {
+        page.text(f64::from(left), f64::from(HEAD) - 14.0, caption, LABEL);
     }
-    page.text(f64::from(MARGIN), 22.0, &conditions(&rows), LABEL);
-    for (index, (run, blocks)) in rows.iter().enumerate() {
+    for (index, (run, pictures, measured)) in rows.into_iter().enumerate() {
         let top = HEAD + index as u32 * ROW;
-        let (from, to) = (f64::from(MARGIN), f64::from(width - MARGIN));
-        page.line((from, f64::from(top)), (to, f64::from(top)), FAINT, THIN);
-        page.text(from, f64::from(top) + 23.0, &run.title, TITLE);
-        let look = Type { anchor: Anchor::Start, size: LABEL_SIZE, colour: TEXT };
-        let measured = measured(run);
-        page.text(f64::from(lefts[1]), f64::from(top) + 23.0, &of_samples(&measured), look);
-        page.text(f64::from(lefts[2]), f64::from(top) + 23.0, &of_restorations(&measured), look);
-        for (left, block) in lefts.iter().zip(blocks) {
-            if let Some(picture) = &block.picture {
-                page.picture(*left, top + ROW_HEAD, picture.clone());
-            }
+        let (line, baseline) = (f64::from(top), f64::from(top) + 23.0);
+        page.line((f64::from(MARGIN), line), (f64::from(RIGHT), line), FAINT, THIN);
+        page.text(f64::from(LEFTS[0]), baseline, &run.title, TITLE);
+        page.text(f64::from(LEFTS[1]), baseline, &of_samples(&measured), NUMBERS);
+        for (level, row) in measured.from_below().take(LEVELS).enumerate() {
+            let Some(chain) = row.chain else { continue };
+            let text = format!("{}: {chain:.1} dB", share(row.t, row.steps));
+            page.text(f64::from(level_left(level)), baseline, &text, NUMBERS);
+        }
+        for (left, picture) in pictures {
+            page.picture(left, top + ROW_HEAD, picture);
         }
     }
     Some(page)
 }
 
-fn blocks(run: &Run) -> [Block; 3] {
-    let open = |name: &str| Tiles::open(&run.folder.join("generated").join(name));
-    let block = |caption: &str, columns: usize, picture| Block {
-        caption: caption.into(),
-        picture,
-        columns: columns as u32,
-    };
-    let forward = open("forward.png").map(|tiles| sheet(&tiles, &spread(tiles.columns, ACROSS)));
-    let samples = open("grid.png").map(|tiles| tiles.arrange(&tiles.first(ROWS * ACROSS), ACROSS));
-    let columns = 1 + LEVELS * STAGES;
-    let restored = open("restore.png").filter(|tiles| tiles.columns >= columns);
-    let restored = restored.map(|tiles| sheet(&tiles, &(0..columns).collect::<Vec<_>>()));
-    [
-        block("test images, t = 0 to T", ACROSS, forward),
-        block("samples, the first of their seed", ACROSS, samples),
-        block("test images; from each level: degraded, in one step, by the chain", columns, restored),
-    ]
+/// Left end of a level's restorations.
+fn level_left(level: usize) -> u32 {
+    LEFTS[2] + PITCH + GAP + level as u32 * LEVEL
 }
 
-fn whole(row: &[Block; 3]) -> bool {
-    row.iter().all(|block| block.picture.is_some())
+/// The pictures of a run; `None` until all of its sheets are there.
+fn pictures(run: &Run) -> Option<Pictures> {
+    let open = |name: &str| Tiles::open(&run.folder.join("generated").join(name));
+    let (forward, samples, restored) = (open("forward.png")?, open("grid.png")?, open("restore.png")?);
+    let mut pictures = vec![
+        (LEFTS[0], sheet(&forward, &spread(forward.columns, ACROSS))),
+        (LEFTS[1], samples.arrange(&samples.first(ROWS * ACROSS), ACROSS)),
+        (LEFTS[2], sheet(&restored, &[0])),
+    ];
+    let levels = ((restored.columns - 1) / STAGES).min(LEVELS);
+    pictures.extend((0..levels).map(|level| {
+        let first = 1 + level * STAGES;
+        (level_left(level), sheet(&restored, &(first..first + STAGES).collect::<Vec<_>>()))
+    }));
+    Some(pictures)
 }
 
 /// The first rows of these columns.
@@ -98,17 +104,12 @@ fn measured(run: &Run) -> Measured {
 }
 
 /// How much stands behind the numbers.
-fn conditions(rows: &[(&Run, [Block; 3])]) -> String {
-    let runs = || rows.iter().map(|(run, _)| measured(run));
+fn conditions<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> String {
+    let scored = runs.clone().find_map(|run| run.n).map(thousands);
+    let restored = runs.clone().find_map(|run| run.n_restored).map(thousands);
     let mut words = Vec::new();
-    words.extend(
-        runs().find_map(|run| run.n).map(|n| format!("FD, precision, recall: {} images each", thousands(n))),
-    );
-    words.extend(
-        runs()
-            .find_map(|run| run.n_restored)
-            .map(|n| format!("restored by the chain: mean PSNR of {} test images", thousands(n))),
-    );
+    words.extend(scored.map(|n| format!("FD, precision and recall of {n} images each")));
+    words.extend(restored.map(|n| format!("dB: mean PSNR of {n} test images walked back by the chain")));
     words.join("; ")
 }
 
@@ -120,9 +121,17 @@ fn of_samples(run: &Measured) -> String {
     words.collect::<Vec<_>>().join("   ")
 }
 
-fn of_restorations(run: &Measured) -> String {
-    let level = |row: &crate::measured::Restored| Some(format!("t = {}: {:.1} dB", row.t, row.chain?));
-    run.from_below().filter_map(level).collect::<Vec<_>>().join("   ")
+/// A level as its share of T: T/4, 3T/4.
+fn share(t: u64, steps: u64) -> String {
+    let (mut a, mut b) = (t, steps);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    match (t / a.max(1), steps / a.max(1)) {
+        (1, 1) => "T".into(),
+        (1, under) => format!("T/{under}"),
+        (over, under) => format!("{over}T/{under}"),
+    }
 }
 
 #[cfg(test)]
@@ -153,12 +162,14 @@ mod tests {
         crate::measured::tests::write(&folders[0].join("generated"), 12.5);
         let runs = [run("Whole", &folders[0]), run("Cut", &folders[1]), run("Bare", &folders[2])];
         let svg = draw(&runs).unwrap().svg().unwrap();
-        assert_eq!(svg.matches("<image").count(), 3, "of the one run that has all three");
-        for text in ["Whole", "FD 12.5", "precision 0.90", "t = 50: 17.2 dB", "1,000 images", "4 test images"]
+        assert_eq!(svg.matches("<image").count(), 6, "of the one run that has all its sheets");
+        for text in ["Whole", "FD 12.5", "precision 0.90", "T/2: 17.2 dB", "1,000 images", "of 4 test images"]
         {
             assert!(svg.contains(text), "{text}");
         }
-        assert!(!svg.contains("Cut") && !svg.contains("t = 100: "), "from T there is nothing to restore");
+        assert!(!svg.contains("Cut") && !svg.contains("T: 9.0 dB"), "from T there is nothing to restore");
         assert!(draw(&runs[1..]).is_none());
+        let shares = [(250, 1000), (75, 100), (7, 7), (3, 10)].map(|(t, steps)| share(t, steps));
+        assert_eq!(shares, ["T/4", "3T/4", "T", "3T/10"]);
     }
 }

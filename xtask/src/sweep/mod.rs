@@ -3,6 +3,7 @@
 //! the business of `dm`.
 
 mod child;
+mod keep;
 mod plan;
 mod progress;
 mod spec;
@@ -11,7 +12,7 @@ mod worker;
 
 use crate::scores::Scores;
 use crate::{figures, workspace};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use progress::State;
 pub use spec::Job;
 use spec::Profile;
@@ -57,6 +58,10 @@ pub struct FigureArgs {
     /// Draw the figures of the report instead, from the records in `report`
     #[arg(long, conflicts_with_all = ["profile", "out", "scores"])]
     recorded: bool,
+    /// Copy what is small of every run (config, manifest, metrics, scores, pictures) to this folder and draw there: a record
+    /// that can be kept without the weights
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["scores", "recorded"])]
+    record: Option<PathBuf>,
 }
 
 /// Which runs, and where they are.
@@ -134,7 +139,15 @@ pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
         tell(draw_recorded(&report)?, &report.join("figures"));
         return Ok(ExitCode::SUCCESS);
     }
-    finish(&args.place.jobs()?, &args.place.out()?)?;
+    let (jobs, out) = (args.place.jobs()?, args.place.out()?);
+    let Some(record) = &args.record else {
+        finish(&jobs, &out)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let record = std::path::absolute(record).with_context(|| record.display().to_string())?;
+    ensure!(record != out, "--record: found the folder of the runs themselves, expected another");
+    keep::copy(&jobs, &out, &record)?;
+    finish(&jobs, &record)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -133,7 +133,7 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
         let shares = (1..=levels.len()).map(|level| format!("{level}/{}", levels.len() + 1));
         let shares = shares.collect::<Vec<_>>().join(", ");
         (!levels.is_empty())
-            .then(|| format!("Restored: PSNR of {n} test images, degraded to {shares} of T and walked back."))
+            .then(|| format!("Restored: PSNR of {n} test images, degraded to {shares} of T and walked back under the key it came by."))
     }));
     notes
 }
