@@ -216,8 +216,9 @@ impl Degradation for Ink {
         let mut x_s = grains::move_grains(x_t, &h_s, &kernel, rng);
         let faded = 1.0 - self.density[t.0] / self.density[s.0];
         if faded > 0.0 {
-            let counts = x_s.iter_mut().zip(&h_s);
-            counts.for_each(|(n, &h)| *n += poisson::quantile(faded * h, rng.uniform()));
+            let mean: Vec<f32> = h_s.iter().map(|h| faded * h).collect();
+            let joining = poisson::quantiles(&mean, &self.draw(rng).0);
+            x_s.iter_mut().zip(joining).for_each(|(n, joining)| *n += joining);
         }
         Ok(x_s)
     }
