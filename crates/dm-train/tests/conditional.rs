@@ -71,12 +71,15 @@ fn guidance_moves_the_output_from_without_to_with_and_beyond() {
 #[test]
 fn a_conditional_image_depends_on_seed_number_and_class_alone() {
     let state = trained("ink", "conserving");
-    let draw = |count, batch, class| {
+    let part = |first, count, batch, class| {
         let sampling = Sampling::new(SamplerKind::Bridge, 5);
-        let request = Request { seed: Seed(4), count, batch, sampling, class, guidance: 2.0, start: None };
+        let request =
+            Request { class, guidance: 2.0, first, ..Request::new(Seed(4), count, batch, sampling) };
         images(&restorer(&state), &request, &mut |_, _, _| {}).unwrap()
     };
+    let draw = |count, batch, class| part(0, count, batch, class);
     let whole = draw(13, 13, Some(Class::All));
+    assert!(whole[5 * PIXELS..] == part(5, 8, 3, Some(Class::All)), "from the sixth on");
     assert!(whole == draw(13, 3, Some(Class::All)), "batches of 3");
     assert!(whole[..5 * PIXELS] == draw(5, 4, Some(Class::All)), "five of them");
     // Image 12 is of class 2, however that is asked for.
