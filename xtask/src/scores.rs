@@ -105,7 +105,8 @@ pub struct Restoration {
     pub n: u64,
     /// Evaluations of a chain from the last level.
     pub evaluations_from_last_level: u64,
-    pub restoration: Vec<Closeness>,
+    #[serde(rename = "restoration")]
+    pub levels: Vec<Closeness>,
 }
 
 /// One level.

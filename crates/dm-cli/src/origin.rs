@@ -2,8 +2,10 @@
 //! be made again.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use candle_core::Device;
 use dm_degrade::Sampling;
 use dm_nn::data::sha256_hex;
 use dm_train::Model;
@@ -12,12 +14,28 @@ use serde_json::{Map, Value, json};
 /// Entries that are text; the others are JSON.
 const TEXTS: [&str; 4] = ["model", "sha256", "sampler", "spacing"];
 
-/// What all samples of `model` that are drawn this way have in common. `steps` counts network evaluations per image.
-pub fn of(model: &Model, sampling: &Sampling) -> Result<Map<String, Value>> {
-    let bytes = std::fs::read(&model.path).with_context(|| model.path.display().to_string())?;
+/// The model at `path`, a file or a run folder, and the hash of its file.
+pub fn read(path: &Path, device: &Device) -> Result<(Model, String)> {
+    let file = if path.is_dir() { path.join(dm_train::model::FILE) } else { path.to_owned() };
+    let hash = || Ok(sha256_hex(&std::fs::read(&file).with_context(|| file.display().to_string())?));
+    let before: Result<String> = hash();
+    let model = Model::read(path, device)?;
+    let (before, after) = (before?, hash()?);
+    // A run that goes on may write it any time.
+    ensure!(
+        before == after,
+        "{}: found it changing while it was read, expected a model at rest",
+        file.display()
+    );
+    Ok((model, after))
+}
+
+/// What all samples of `model`, whose file has this hash, have in common if they are drawn this way. `steps` counts
+/// network evaluations per image.
+pub fn of(model: &Model, sha256: &str, sampling: &Sampling) -> Result<Map<String, Value>> {
     let origin = json!({
         "model": model.config.name,
-        "sha256": sha256_hex(&bytes),
+        "sha256": sha256,
         "step": model.step,
         "degradation": model.config.degradation,
         "sampler": sampling.sampler.name(),

@@ -40,11 +40,10 @@ impl Cache {
     ) -> std::result::Result<Vec<u8>, E> {
         let key = self.key(&[&["images"], parts].concat());
         let path = self.folder.join(format!("images-{}.safetensors", &key[..32]));
-        if let Some(mut pixels) = read_pixels(&path, &key) {
-            if pixels.len() >= count * PIXELS {
-                pixels.truncate(count * PIXELS);
-                return Ok(pixels);
-            }
+        let kept = read_pixels(&path, &key).filter(|pixels| pixels.len() >= count * PIXELS);
+        if let Some(mut pixels) = kept {
+            pixels.truncate(count * PIXELS);
+            return Ok(pixels);
         }
         let pixels = compute()?;
         let about = [("key", key), ("content", sha256_hex(&pixels))].map(|(k, v)| (k.to_owned(), v));

@@ -11,11 +11,14 @@ use crate::scores::{Distances, Nearness, Scores, Table, thousands};
 const WIDTH: f64 = 388.0;
 const HEIGHT: f64 = 300.0;
 
+/// The title of a way of seeing, and what was seen.
+type Way = (&'static str, fn(&Nearness) -> &Distances);
+
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let shown = shown(scores);
     let first = shown.first()?.1;
     let mut page = Canvas::new(2.0 * WIDTH, HEIGHT);
-    let ways: [(&str, fn(&Nearness) -> &Distances); 2] = [
+    let ways: [Way; 2] = [
         ("Memorisation: distances in pixels", |found| &found.pixels),
         ("Distances in features of the judge", |found| &found.features),
     ];

@@ -12,12 +12,14 @@ type Stage = (&'static str, fn(&Closeness) -> Close);
 const STAGES: [Stage; 3] =
     [("degraded", |row| row.degraded), ("one step", |row| row.estimate), ("whole chain", |row| row.restored)];
 
+/// A value of what was restored, where it is finite.
+type Measure = fn(Close) -> Option<f64>;
+
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let shown = &scores.restorations[..scores.restorations.len().min(COLUMNS)];
     let width = shown.len() as f64 * WIDTH + 8.0;
     let mut page = (!shown.is_empty()).then(|| Canvas::new(width, 2.0 * HEIGHT))?;
-    let measures: [(&str, fn(Close) -> Option<f64>); 2] =
-        [("PSNR in dB", |close| close.psnr), ("SSIM", |close| close.ssim)];
+    let measures: [(&str, Measure); 2] = [("PSNR in dB", |close| close.psnr), ("SSIM", |close| close.ssim)];
     for (row, (name, measure)) in measures.into_iter().enumerate() {
         // One scale for all models, so that charts compare.
         let all = shown.iter().flat_map(|found| lines(found, 0, measure)).flat_map(|line| line.points);
@@ -42,7 +44,7 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     Some(page)
 }
 
-fn lines(found: &Restoration, place: usize, measure: fn(Close) -> Option<f64>) -> Vec<Line> {
+fn lines(found: &Restoration, place: usize, measure: Measure) -> Vec<Line> {
     let colours = [FAINT.into(), QUIET.into(), run_colour(place)];
     let line = |((name, stage), colour): (Stage, String)| Line {
         legend: Some(name.into()),
@@ -50,7 +52,7 @@ fn lines(found: &Restoration, place: usize, measure: fn(Close) -> Option<f64>) -
         width: THICK,
         dot: DOT,
         points: found
-            .restoration
+            .levels
             .iter()
             .filter_map(|row| Some((row.t as f64 / row.steps.max(1) as f64, measure(stage(row))?)))
             .collect(),

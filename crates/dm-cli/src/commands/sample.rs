@@ -12,6 +12,7 @@ use dm_nn::data::{CLASSES, PIXELS, sheet};
 use dm_nn::rng::Seed;
 use dm_train::generate::{Class, Request, Start, images};
 use dm_train::{Model, film, grid, interpolate};
+use serde_json::{Map, Value};
 
 use crate::device::{self, DeviceKind};
 use crate::terminal::Terminal;
@@ -128,11 +129,11 @@ fn parse_class(text: &str) -> Result<Class> {
 /// Images and states per image in a strip.
 const STRIP: (usize, usize) = (8, 12);
 /// Images and frames of a film, and its columns.
-const FILM: (usize, usize) = (18, 50);
+const FILM: (usize, usize) = (18, 40);
 const FILM_COLUMNS: usize = 6;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let model = Model::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
+    let (model, sha256) = origin::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
     let sampling = sampling(args, &model)?;
     check(args, &model, &sampling)?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
@@ -174,7 +175,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         sampling.sampler.name(),
         args.seed
     ));
-    write_sheet(&args.out.join("images.safetensors"), &model, &request, &pixels, seconds, terminal)?;
+    let mut about = origin::of(&model, &sha256, &sampling)?;
+    about.insert("seconds".into(), seconds.into());
+    let sheet = args.out.join("images.safetensors");
+    write_sheet(&sheet, about, &request, &pixels)?;
+    terminal.line(sheet.display());
     let picture = |name: &str, images: &[u8], columns: usize| -> Result<()> {
         let path = args.out.join(name);
         grid::write(&path, images, columns, 2)?;
@@ -230,21 +235,15 @@ fn check(args: &Args, model: &Model, sampling: &Sampling) -> Result<()> {
 /// Writes the sheet with where it comes from.
 fn write_sheet(
     path: &Path,
-    model: &Model,
+    mut about: Map<String, Value>,
     request: &Request<'_>,
     pixels: &[u8],
-    seconds: f64,
-    terminal: &Terminal,
 ) -> Result<()> {
-    let mut origin = origin::of(model, &request.sampling)?;
-    origin.insert("seed".into(), request.seed.0.into());
-    origin.insert("seconds".into(), seconds.into());
+    about.insert("seed".into(), request.seed.0.into());
     let labels: Option<Vec<u8>> =
         request.class.map(|class| (0..request.count).map(|i| class.of(i)).collect());
     if labels.is_some() {
-        origin.insert("guidance".into(), request.guidance.into());
+        about.insert("guidance".into(), request.guidance.into());
     }
-    sheet::write(path, pixels, labels.as_deref(), &origin::to_metadata(&origin))?;
-    terminal.line(path.display());
-    Ok(())
+    Ok(sheet::write(path, pixels, labels.as_deref(), &origin::to_metadata(&about))?)
 }

@@ -94,8 +94,9 @@ pub fn table(measures: &[Measure], outcomes: &Outcomes, floors: &[Floor]) -> Tab
                 Design::Seeds => (mean(&values), t_interval(&values)),
                 // A measure that is not defined for every smaller set tells nothing of the spread.
                 Design::Pooled => {
-                    let whole = (values.len() == sets.len()).then_some(&values[..]).unwrap_or_default();
-                    (score.value, jackknife_interval(score.value, whole))
+                    let defined = values.len() == sets.len();
+                    let interval = defined.then(|| jackknife_interval(score.value, &values)).flatten();
+                    (score.value, interval)
                 }
             };
             let same = |f: &&Floor| f.name == score.metric.name && f.setting == score.setting;

@@ -67,6 +67,6 @@ mod tests {
             2
         );
         assert_eq!(words("// a comment\n- An item\n+ Another"), 3);
-        assert_eq!(words("A word#footnote[and three below]"), 5);
+        assert_eq!(words("A word #footnote[and three below] more."), 6);
     }
 }

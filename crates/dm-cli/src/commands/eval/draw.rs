@@ -20,12 +20,12 @@ use crate::origin;
 /// Images per batch, and per entry of the cache; does not change the images.
 const BLOCK: usize = 256;
 
-pub(super) fn sets(model: &Model, args: &Args, room: &Room) -> Result<Drawn> {
+pub(super) fn sets(model: &Model, sha256: &str, args: &Args, room: &Room) -> Result<Drawn> {
     let sampling = changed(model, args.sampler, args.steps);
-    let mut origin = origin::of(model, &sampling)?;
+    let mut origin = origin::of(model, sha256, &sampling)?;
     let evaluations = sampling.levels(&*model.degradation)?.len() - 1;
     let size = set_size(args, args.seeds as usize)?;
-    let keys = [origin["sha256"].to_string(), serde_json::to_string(&sampling)?];
+    let keys = [sha256.to_owned(), serde_json::to_string(&sampling)?];
     // A model with classes draws them in turn, as often as each other.
     let class = (model.config.network.classes() > 0).then_some(Class::All);
     let (start, fresh) = (Instant::now(), Cell::new(0));

@@ -87,7 +87,7 @@ pub struct Args {
     /// Folder with the four IDX files.
     #[arg(long, default_value = "data/mnist", value_name = "DIR")]
     data: PathBuf,
-    /// Folder of the cache.
+    /// Folder of the cache, which may be deleted at any time. What another build of the program kept is not believed.
     #[arg(long, default_value = "runs/.cache", value_name = "DIR")]
     cache: PathBuf,
     /// Print JSON instead of a table.

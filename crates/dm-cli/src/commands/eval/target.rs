@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 use super::files::Source;
 use super::{Args, Room, draw, first};
 use crate::commands::sample::changed;
-use crate::locate;
+use crate::{locate, origin};
 
 /// What TARGET names.
 pub(super) enum Target {
-    /// A model to draw from.
-    Model(Box<Model>),
+    /// A model to draw from, and the hash of its file.
+    Model(Box<Model>, String),
     /// Images, as many sets or one to make sets of.
     Images(Vec<Source>),
 }
@@ -53,7 +53,8 @@ impl Target {
                 continue;
             }
             ensure!(names.len() == 1, "{name}: found a model among several targets, expected images");
-            return Ok(Self::Model(Box::new(Model::read(&path, device)?)));
+            let (model, sha256) = origin::read(&path, device)?;
+            return Ok(Self::Model(Box::new(model), sha256));
         }
         Ok(Self::Images(sources))
     }
@@ -61,7 +62,7 @@ impl Target {
     /// Refuses options that do not go with the target.
     pub(super) fn check(&self, args: &Args) -> Result<()> {
         let sources = match self {
-            Self::Model(model) => {
+            Self::Model(model, _) => {
                 changed(model, args.sampler, args.steps).check(&*model.degradation)?;
                 return set_size(args, args.seeds as usize).map(|_| ());
             }
@@ -87,7 +88,7 @@ impl Target {
     /// Sets of exactly as many images as asked for; of at most as many where images make the sets.
     pub(super) fn sets(self, args: &Args, room: &Room) -> Result<Drawn> {
         match self {
-            Self::Model(model) => draw::sets(&model, args, room),
+            Self::Model(model, sha256) => draw::sets(&model, &sha256, args, room),
             Self::Images(sources) if sources.len() == 1 => one(&sources[0], args),
             Self::Images(sources) => several(&sources, args),
         }
