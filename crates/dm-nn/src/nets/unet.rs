@@ -208,9 +208,9 @@ impl UNet {
             h = attention.forward(&h)?;
         }
         let h = self.up[2].forward(&h.concat(&h2)?, &time)?;
-        let h = self.grow[1].forward(&h.upsample2()?)?;
+        let h = h.upsample2_conv3x3(&self.grow[1].weight, &self.grow[1].bias)?;
         let h = self.up[1].forward(&h.concat(&h1)?, &time)?;
-        let h = self.grow[0].forward(&h.upsample2()?)?;
+        let h = h.upsample2_conv3x3(&self.grow[0].weight, &self.grow[0].bias)?;
         let h = self.up[0].forward(&h.concat(&h0)?, &time)?;
         self.output.forward(&self.norm.forward(&h)?)?.leave()
     }

@@ -1,4 +1,4 @@
-//! Convolutions as operations of the graph: 3x3, 3x3 with stride 2, and 1x1.
+//! Convolutions as operations of the graph: 3x3, 3x3 after upsampling, 3x3 with stride 2, and 1x1.
 //!
 //! The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at no cost. The arithmetic is in
 //! [`winograd`](super::winograd) and [`taps`](super::taps).
@@ -12,6 +12,7 @@ use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slic
 use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::taps::{self, Geometry};
+use super::upsample::upsample2;
 use super::winograd;
 
 /// Fewest channels on both sides for which the transforms of Winograd's algorithm pay.
@@ -21,11 +22,20 @@ const WINOGRAD_CHANNELS: usize = 8;
 pub(crate) fn conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
     let (out, inp, ..) = weight.dims4()?;
     let algorithm = if out.min(inp) >= WINOGRAD_CHANNELS {
-        Algorithm::Winograd
+        Algorithm::Winograd { doubled: false }
     } else {
         Algorithm::Taps(Geometry { kernel: 3, stride: 1, padding: 1 })
     };
     convolution(x, weight, bias, algorithm, 3)
+}
+
+/// [`conv3x3`] of planes doubled by nearest upsampling, which are never written where Winograd's algorithm pays.
+pub(crate) fn upsample2_conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    let (out, inp, ..) = weight.dims4()?;
+    if out.min(inp) < WINOGRAD_CHANNELS {
+        return conv3x3(&upsample2(x)?, weight, bias);
+    }
+    convolution(x, weight, bias, Algorithm::Winograd { doubled: true }, 3)
 }
 
 /// 3x3 convolution with stride 2 and padding 1: halves the sides, rounding up.
@@ -40,35 +50,39 @@ pub(crate) fn conv1x1(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<
 
 #[derive(Clone, Copy)]
 enum Algorithm {
-    Winograd,
+    /// With `doubled`, of the input after nearest upsampling.
+    Winograd {
+        doubled: bool,
+    },
     Taps(Geometry),
 }
 
 impl Algorithm {
     fn output(self, shape: LaneShape, channels: usize) -> LaneShape {
         match self {
-            Self::Winograd => shape.with_channels(channels),
+            Self::Winograd { doubled: true } => shape.doubled().with_channels(channels),
+            Self::Winograd { doubled: false } => shape.with_channels(channels),
             Self::Taps(geometry) => geometry.output(shape, channels),
         }
     }
 
-    fn forward(self, x: &[f32], shape: LaneShape, weight: &[f32], out: usize, bias: &[f32]) -> Buffer {
+    fn forward(self, x: &PlaneData, shape: LaneShape, weight: &[f32], out: usize, bias: &[f32]) -> Buffer {
         match self {
-            Self::Winograd => winograd::forward(x, shape, weight, out, bias),
+            Self::Winograd { doubled } => winograd::forward(x, shape, weight, out, bias, doubled),
             Self::Taps(geometry) => taps::forward(x, shape, weight, out, geometry, bias),
         }
     }
 
-    fn input_gradient(self, grad: &[f32], shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
+    fn input_gradient(self, grad: &PlaneData, shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
         match self {
-            Self::Winograd => winograd::input_gradient(grad, shape, weight, out),
+            Self::Winograd { doubled } => winograd::input_gradient(grad, shape, weight, out, doubled),
             Self::Taps(geometry) => taps::input_gradient(grad, shape, weight, out, geometry),
         }
     }
 
-    fn weight_gradient(self, x: &[f32], grad: &[f32], shape: LaneShape, out: usize) -> Vec<f32> {
+    fn weight_gradient(self, x: &PlaneData, grad: &PlaneData, shape: LaneShape, out: usize) -> Vec<f32> {
         match self {
-            Self::Winograd => winograd::weight_gradient(x, grad, shape, out),
+            Self::Winograd { doubled } => winograd::weight_gradient(x, grad, shape, out, doubled),
             Self::Taps(geometry) => taps::weight_gradient(x, grad, shape, out, geometry),
         }
     }
@@ -170,7 +184,7 @@ impl CustomOp3 for Convolution {
 }
 
 /// Sums of the gradient over pixels, and over images unless the bias has one per image.
-fn bias_gradient(grad: &[f32], shape: LaneShape, bias: &Shape) -> Result<Tensor> {
+fn bias_gradient(grad: &PlaneData, shape: LaneShape, bias: &Shape) -> Result<Tensor> {
     let sums = channel_sums(grad, shape);
     let values = if bias.rank() == 2 {
         sums

@@ -147,20 +147,20 @@ impl Planes {
     /// If batch or size differ.
     pub fn concat(&self, other: &Self) -> Result<Self> {
         match (&self.0, &other.0) {
-            (Repr::Lanes(a), Repr::Lanes(b)) => ops::concat(&[a, b]).map(Self::lanes),
+            (Repr::Lanes(a), Repr::Lanes(b)) => ops::concat(a, b).map(Self::lanes),
             (Repr::Portable(a), Repr::Portable(b)) => Tensor::cat(&[a, b], 1).map(Self::wrap),
             _ => bail!("concat: planes of the engine and of candle do not mix"),
         }
     }
 
-    /// Nearest-neighbour upsampling by two.
+    /// Nearest-neighbour upsampling by two, then a 3x3 convolution as [`Self::conv`].
     ///
     /// # Errors
-    /// If the tensor library fails.
-    pub fn upsample2(&self) -> Result<Self> {
+    /// If shapes do not fit.
+    pub fn upsample2_conv3x3(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
         match &self.0 {
-            Repr::Lanes(x) => ops::upsample2(x).map(Self::lanes),
-            Repr::Portable(x) => portable::upsample2(x).map(Self::wrap),
+            Repr::Lanes(x) => ops::upsample2_conv3x3(x, weight, bias).map(Self::lanes),
+            Repr::Portable(x) => portable::conv2d(&portable::upsample2(x)?, weight, bias, 1).map(Self::wrap),
         }
     }
 

@@ -52,11 +52,10 @@ impl Patch {
     }
 
     /// Fills the patch of all channels of a block from image row `top` (may be negative) on.
-    pub fn fill(self, patch: &mut [f32], planes: &[f32], shape: LaneShape, top: isize) {
+    pub fn fill(self, patch: &mut [f32], planes: &[&[f32]], shape: LaneShape, top: isize) {
         let l = lanes();
         let s = self.stride;
-        for channel in 0..shape.channels {
-            let plane = &planes[channel * shape.plane()..][..shape.plane()];
+        for (channel, plane) in planes.iter().enumerate() {
             for (phase, rows) in patch[channel * self.channel() * l..][..self.channel() * l]
                 .chunks_mut(self.rows * self.cols * l)
                 .enumerate()
