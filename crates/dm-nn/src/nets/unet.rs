@@ -151,10 +151,11 @@ impl Residual {
         // The time embedding is a bias of the first convolution, one per image and channel.
         let bias = self.time.forward(time)?.broadcast_add(&self.conv1.bias)?;
         let h = self.norm1.forward(x)?.conv(&self.conv1.weight, &bias)?;
-        let h = self.conv2.forward(&self.norm2.forward(&h)?)?;
+        let h = self.norm2.forward(&h)?;
+        let Conv { weight, bias } = &self.conv2;
         match &self.skip {
-            Some(skip) => h.add(&skip.forward(x)?),
-            None => h.add(x),
+            Some(skip) => h.conv3x3_add(weight, bias, &skip.forward(x)?),
+            None => h.conv3x3_add(weight, bias, x),
         }
     }
 }

@@ -36,7 +36,7 @@ mod winograd;
 pub(crate) use add::add;
 pub(crate) use channel_bias::add_channels;
 pub(crate) use concat::concat;
-pub(crate) use conv::{conv1x1, conv3x3, conv3x3_stride2, upsample2_conv3x3};
+pub(crate) use conv::{conv1x1, conv3x3, conv3x3_add, conv3x3_stride2, upsample2_conv3x3};
 pub use conv_norm_gelu::conv_norm_gelu;
 pub use fft::conv_fft;
 pub(crate) use group_norm_silu::group_norm_silu;

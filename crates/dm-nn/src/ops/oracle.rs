@@ -215,6 +215,18 @@ fn a_convolution_after_upsampling_matches_candle() {
 }
 
 #[test]
+fn a_convolution_plus_other_planes_matches_candle() {
+    for (input, out) in [([18, 8, 7, 9], 8), ([3, 9, 14, 5], 9), ([5, 3, 6, 6], 3)] {
+        check(
+            input,
+            &[vec![out, input[1], 3, 3], vec![out]],
+            |x, p| conv3x3_add(&relu(x)?, &p[0], &p[1], x),
+            |x, p| with_bias(&x.relu()?.conv2d(&p[0], 1, 1, 1, 1)?, &p[1])? + x,
+        );
+    }
+}
+
+#[test]
 fn relu_matches_candle() {
     check([19, 3, 6, 8], &[], |x, _| relu(x), |x, _| x.relu());
     check([5, 2, 4, 4], &[], |x, _| add(&relu(x)?, x), |x, _| x.relu()? + x);
@@ -224,8 +236,7 @@ fn relu_matches_candle() {
 fn chain(x: &LanePlanes, p: &[Tensor]) -> Result<LanePlanes> {
     let h = conv3x3(x, &p[0], &p[1])?;
     let h = group_norm_silu(&h, 4, &p[2], &p[3], 1e-5)?;
-    let g = conv3x3(&h, &p[4], &p[3])?;
-    let g = add(&g, &conv1x1(&h, &p[5], &p[2])?)?;
+    let g = conv3x3_add(&h, &p[4], &p[3], &conv1x1(&h, &p[5], &p[2])?)?;
     let g = conv3x3_stride2(&g, &p[4], &p[2])?;
     let g = upsample2_conv3x3(&g, &p[4], &p[3])?;
     let g = group_norm_silu(&concat(&g, &h)?, 8, &p[8], &p[8], 1e-5)?;

@@ -77,6 +77,20 @@ impl Planes {
         }
     }
 
+    /// The 3x3 convolution of [`Self::conv`], plus `other`: the end of a residual block.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn conv3x3_add(&self, weight: &Tensor, bias: &Tensor, other: &Self) -> Result<Self> {
+        match (&self.0, &other.0) {
+            (Repr::Lanes(x), Repr::Lanes(other)) => ops::conv3x3_add(x, weight, bias, other).map(Self::lanes),
+            (Repr::Portable(x), Repr::Portable(other)) => {
+                (portable::conv2d(x, weight, bias, 1)? + other).map(Self::wrap)
+            }
+            _ => bail!("conv3x3_add: planes of the engine and of candle do not mix"),
+        }
+    }
+
     /// Like [`Self::conv`] with a stride of two: [B, O, ceil(H/2), ceil(W/2)].
     ///
     /// # Errors

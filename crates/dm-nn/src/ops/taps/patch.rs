@@ -2,8 +2,10 @@
 //!
 //! What is summed over them is left out.
 
+use pulp::{Simd, WithSimd};
+
 use crate::ops::lanes::LaneShape;
-use crate::ops::simd::lanes;
+use crate::ops::simd::{dispatch, lanes};
 
 /// Bytes of a patch: fits the second-level cache beside weights and results.
 const PATCH_BYTES: usize = 256 << 10;
@@ -74,15 +76,33 @@ impl Patch {
                         row[self.left * l..][..inside * l].copy_from_slice(&source[..inside * l]);
                         row[(self.left + inside) * l..].fill(0.0);
                     } else {
-                        for (x, value) in row.chunks_mut(l).enumerate() {
-                            match (x * s + b).checked_sub(self.left) {
-                                Some(x) if x < shape.width => value.copy_from_slice(&source[x * l..][..l]),
-                                _ => value.fill(0.0),
-                            }
-                        }
+                        dispatch(EveryOther { source, stride: s, first: b, left: self.left, row });
                     }
                 }
             }
+        }
+    }
+}
+
+/// Every `stride`-th pixel of a row with `left` zeros before it, from `first` on; zeros follow.
+struct EveryOther<'a> {
+    source: &'a [f32],
+    stride: usize,
+    first: usize,
+    left: usize,
+    row: &'a mut [f32],
+}
+
+impl WithSimd for EveryOther<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (source, _) = S::as_simd_f32s(self.source);
+        let (row, _) = S::as_mut_simd_f32s(self.row);
+        for (x, value) in row.iter_mut().enumerate() {
+            let pixel = (x * self.stride + self.first).checked_sub(self.left).and_then(|x| source.get(x));
+            *value = pixel.copied().unwrap_or(simd.splat_f32s(0.0));
         }
     }
 }

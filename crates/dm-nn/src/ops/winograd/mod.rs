@@ -41,19 +41,28 @@ const PARTS: usize = 8;
 /// Gap between frequencies in floats: keeps them off the same cache sets.
 const GAP: usize = 16;
 
-/// y = x * weight + bias; `bias` holds [block, out rounded up to 4] vectors. Here and below `shape` is the input's, which
+/// What is added to the results.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// [block, out rounded up to 4] vectors.
+    pub bias: &'a [f32],
+    /// Planes like the results.
+    pub other: Option<&'a PlaneData>,
+}
+
+/// y = x * weight + terms. Here and below `shape` is the input's, which
 /// with `doubled` is first doubled by nearest upsampling.
 pub(super) fn forward(
     x: &PlaneData,
     shape: LaneShape,
     weight: &[f32],
     out: usize,
-    bias: &[f32],
+    terms: Terms<'_>,
     doubled: bool,
 ) -> Buffer {
     let weights = weights::transform(weight, out, shape.channels, Use::Forward);
     let scale = if doubled { Scale::Doubled } else { Scale::Same };
-    convolve(x, shape, &weights, out, Some(bias), scale)
+    convolve(x, shape, &weights, out, Some(terms), scale)
 }
 
 /// Gradient of the input.
@@ -88,7 +97,7 @@ fn convolve(
     shape: LaneShape,
     weights: &[f32],
     out: usize,
-    bias: Option<&[f32]>,
+    terms: Option<Terms<'_>>,
     scale: Scale,
 ) -> Buffer {
     let l = lanes();
@@ -120,10 +129,12 @@ fn convolve(
             let count = channels.len();
             dispatch(Multiply { chunk, plan: &plan, v, from: shape.channels, weights, out, first, count, m });
             for segment in &chunk.segments {
-                let bias = match bias {
-                    Some(bias) => &bias[(segment.block * padded + first) * l..][..count * l],
+                let bias = match terms {
+                    Some(terms) => &terms.bias[(segment.block * padded + first) * l..][..count * l],
                     None => &zeros[..count * l],
                 };
+                let other = terms.and_then(|terms| terms.other);
+                let other = other.map(|planes| planes.block(out_shape, segment.block, channels.clone()));
                 let offset = (segment.block * out + first) * out_shape.plane();
                 dispatch(Backward {
                     products: m,
@@ -131,6 +142,7 @@ fn convolve(
                     span: chunk.span,
                     tail: plan.tail,
                     bias,
+                    other: other.as_deref(),
                     // SAFETY: segments are written by the one task that owns their chunk.
                     out: unsafe { target.at(offset) },
                     shape: out_shape,

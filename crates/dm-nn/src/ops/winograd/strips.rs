@@ -209,6 +209,8 @@ pub(super) struct Backward<'a> {
     pub tail: Option<usize>,
     /// One vector per channel.
     pub bias: &'a [f32],
+    /// Planes to add, one per channel.
+    pub other: Option<&'a [&'a [f32]]>,
     /// First plane to write, good for as many as there are biases; this task alone writes the segment.
     pub out: *mut f32,
     /// Of what is written.
@@ -268,7 +270,8 @@ impl Backward<'_> {
                     }
                 }
             }
-            let start = ((channel * h + top) * w + left) * l;
+            let start = (top * w + left) * l;
+            let other = self.other.map(|planes| planes[channel].as_ptr());
             for x in 0..columns {
                 let mut m = [simd.splat_f32s(0.0); POINTS];
                 for i in 0..POINTS {
@@ -279,9 +282,14 @@ impl Backward<'_> {
                 let y = Self::line::<S, SPAN, SCALE>(simd, m);
                 for r in 0..SPAN / scale {
                     if r < rows {
+                        let at = start + (r * w + x) * l;
                         // SAFETY: row and column of this segment, inside the plane.
                         unsafe {
-                            store::<S>(self.out.add(start + (r * w + x) * l), simd.add_f32s(y[r], *bias));
+                            let mut y = simd.add_f32s(y[r], *bias);
+                            if let Some(other) = other {
+                                y = simd.add_f32s(y, load::<S>(other.add(at)));
+                            }
+                            store::<S>(self.out.add(channel * h * w * l + at), y);
                         }
                     }
                 }
