@@ -58,7 +58,8 @@ fn all(c: &mut Criterion) -> Result<()> {
     let w = values(&[32, 32, 3, 3])?;
     bench(c, "conv3x3 32->32 @28, a bias per image", 32, 28, |x| x.conv(&w, &per_image))?;
     bench(c, "conv3x3 32->32 @28, one bias", 32, 28, |x| x.conv(&w, &bias))?;
-    bench(c, "upsample2 64 @14", 64, 14, Planes::upsample2)?;
+    let w = values(&[32, 64, 3, 3])?;
+    bench(c, "upsample2, conv3x3 64->32 @14", 64, 14, |x| x.upsample2_conv3x3(&w, &bias))?;
     bench(c, "concat 64+64 @14", 64, 14, |x| x.concat(x))?;
     bench(c, "add 32 @28", 32, 28, |x| x.add(x))?;
     bench(c, "relu 32 @28", 32, 28, Planes::relu)?;

@@ -151,10 +151,11 @@ impl Residual {
         // The time embedding is a bias of the first convolution, one per image and channel.
         let bias = self.time.forward(time)?.broadcast_add(&self.conv1.bias)?;
         let h = self.norm1.forward(x)?.conv(&self.conv1.weight, &bias)?;
-        let h = self.conv2.forward(&self.norm2.forward(&h)?)?;
+        let h = self.norm2.forward(&h)?;
+        let Conv { weight, bias } = &self.conv2;
         match &self.skip {
-            Some(skip) => h.add(&skip.forward(x)?),
-            None => h.add(x),
+            Some(skip) => h.conv3x3_add(weight, bias, &skip.forward(x)?),
+            None => h.conv3x3_add(weight, bias, x),
         }
     }
 }
@@ -208,9 +209,9 @@ impl UNet {
             h = attention.forward(&h)?;
         }
         let h = self.up[2].forward(&h.concat(&h2)?, &time)?;
-        let h = self.grow[1].forward(&h.upsample2()?)?;
+        let h = h.upsample2_conv3x3(&self.grow[1].weight, &self.grow[1].bias)?;
         let h = self.up[1].forward(&h.concat(&h1)?, &time)?;
-        let h = self.grow[0].forward(&h.upsample2()?)?;
+        let h = h.upsample2_conv3x3(&self.grow[0].weight, &self.grow[0].bias)?;
         let h = self.up[0].forward(&h.concat(&h0)?, &time)?;
         self.output.forward(&self.norm.forward(&h)?)?.leave()
     }

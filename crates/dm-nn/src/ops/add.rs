@@ -17,10 +17,15 @@ pub(crate) fn add(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
     let mut sum = Buffer::stale(a.data.len());
     let chunks = sum.par_chunks_mut(CHUNK).zip(a.data.par_chunks(CHUNK)).zip(b.data.par_chunks(CHUNK));
     chunks.for_each(|((sum, a), b)| sum.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum = a + b));
+    sum_of(sum, &a.token, &a.grad, b)
+}
+
+/// The planes of `sum`, which is `b` plus what `a` and its gradient stand for.
+pub(crate) fn sum_of(sum: Buffer, a: &Tensor, a_grad: &Arc<GradSlot>, b: &LanePlanes) -> Result<LanePlanes> {
     let grad = Arc::<GradSlot>::default();
-    let op = Add { a: a.grad.clone(), b: b.grad.clone(), out: grad.clone() };
-    let token = a.token.apply_op2(&b.token, op)?;
-    Ok(LanePlanes::new(token, a.shape, sum, grad))
+    let op = Add { a: a_grad.clone(), b: b.grad.clone(), out: grad.clone() };
+    let token = a.apply_op2(&b.token, op)?;
+    Ok(LanePlanes::new(token, b.shape, sum, grad))
 }
 
 struct Add {

@@ -7,6 +7,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::products::OUT;
 use super::simd::{dispatch, lanes};
@@ -92,13 +93,13 @@ pub(crate) fn bias_planes(bias: &Tensor, shape: LaneShape) -> Result<Buffer> {
 }
 
 /// Sums over the pixels of every plane: [B, C].
-pub(crate) fn channel_sums(grad: &[f32], shape: LaneShape) -> Vec<f32> {
+pub(crate) fn channel_sums(grad: &PlaneData, shape: LaneShape) -> Vec<f32> {
     let l = lanes();
     let mut sums = Buffer::stale(shape.blocks() * shape.channels * l);
-    sums.par_chunks_mut(l)
-        .zip(grad.par_chunks(shape.plane()))
-        .with_min_len(8)
-        .for_each(|(sum, plane)| dispatch(PixelSum { plane, sum }));
+    sums.par_chunks_mut(l).enumerate().with_min_len(8).for_each(|(i, sum)| {
+        let plane = grad.at(shape, i / shape.channels, i % shape.channels);
+        dispatch(PixelSum { plane, sum });
+    });
     let mut result = vec![0.0; shape.batch * shape.channels];
     for (i, value) in result.iter_mut().enumerate() {
         let (image, channel) = (i / shape.channels, i % shape.channels);

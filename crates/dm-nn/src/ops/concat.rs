@@ -1,39 +1,82 @@
 //! Concatenation along channels: the skip connections of a U-Net.
+//!
+//! Nothing is copied. The result is a view that finds each plane in the part it comes from, and the gradient of a part is
+//! a window on the gradient of the whole.
 
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad};
-use super::pool::Buffer;
+use super::plane_data::{Pending, PlaneData};
 
-/// All channels of `parts` in order.
-pub(crate) fn concat(parts: &[&LanePlanes]) -> Result<LanePlanes> {
-    let [first, rest @ ..] = parts else { candle_core::bail!("concat of nothing") };
-    rest.iter().try_fold((*first).clone(), |left, right| concat2(&left, right))
-}
-
-fn concat2(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
+/// The channels of `a`, then those of `b`.
+pub(crate) fn concat(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
     if a.shape.with_channels(0) != b.shape.with_channels(0) {
         candle_core::bail!("concat: {:?} and {:?} differ in more than channels", a.shape, b.shape);
     }
-    let shape = a.shape.with_channels(a.shape.channels + b.shape.channels);
-    let split = a.shape.channels;
-    let mut y = Buffer::stale(shape.len());
-    y.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, plane)| {
-        let (block, channel) = (i / shape.channels, i % shape.channels);
-        let (source, at) = if channel < split {
-            (a, block * split + channel)
-        } else {
-            (b, block * b.shape.channels + channel - split)
-        };
-        plane.copy_from_slice(&source.data[at * shape.plane()..][..shape.plane()]);
-    });
+    let parts = [(a.data.clone(), a.shape), (b.data.clone(), b.shape)];
     let grad = Arc::<GradSlot>::default();
     let op = Concat { a: (a.grad.clone(), a.shape), b: (b.grad.clone(), b.shape), out: grad.clone() };
     let token = a.token.apply_op2(&b.token, op)?;
-    Ok(LanePlanes::new(token, shape, y, grad))
+    let shape = a.shape.with_channels(a.shape.channels + b.shape.channels);
+    Ok(LanePlanes::new(token, shape, PlaneData::pending(Joined(parts)), grad))
+}
+
+/// Two batches of planes seen as one.
+struct Joined([(Arc<PlaneData>, LaneShape); 2]);
+
+impl Joined {
+    fn at(&self, block: usize, channel: usize) -> &[f32] {
+        let [(a, a_shape), (b, b_shape)] = &self.0;
+        match channel.checked_sub(a_shape.channels) {
+            None => a.at(*a_shape, block, channel),
+            Some(channel) => b.at(*b_shape, block, channel),
+        }
+    }
+}
+
+impl Pending for Joined {
+    fn shape(&self) -> LaneShape {
+        let [(_, a), (_, b)] = &self.0;
+        a.with_channels(a.channels + b.channels)
+    }
+
+    fn compute(&self, block: usize, channel: usize, out: &mut [f32]) {
+        out.copy_from_slice(self.at(block, channel));
+    }
+
+    fn lying(&self, block: usize, channel: usize) -> Option<&[f32]> {
+        Some(self.at(block, channel))
+    }
+}
+
+/// Some channels of a batch of planes, from `first` on.
+struct Window {
+    all: Arc<PlaneData>,
+    all_shape: LaneShape,
+    first: usize,
+    shape: LaneShape,
+}
+
+impl Window {
+    fn at(&self, block: usize, channel: usize) -> &[f32] {
+        self.all.at(self.all_shape, block, self.first + channel)
+    }
+}
+
+impl Pending for Window {
+    fn shape(&self) -> LaneShape {
+        self.shape
+    }
+
+    fn compute(&self, block: usize, channel: usize, out: &mut [f32]) {
+        out.copy_from_slice(self.at(block, channel));
+    }
+
+    fn lying(&self, block: usize, channel: usize) -> Option<&[f32]> {
+        Some(self.at(block, channel))
+    }
 }
 
 struct Concat {
@@ -58,19 +101,16 @@ impl CustomOp2 for Concat {
         _: &Tensor,
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some(grad) = self.out.take_data() else { return Ok((None, None)) };
-        let all = self.a.1.channels + self.b.1.channels;
+        let Some(all) = self.out.take_data() else { return Ok((None, None)) };
+        let split = self.a.1.channels;
+        let all_shape = self.a.1.with_channels(split + self.b.1.channels);
         let part = |(slot, shape): &(Arc<GradSlot>, LaneShape), first: usize| {
-            let mut copy = Buffer::stale(shape.len());
-            copy.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, plane)| {
-                let at = i / shape.channels * all + first + i % shape.channels;
-                plane.copy_from_slice(&grad[at * shape.plane()..][..shape.plane()]);
-            });
-            slot.accumulate(copy);
+            let window = Window { all: all.clone(), all_shape, first, shape: *shape };
+            slot.accumulate(PlaneData::pending(window));
             token_grad()
         };
         let a = if a.track_op() { part(&self.a, 0)? } else { None };
-        let b = if b.track_op() { part(&self.b, self.a.1.channels)? } else { None };
+        let b = if b.track_op() { part(&self.b, split)? } else { None };
         Ok((a, b))
     }
 }

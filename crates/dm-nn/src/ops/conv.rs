@@ -1,4 +1,4 @@
-//! Convolutions as operations of the graph: 3x3, 3x3 with stride 2, and 1x1.
+//! Convolutions as operations of the graph: 3x3, 3x3 after upsampling, 3x3 with stride 2, and 1x1.
 //!
 //! The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at no cost. The arithmetic is in
 //! [`winograd`](super::winograd) and [`taps`](super::taps).
@@ -7,68 +7,110 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
+use super::add::{add, sum_of};
 use super::channel_bias::{bias_planes, channel_sums};
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
 use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::taps::{self, Geometry};
-use super::winograd;
+use super::upsample::upsample2;
+use super::winograd::{self, Terms};
 
 /// Fewest channels on both sides for which the transforms of Winograd's algorithm pay.
 const WINOGRAD_CHANNELS: usize = 8;
 
 /// 3x3 convolution with same padding; `weight` [O, I, 3, 3], `bias` `[O]` or [B, O].
 pub(crate) fn conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    let (out, inp, ..) = weight.dims4()?;
-    let algorithm = if out.min(inp) >= WINOGRAD_CHANNELS {
-        Algorithm::Winograd
+    let algorithm = if winograd_pays(weight)? {
+        Algorithm::Winograd { doubled: false }
     } else {
         Algorithm::Taps(Geometry { kernel: 3, stride: 1, padding: 1 })
     };
-    convolution(x, weight, bias, algorithm, 3)
+    convolution(x, weight, bias, algorithm, 3, None)
+}
+
+fn winograd_pays(weight: &Tensor) -> Result<bool> {
+    let (out, inp, ..) = weight.dims4()?;
+    Ok(out.min(inp) >= WINOGRAD_CHANNELS)
+}
+
+/// [`conv3x3`] plus `other`, added as the results are written.
+pub(crate) fn conv3x3_add(
+    x: &LanePlanes,
+    weight: &Tensor,
+    bias: &Tensor,
+    other: &LanePlanes,
+) -> Result<LanePlanes> {
+    if winograd_pays(weight)? {
+        convolution(x, weight, bias, Algorithm::Winograd { doubled: false }, 3, Some(other))
+    } else {
+        add(&conv3x3(x, weight, bias)?, other)
+    }
+}
+
+/// [`conv3x3`] of planes doubled by nearest upsampling, which are never written where Winograd's algorithm pays.
+pub(crate) fn upsample2_conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+    if !winograd_pays(weight)? {
+        return conv3x3(&upsample2(x)?, weight, bias);
+    }
+    convolution(x, weight, bias, Algorithm::Winograd { doubled: true }, 3, None)
 }
 
 /// 3x3 convolution with stride 2 and padding 1: halves the sides, rounding up.
 pub(crate) fn conv3x3_stride2(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 3, stride: 2, padding: 1 }), 3)
+    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 3, stride: 2, padding: 1 }), 3, None)
 }
 
 /// 1x1 convolution; `weight` [O, I, 1, 1], `bias` `[O]` or [B, O].
 pub(crate) fn conv1x1(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 1, stride: 1, padding: 0 }), 1)
+    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 1, stride: 1, padding: 0 }), 1, None)
 }
 
 #[derive(Clone, Copy)]
 enum Algorithm {
-    Winograd,
+    /// With `doubled`, of the input after nearest upsampling.
+    Winograd {
+        doubled: bool,
+    },
     Taps(Geometry),
 }
 
 impl Algorithm {
     fn output(self, shape: LaneShape, channels: usize) -> LaneShape {
         match self {
-            Self::Winograd => shape.with_channels(channels),
+            Self::Winograd { doubled: true } => shape.doubled().with_channels(channels),
+            Self::Winograd { doubled: false } => shape.with_channels(channels),
             Self::Taps(geometry) => geometry.output(shape, channels),
         }
     }
 
-    fn forward(self, x: &[f32], shape: LaneShape, weight: &[f32], out: usize, bias: &[f32]) -> Buffer {
+    fn forward(
+        self,
+        x: &PlaneData,
+        shape: LaneShape,
+        weight: &[f32],
+        out: usize,
+        bias: &[f32],
+        other: Option<&PlaneData>,
+    ) -> Buffer {
         match self {
-            Self::Winograd => winograd::forward(x, shape, weight, out, bias),
+            Self::Winograd { doubled } => {
+                winograd::forward(x, shape, weight, out, Terms { bias, other }, doubled)
+            }
             Self::Taps(geometry) => taps::forward(x, shape, weight, out, geometry, bias),
         }
     }
 
-    fn input_gradient(self, grad: &[f32], shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
+    fn input_gradient(self, grad: &PlaneData, shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
         match self {
-            Self::Winograd => winograd::input_gradient(grad, shape, weight, out),
+            Self::Winograd { doubled } => winograd::input_gradient(grad, shape, weight, out, doubled),
             Self::Taps(geometry) => taps::input_gradient(grad, shape, weight, out, geometry),
         }
     }
 
-    fn weight_gradient(self, x: &[f32], grad: &[f32], shape: LaneShape, out: usize) -> Vec<f32> {
+    fn weight_gradient(self, x: &PlaneData, grad: &PlaneData, shape: LaneShape, out: usize) -> Vec<f32> {
         match self {
-            Self::Winograd => winograd::weight_gradient(x, grad, shape, out),
+            Self::Winograd { doubled } => winograd::weight_gradient(x, grad, shape, out, doubled),
             Self::Taps(geometry) => taps::weight_gradient(x, grad, shape, out, geometry),
         }
     }
@@ -80,6 +122,7 @@ fn convolution(
     bias: &Tensor,
     algorithm: Algorithm,
     kernel: usize,
+    other: Option<&LanePlanes>,
 ) -> Result<LanePlanes> {
     let (out, inp, kh, kw) = weight.dims4()?;
     let per_channel = bias.dims() == [out];
@@ -94,8 +137,15 @@ fn convolution(
         candle_core::bail!("convolution of {:?} to {out} channels with a bias {:?}", x.shape, bias.shape());
     }
     let out_shape = algorithm.output(x.shape, out);
+    if let Some(other) = other
+        && other.shape != out_shape
+    {
+        candle_core::bail!("convolution: its results {out_shape:?} and {:?} differ", other.shape);
+    }
     let planes = bias_planes(bias, out_shape)?;
-    let y = with_slice(weight, |w| Ok(algorithm.forward(&x.data, x.shape, w, out, &planes)))?;
+    let y = with_slice(weight, |w| {
+        Ok(algorithm.forward(&x.data, x.shape, w, out, &planes, other.map(|o| &*o.data)))
+    })?;
     let grad = Arc::<GradSlot>::default();
     let op = Convolution {
         algorithm,
@@ -106,7 +156,10 @@ fn convolution(
         grad: grad.clone(),
     };
     let token = x.token.apply_op3(weight, bias, op)?;
-    Ok(LanePlanes::new(token, out_shape, y, grad))
+    match other {
+        Some(other) => sum_of(y, &token, &grad, other),
+        None => Ok(LanePlanes::new(token, out_shape, y, grad)),
+    }
 }
 
 struct Convolution {
@@ -170,7 +223,7 @@ impl CustomOp3 for Convolution {
 }
 
 /// Sums of the gradient over pixels, and over images unless the bias has one per image.
-fn bias_gradient(grad: &[f32], shape: LaneShape, bias: &Shape) -> Result<Tensor> {
+fn bias_gradient(grad: &PlaneData, shape: LaneShape, bias: &Shape) -> Result<Tensor> {
     let sums = channel_sums(grad, shape);
     let values = if bias.rank() == 2 {
         sums

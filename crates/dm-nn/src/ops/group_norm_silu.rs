@@ -36,15 +36,12 @@ pub(crate) fn group_norm_silu(
     let mut stats = Buffer::stale(x.shape.blocks() * groups * 2 * l);
     with_slice(gamma, |gamma| {
         with_slice(beta, |beta| {
-            y.par_chunks_mut(len)
-                .zip(x.data.par_chunks(len))
-                .zip(stats.par_chunks_mut(2 * l))
-                .enumerate()
-                .for_each(|(i, ((y, x), stats))| {
-                    let first = i % groups * per_group;
-                    let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
-                    dispatch(Forward { x, gamma, beta, eps, stats, y });
-                });
+            y.par_chunks_mut(len).zip(stats.par_chunks_mut(2 * l)).enumerate().for_each(|(i, (y, stats))| {
+                let first = i % groups * per_group;
+                let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
+                let x = &x.data.block(x.shape, i / groups, first..first + per_group);
+                dispatch(Forward { x, gamma, beta, eps, stats, y });
+            });
             Ok(())
         })
     })?;
@@ -109,13 +106,13 @@ impl CustomOp3 for GroupNormSilu {
             with_slice(beta, |beta| {
                 // The gradient of the input replaces that of the output in place.
                 grad.par_chunks_mut(len)
-                    .zip(x.par_chunks(len))
                     .zip(stats.par_chunks(2 * l))
                     .zip(sums.par_chunks_mut(per_group * 2 * l))
                     .enumerate()
-                    .for_each(|(i, (((grad, x), stats), sums))| {
+                    .for_each(|(i, ((grad, stats), sums))| {
                         let first = i % self.groups * per_group;
                         let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
+                        let x = &x.block(self.shape, i / self.groups, first..first + per_group);
                         dispatch(Backward { x, gamma, beta, stats, grad, sums });
                     });
                 Ok(())
@@ -141,7 +138,8 @@ impl CustomOp3 for GroupNormSilu {
 
 /// One group of one block.
 struct Forward<'a> {
-    x: &'a [f32],
+    /// Its planes.
+    x: &'a [&'a [f32]],
     gamma: &'a [f32],
     beta: &'a [f32],
     eps: f32,
@@ -154,15 +152,15 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (x, _) = S::as_simd_f32s(self.x);
         let (y, _) = S::as_mut_simd_f32s(self.y);
         let (stats, _) = S::as_mut_simd_f32s(self.stats);
-        let (mean, scale) = statistics(simd, x, self.eps);
+        let (mean, scale) = statistics(simd, self.x, self.eps);
         stats[0] = mean;
         stats[1] = scale;
-        let pixels = x.len() / self.gamma.len();
-        let planes = x.chunks_exact(pixels).zip(y.chunks_exact_mut(pixels));
+        let pixels = y.len() / self.gamma.len();
+        let planes = self.x.iter().zip(y.chunks_exact_mut(pixels));
         for ((x, y), (gamma, beta)) in planes.zip(self.gamma.iter().zip(self.beta)) {
+            let (x, _) = S::as_simd_f32s(x);
             let factor = simd.mul_f32s(scale, simd.splat_f32s(*gamma));
             let shift = simd.splat_f32s(*beta);
             for (x, y) in x.iter().zip(y) {
@@ -175,27 +173,32 @@ impl WithSimd for Forward<'_> {
 
 /// Mean and 1/sigma of each lane.
 #[inline(always)]
-fn statistics<S: Simd>(simd: S, x: &[V<S>], eps: f32) -> (V<S>, V<S>) {
+fn statistics<S: Simd>(simd: S, planes: &[&[f32]], eps: f32) -> (V<S>, V<S>) {
     // Deviations from the first value: no cancellation where the mean is large against sigma.
-    let origin = x[0];
+    let origin = S::as_simd_f32s(planes[0]).0[0];
+    let mut values = 0;
     let zero = simd.splat_f32s(0.0);
     let mut sums = [zero; 4];
     let mut squares = [zero; 4];
-    let (quads, rest) = x.as_chunks::<4>();
-    for quad in quads {
-        for k in 0..4 {
-            let d = simd.sub_f32s(quad[k], origin);
+    for plane in planes {
+        let (x, _) = S::as_simd_f32s(plane);
+        values += x.len();
+        let (quads, rest) = x.as_chunks::<4>();
+        for quad in quads {
+            for k in 0..4 {
+                let d = simd.sub_f32s(quad[k], origin);
+                sums[k] = simd.add_f32s(sums[k], d);
+                squares[k] = simd.mul_add_e_f32s(d, d, squares[k]);
+            }
+        }
+        for (k, x) in rest.iter().enumerate() {
+            let d = simd.sub_f32s(*x, origin);
             sums[k] = simd.add_f32s(sums[k], d);
             squares[k] = simd.mul_add_e_f32s(d, d, squares[k]);
         }
     }
-    for (k, x) in rest.iter().enumerate() {
-        let d = simd.sub_f32s(*x, origin);
-        sums[k] = simd.add_f32s(sums[k], d);
-        squares[k] = simd.mul_add_e_f32s(d, d, squares[k]);
-    }
     let total = |v: [V<S>; 4]| simd.add_f32s(simd.add_f32s(v[0], v[1]), simd.add_f32s(v[2], v[3]));
-    let count = simd.splat_f32s(1.0 / x.len() as f32);
+    let count = simd.splat_f32s(1.0 / values as f32);
     let shift = simd.mul_f32s(total(sums), count);
     let variance = simd.negate_mul_add_e_f32s(shift, shift, simd.mul_f32s(total(squares), count));
     let variance = simd.add_f32s(simd.max_f32s(variance, zero), simd.splat_f32s(eps));
@@ -204,7 +207,7 @@ fn statistics<S: Simd>(simd: S, x: &[V<S>], eps: f32) -> (V<S>, V<S>) {
 
 /// One group of one block; `grad` goes in as the output's gradient and comes out as the input's.
 struct Backward<'a> {
-    x: &'a [f32],
+    x: &'a [&'a [f32]],
     gamma: &'a [f32],
     beta: &'a [f32],
     stats: &'a [f32],
@@ -218,16 +221,17 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (x, _) = S::as_simd_f32s(self.x);
         let (grad, _) = S::as_mut_simd_f32s(self.grad);
         let (stats, _) = S::as_simd_f32s(self.stats);
         let (sums, _) = S::as_mut_simd_f32s(self.sums);
         let (mean, scale) = (stats[0], stats[1]);
         let zero = simd.splat_f32s(0.0);
         let one = simd.splat_f32s(1.0);
-        let pixels = x.len() / self.gamma.len();
+        let values = grad.len();
+        let pixels = values / self.gamma.len();
         let (mut group_sum, mut group_product) = (zero, zero);
-        for (c, (x, grad)) in x.chunks_exact(pixels).zip(grad.chunks_exact_mut(pixels)).enumerate() {
+        for (c, (x, grad)) in self.x.iter().zip(grad.chunks_exact_mut(pixels)).enumerate() {
+            let (x, _) = S::as_simd_f32s(x);
             let gamma = simd.splat_f32s(self.gamma[c]);
             let beta = simd.splat_f32s(self.beta[c]);
             let factor = simd.mul_f32s(scale, gamma);
@@ -249,10 +253,11 @@ impl WithSimd for Backward<'_> {
             group_product = simd.mul_add_e_f32s(gamma, product, group_product);
         }
         // dx = scale * (gamma e - mean(gamma e) - normalised * mean(gamma e * normalised))
-        let minus = simd.mul_f32s(scale, simd.splat_f32s(-1.0 / x.len() as f32));
+        let minus = simd.mul_f32s(scale, simd.splat_f32s(-1.0 / values as f32));
         let shift = simd.mul_f32s(minus, group_sum);
         let slope = simd.mul_f32s(simd.mul_f32s(minus, scale), group_product);
-        for (c, (x, grad)) in x.chunks_exact(pixels).zip(grad.chunks_exact_mut(pixels)).enumerate() {
+        for (c, (x, grad)) in self.x.iter().zip(grad.chunks_exact_mut(pixels)).enumerate() {
+            let (x, _) = S::as_simd_f32s(x);
             let factor = simd.mul_f32s(scale, simd.splat_f32s(self.gamma[c]));
             for (x, grad) in x.iter().zip(grad) {
                 let rest = simd.mul_add_e_f32s(simd.sub_f32s(*x, mean), slope, shift);

@@ -56,6 +56,16 @@ impl LaneShape {
         self.blocks() * self.channels * self.plane()
     }
 
+    /// Twice the height and width.
+    pub fn doubled(self) -> Self {
+        Self { height: 2 * self.height, width: 2 * self.width, ..self }
+    }
+
+    /// Half the height and width, which are even.
+    pub fn halved(self) -> Self {
+        Self { height: self.height / 2, width: self.width / 2, ..self }
+    }
+
     /// The same batch with other channels.
     pub fn with_channels(self, channels: usize) -> Self {
         Self { channels, ..self }
@@ -79,8 +89,12 @@ impl GradSlot {
         *slot = Some(match slot.take() {
             None => grad,
             Some(sum) => {
+                // Into the one that may be changed, if there is one; a sum does not depend on the order of its terms.
+                let changeable = |data: &Arc<PlaneData>| Arc::strong_count(data) == 1 && data.is_buffer();
+                let (sum, other) =
+                    if changeable(&grad) && !changeable(&sum) { (grad, sum) } else { (sum, grad) };
                 let mut sum = own(sum);
-                add_assign(&mut sum, &grad);
+                other.add_to(&mut sum);
                 Arc::new(sum.into())
             }
         });
@@ -112,13 +126,6 @@ fn own(data: Arc<PlaneData>) -> Buffer {
 
 /// Floats of an elementwise task: 128 KB, so that its operands stay in L2.
 pub(crate) const CHUNK: usize = 1 << 15;
-
-/// `sum += other`, elementwise, on all threads.
-pub(crate) fn add_assign(sum: &mut [f32], other: &[f32]) {
-    sum.par_chunks_mut(CHUNK).zip(other.par_chunks(CHUNK)).for_each(|(sum, other)| {
-        sum.iter_mut().zip(other).for_each(|(s, o)| *s += o);
-    });
-}
 
 /// Feature maps in the batch-lane layout.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
+use super::upsample::upsample2;
 use super::*;
 
 /// Relative L2 error allowed to values and gradients.
@@ -178,18 +179,51 @@ fn concat_upsample_and_channel_bias_match_candle() {
         &[vec![3, 5]],
         |x, p| {
             let y = add_channels(x, &p[0])?;
-            concat(&[&upsample2(&y)?, &upsample2(x)?, &upsample2(&add(x, &y)?)?])
+            concat(&concat(&upsample2(&y)?, &upsample2(x)?)?, &upsample2(&add(x, &y)?)?)
         },
         |x, p| {
             let y = with_bias(x, &p[0])?;
-            // candle's own backward pass of upsampling is not the sum of the four pixels.
-            let up = |t: &Tensor| {
-                let (b, c, h, w) = t.dims4()?;
-                t.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((b, c, 2 * h, 2 * w))
-            };
             Tensor::cat(&[&up(&y)?, &up(x)?, &up(&(x + &y)?)?], 1)
         },
     );
+}
+
+/// Nearest upsampling by two; candle's own has a backward pass that is not the sum of the four pixels.
+fn up(t: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = t.dims4()?;
+    t.reshape((b, c, h, 1, w, 1))?.broadcast_as((b, c, h, 2, w, 2))?.reshape((b, c, 2 * h, 2 * w))
+}
+
+#[test]
+fn a_convolution_after_upsampling_matches_candle() {
+    // Sides of whole tiles and not, wider than a segment, of one pixel; few channels go by way of the large planes.
+    for (input, out) in [
+        ([3, 8, 7, 7], 9),
+        ([18, 12, 14, 14], 8),
+        ([2, 9, 3, 5], 17),
+        ([1, 8, 1, 2], 8),
+        ([2, 8, 4, 25], 8),
+        ([3, 2, 4, 3], 5),
+    ] {
+        check(
+            input,
+            &[vec![out, input[1], 3, 3], vec![out]],
+            |x, p| upsample2_conv3x3(x, &p[0], &p[1]),
+            |x, p| with_bias(&up(x)?.conv2d(&p[0], 1, 1, 1, 1)?, &p[1]),
+        );
+    }
+}
+
+#[test]
+fn a_convolution_plus_other_planes_matches_candle() {
+    for (input, out) in [([18, 8, 7, 9], 8), ([3, 9, 14, 5], 9), ([5, 3, 6, 6], 3)] {
+        check(
+            input,
+            &[vec![out, input[1], 3, 3], vec![out]],
+            |x, p| conv3x3_add(&relu(x)?, &p[0], &p[1], x),
+            |x, p| with_bias(&x.relu()?.conv2d(&p[0], 1, 1, 1, 1)?, &p[1])? + x,
+        );
+    }
 }
 
 #[test]
@@ -202,15 +236,16 @@ fn relu_matches_candle() {
 fn chain(x: &LanePlanes, p: &[Tensor]) -> Result<LanePlanes> {
     let h = conv3x3(x, &p[0], &p[1])?;
     let h = group_norm_silu(&h, 4, &p[2], &p[3], 1e-5)?;
-    let g = conv3x3(&h, &p[4], &p[3])?;
-    let g = add(&g, &conv1x1(&h, &p[5], &p[2])?)?;
+    let g = conv3x3_add(&h, &p[4], &p[3], &conv1x1(&h, &p[5], &p[2])?)?;
     let g = conv3x3_stride2(&g, &p[4], &p[2])?;
-    conv3x3(&concat(&[&upsample2(&g)?, &h])?, &p[6], &p[7])
+    let g = upsample2_conv3x3(&g, &p[4], &p[3])?;
+    let g = group_norm_silu(&concat(&g, &h)?, 8, &p[8], &p[8], 1e-5)?;
+    conv3x3(&g, &p[6], &p[7])
 }
 
 fn chain_parameters() -> Vec<Var> {
-    let shapes: [&[usize]; 8] =
-        [&[16, 1, 3, 3], &[16], &[16], &[16], &[16, 16, 3, 3], &[16, 16, 1, 1], &[8, 32, 3, 3], &[8]];
+    let shapes: [&[usize]; 9] =
+        [&[16, 1, 3, 3], &[16], &[16], &[16], &[16, 16, 3, 3], &[16, 16, 1, 1], &[8, 32, 3, 3], &[8], &[32]];
     shapes.iter().enumerate().map(|(i, s)| Var::from_tensor(&random(s, i as u64 + 5)).unwrap()).collect()
 }
 

@@ -4,12 +4,12 @@
 //! when asked. A consumer that works plane by plane (a transform) asks for planes and finds them in cache; any other
 //! consumer sees a slice, which is filled on first use. So operations fuse without knowing of each other.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::lanes::LaneShape;
+use super::lanes::{CHUNK, LaneShape};
 use super::pool::Buffer;
 
 /// How to compute planes on demand.
@@ -19,6 +19,11 @@ pub(crate) trait Pending: Send + Sync {
 
     /// Computes one plane into `out` ([`LaneShape::plane`] floats).
     fn compute(&self, block: usize, channel: usize, out: &mut [f32]);
+
+    /// One plane, if it lies ready somewhere else.
+    fn lying(&self, _block: usize, _channel: usize) -> Option<&[f32]> {
+        None
+    }
 }
 
 /// The values of lane planes, [blocks, C, H, W, LANES]; derefs to the slice of all of them.
@@ -60,12 +65,46 @@ impl PlaneData {
         scratch: &'a mut [f32],
     ) -> &'a [f32] {
         match (&self.pending, self.ready.get()) {
-            (Some(pending), None) => {
+            (Some(pending), None) => pending.lying(block, channel).unwrap_or_else(|| {
                 let scratch = &mut scratch[..shape.plane()];
                 pending.compute(block, channel, scratch);
                 scratch
+            }),
+            _ => self.at(shape, block, channel),
+        }
+    }
+
+    /// One plane where it lies; if it lies nowhere yet, all are computed.
+    pub fn at(&self, shape: LaneShape, block: usize, channel: usize) -> &[f32] {
+        if let (Some(pending), None) = (&self.pending, self.ready.get())
+            && let Some(plane) = pending.lying(block, channel)
+        {
+            return plane;
+        }
+        &self[(block * shape.channels + channel) * shape.plane()..][..shape.plane()]
+    }
+
+    /// The planes of some channels of a block, as [`Self::at`].
+    pub fn block(&self, shape: LaneShape, block: usize, channels: Range<usize>) -> Vec<&[f32]> {
+        channels.map(|channel| self.at(shape, block, channel)).collect()
+    }
+
+    /// Whether the values are in a buffer of their own.
+    pub fn is_buffer(&self) -> bool {
+        self.ready.get().is_some()
+    }
+
+    /// Adds the values to `sum`.
+    pub fn add_to(&self, sum: &mut [f32]) {
+        let add = |(sum, values): (&mut [f32], &[f32])| sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
+        match (&self.pending, self.ready.get()) {
+            (Some(pending), None) => {
+                let shape = pending.shape();
+                sum.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, sum)| {
+                    add((sum, self.at(shape, i / shape.channels, i % shape.channels)));
+                });
             }
-            _ => &self[(block * shape.channels + channel) * shape.plane()..][..shape.plane()],
+            _ => sum.par_chunks_mut(CHUNK).zip(self.par_chunks(CHUNK)).for_each(add),
         }
     }
 

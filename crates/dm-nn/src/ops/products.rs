@@ -15,6 +15,9 @@ use super::simd::{V, load, store, sum4};
 /// Output channels computed together.
 pub(crate) const OUT: usize = 4;
 
+/// Results computed together where there is only one output channel.
+const LONG: usize = 7;
+
 /// Where a run of results goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
@@ -44,9 +47,11 @@ pub(crate) unsafe fn product_run<S: Simd>(
 ) {
     let mut done = 0;
     while done < n {
-        // Runs of 3 and 2; 1 only when nothing else remains.
+        // A single channel has registers for longer runs. Else runs of 3 and 2; 1 only when nothing else remains.
         let left = n - done;
-        let run = if left == 1 {
+        let run = if target.channels == 1 && left >= LONG {
+            LONG
+        } else if left == 1 {
             1
         } else if left == 2 || left == 4 {
             2
@@ -58,9 +63,10 @@ pub(crate) unsafe fn product_run<S: Simd>(
             let x = x.add(done * S::F32_LANES);
             let target = Target { start: target.start.add(done * target.step), ..target };
             match run {
-                3 => product_block::<S, 3>(simd, x, offsets, weights, bias, target),
-                2 => product_block::<S, 2>(simd, x, offsets, weights, bias, target),
-                _ => product_block::<S, 1>(simd, x, offsets, weights, bias, target),
+                LONG => product_block::<S, 1, LONG>(simd, x, offsets, weights, bias, target),
+                3 => product_block::<S, OUT, 3>(simd, x, offsets, weights, bias, target),
+                2 => product_block::<S, OUT, 2>(simd, x, offsets, weights, bias, target),
+                _ => product_block::<S, OUT, 1>(simd, x, offsets, weights, bias, target),
             }
         }
         done += run;
@@ -68,7 +74,7 @@ pub(crate) unsafe fn product_run<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn product_block<S: Simd, const N: usize>(
+unsafe fn product_block<S: Simd, const M: usize, const N: usize>(
     simd: S,
     x: *const f32,
     offsets: &[u32],
@@ -76,8 +82,8 @@ unsafe fn product_block<S: Simd, const N: usize>(
     bias: [V<S>; OUT],
     target: Target,
 ) {
-    let mut sums = [[simd.splat_f32s(0.0); N]; OUT];
-    for m in 0..OUT {
+    let mut sums = [[simd.splat_f32s(0.0); N]; M];
+    for m in 0..M {
         sums[m] = [bias[m]; N];
     }
     for (offset, weight) in offsets.iter().zip(weights) {
@@ -86,14 +92,14 @@ unsafe fn product_block<S: Simd, const N: usize>(
             // SAFETY: the caller's promise for `x`.
             v[p] = unsafe { load::<S>(x.add(*offset as usize + p * S::F32_LANES)) };
         }
-        for m in 0..OUT {
+        for m in 0..M {
             let w = simd.splat_f32s(weight[m]);
             for p in 0..N {
                 sums[m][p] = simd.mul_add_e_f32s(w, v[p], sums[m][p]);
             }
         }
     }
-    for m in 0..OUT {
+    for m in 0..M {
         if m < target.channels {
             for p in 0..N {
                 // SAFETY: the caller's promise for the target.

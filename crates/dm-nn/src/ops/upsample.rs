@@ -12,7 +12,7 @@ use super::simd::lanes;
 /// Twice the height and width.
 pub(crate) fn upsample2(x: &LanePlanes) -> Result<LanePlanes> {
     let l = lanes();
-    let shape = LaneShape { height: 2 * x.shape.height, width: 2 * x.shape.width, ..x.shape };
+    let shape = x.shape.doubled();
     let (row, wide) = (x.shape.width * l, shape.width * l);
     let mut y = Buffer::stale(shape.len());
     y.par_chunks_mut(2 * wide).zip(x.data.par_chunks(row)).with_min_len(64).for_each(|(rows, source)| {

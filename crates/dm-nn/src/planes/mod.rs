@@ -77,6 +77,20 @@ impl Planes {
         }
     }
 
+    /// The 3x3 convolution of [`Self::conv`], plus `other`: the end of a residual block.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn conv3x3_add(&self, weight: &Tensor, bias: &Tensor, other: &Self) -> Result<Self> {
+        match (&self.0, &other.0) {
+            (Repr::Lanes(x), Repr::Lanes(other)) => ops::conv3x3_add(x, weight, bias, other).map(Self::lanes),
+            (Repr::Portable(x), Repr::Portable(other)) => {
+                (portable::conv2d(x, weight, bias, 1)? + other).map(Self::wrap)
+            }
+            _ => bail!("conv3x3_add: planes of the engine and of candle do not mix"),
+        }
+    }
+
     /// Like [`Self::conv`] with a stride of two: [B, O, ceil(H/2), ceil(W/2)].
     ///
     /// # Errors
@@ -147,20 +161,20 @@ impl Planes {
     /// If batch or size differ.
     pub fn concat(&self, other: &Self) -> Result<Self> {
         match (&self.0, &other.0) {
-            (Repr::Lanes(a), Repr::Lanes(b)) => ops::concat(&[a, b]).map(Self::lanes),
+            (Repr::Lanes(a), Repr::Lanes(b)) => ops::concat(a, b).map(Self::lanes),
             (Repr::Portable(a), Repr::Portable(b)) => Tensor::cat(&[a, b], 1).map(Self::wrap),
             _ => bail!("concat: planes of the engine and of candle do not mix"),
         }
     }
 
-    /// Nearest-neighbour upsampling by two.
+    /// Nearest-neighbour upsampling by two, then a 3x3 convolution as [`Self::conv`].
     ///
     /// # Errors
-    /// If the tensor library fails.
-    pub fn upsample2(&self) -> Result<Self> {
+    /// If shapes do not fit.
+    pub fn upsample2_conv3x3(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
         match &self.0 {
-            Repr::Lanes(x) => ops::upsample2(x).map(Self::lanes),
-            Repr::Portable(x) => portable::upsample2(x).map(Self::wrap),
+            Repr::Lanes(x) => ops::upsample2_conv3x3(x, weight, bias).map(Self::lanes),
+            Repr::Portable(x) => portable::conv2d(&portable::upsample2(x)?, weight, bias, 1).map(Self::wrap),
         }
     }
 

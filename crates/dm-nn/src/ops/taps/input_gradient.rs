@@ -9,12 +9,13 @@ use super::patch::{Geometry, Patch, offsets, rows_per_task, tap_order, tasks};
 use super::{OUT, Run, Sweep, convolve, pack};
 use crate::ops::disjoint::Disjoint;
 use crate::ops::lanes::LaneShape;
+use crate::ops::plane_data::PlaneData;
 use crate::ops::pool::Buffer;
 use crate::ops::simd::{dispatch, lanes};
 
 /// Gradient of the input; `shape` is the input's.
 pub(in crate::ops) fn input_gradient(
-    grad: &[f32],
+    grad: &PlaneData,
     shape: LaneShape,
     weight: &[f32],
     out: usize,
@@ -35,7 +36,7 @@ pub(in crate::ops) fn input_gradient(
 
 /// Every phase of the strided input is a stride-one convolution of the gradient with some of the taps.
 fn strided_input_gradient(
-    grad: &[f32],
+    grad: &PlaneData,
     grad_shape: LaneShape,
     shape: LaneShape,
     weight: impl Fn(usize, usize, (usize, usize)) -> f32,
@@ -73,11 +74,11 @@ fn strided_input_gradient(
     }
     let mut dx = Buffer::stale(shape.len());
     let target = Disjoint::new(&mut dx);
-    let block = grad_shape.channels * grad_shape.plane();
     tasks(out, rows).into_par_iter().for_each_init(
         || Buffer::stale(grad_shape.channels * patch.channel() * l),
         |buffer, (n, first, rows)| {
-            patch.fill(buffer, &grad[n * block..][..block], grad_shape, first.cast_signed());
+            let planes = grad.block(grad_shape, n, 0..grad_shape.channels);
+            patch.fill(buffer, &planes, grad_shape, first.cast_signed());
             for (a, b, weights, offsets) in &packed {
                 let sweep = Sweep {
                     offsets: offsets.clone(),

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::disjoint::Disjoint;
 use super::lanes::LaneShape;
+use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::products::{OUT, Target, product_run};
 use super::simd::{dispatch, lanes};
@@ -93,7 +94,7 @@ fn pack(from: usize, to: usize, taps: usize, weight: impl Fn(usize, usize, usize
 
 /// y = x * weight + bias; `bias` holds [block, out rounded up to 4] vectors.
 pub(super) fn forward(
-    x: &[f32],
+    x: &PlaneData,
     shape: LaneShape,
     weight: &[f32],
     out: usize,
@@ -111,7 +112,7 @@ pub(super) fn forward(
 
 /// A sweep of all rows of results, patch by patch.
 fn convolve(
-    x: &[f32],
+    x: &PlaneData,
     shape: LaneShape,
     weights: &[[f32; OUT]],
     out: LaneShape,
@@ -124,7 +125,6 @@ fn convolve(
     let target = Disjoint::new(&mut y);
     let rows = rows_per_task(shape.channels, geometry, out);
     let patch = patch_of(geometry, out, rows);
-    let block = shape.channels * shape.plane();
     let mut sweep = Sweep {
         offsets: offsets(shape.channels, patch, &tap_order(geometry.kernel)),
         weights,
@@ -144,7 +144,7 @@ fn convolve(
         || Buffer::stale(shape.channels * patch.channel() * l),
         |buffer, (b, first, rows)| {
             let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
-            patch.fill(buffer, &x[b * block..][..block], shape, top);
+            patch.fill(buffer, &x.block(shape, b, 0..shape.channels), shape, top);
             // SAFETY: each task writes its own rows.
             let out = unsafe { target.at(b * out.channels * out.plane() + first * out.width * l) };
             let bias = &bias[b * padded * l..][..padded * l];

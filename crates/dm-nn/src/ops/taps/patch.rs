@@ -2,8 +2,10 @@
 //!
 //! What is summed over them is left out.
 
+use pulp::{Simd, WithSimd};
+
 use crate::ops::lanes::LaneShape;
-use crate::ops::simd::lanes;
+use crate::ops::simd::{dispatch, lanes};
 
 /// Bytes of a patch: fits the second-level cache beside weights and results.
 const PATCH_BYTES: usize = 256 << 10;
@@ -52,11 +54,10 @@ impl Patch {
     }
 
     /// Fills the patch of all channels of a block from image row `top` (may be negative) on.
-    pub fn fill(self, patch: &mut [f32], planes: &[f32], shape: LaneShape, top: isize) {
+    pub fn fill(self, patch: &mut [f32], planes: &[&[f32]], shape: LaneShape, top: isize) {
         let l = lanes();
         let s = self.stride;
-        for channel in 0..shape.channels {
-            let plane = &planes[channel * shape.plane()..][..shape.plane()];
+        for (channel, plane) in planes.iter().enumerate() {
             for (phase, rows) in patch[channel * self.channel() * l..][..self.channel() * l]
                 .chunks_mut(self.rows * self.cols * l)
                 .enumerate()
@@ -75,15 +76,33 @@ impl Patch {
                         row[self.left * l..][..inside * l].copy_from_slice(&source[..inside * l]);
                         row[(self.left + inside) * l..].fill(0.0);
                     } else {
-                        for (x, value) in row.chunks_mut(l).enumerate() {
-                            match (x * s + b).checked_sub(self.left) {
-                                Some(x) if x < shape.width => value.copy_from_slice(&source[x * l..][..l]),
-                                _ => value.fill(0.0),
-                            }
-                        }
+                        dispatch(EveryOther { source, stride: s, first: b, left: self.left, row });
                     }
                 }
             }
+        }
+    }
+}
+
+/// Every `stride`-th pixel of a row with `left` zeros before it, from `first` on; zeros follow.
+struct EveryOther<'a> {
+    source: &'a [f32],
+    stride: usize,
+    first: usize,
+    left: usize,
+    row: &'a mut [f32],
+}
+
+impl WithSimd for EveryOther<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (source, _) = S::as_simd_f32s(self.source);
+        let (row, _) = S::as_mut_simd_f32s(self.row);
+        for (x, value) in row.iter_mut().enumerate() {
+            let pixel = (x * self.stride + self.first).checked_sub(self.left).and_then(|x| source.get(x));
+            *value = pixel.copied().unwrap_or(simd.splat_f32s(0.0));
         }
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::OUT;
 use super::patch::{Geometry, offsets, patch_of, rows_per_task, tap_order, tasks};
 use crate::ops::lanes::LaneShape;
+use crate::ops::plane_data::PlaneData;
 use crate::ops::pool::Buffer;
 use crate::ops::products::{Runs, correlate};
 use crate::ops::simd::{dispatch, lanes};
@@ -18,8 +19,8 @@ const PARTS: usize = 8;
 
 /// Gradient [out, in, k, k] of the weights; `shape` is the input's.
 pub(in crate::ops) fn weight_gradient(
-    x: &[f32],
-    grad: &[f32],
+    x: &PlaneData,
+    grad: &PlaneData,
     shape: LaneShape,
     out: usize,
     geometry: Geometry,
@@ -32,7 +33,6 @@ pub(in crate::ops) fn weight_gradient(
     let offsets = offsets(shape.channels, patch, &order);
     let steps = offsets.len();
     let tasks = tasks(grad_shape, rows);
-    let (block, grad_block) = (shape.channels * shape.plane(), out * grad_shape.plane());
     let parts: Vec<Vec<[f32; OUT]>> = tasks
         .par_chunks(tasks.len().div_ceil(PARTS).max(1))
         .map(|tasks| {
@@ -40,7 +40,7 @@ pub(in crate::ops) fn weight_gradient(
             let mut buffer = Buffer::stale(shape.channels * patch.channel() * l);
             for (b, first, rows) in tasks.iter().copied() {
                 let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
-                patch.fill(&mut buffer, &x[b * block..][..block], shape, top);
+                patch.fill(&mut buffer, &x.block(shape, b, 0..shape.channels), shape, top);
                 let runs = Runs {
                     rows,
                     width: grad_shape.width,
@@ -48,10 +48,8 @@ pub(in crate::ops) fn weight_gradient(
                     x_row: patch.cols * l,
                 };
                 dispatch(Correlate {
-                    grad: &grad[b * grad_block..][..grad_block],
+                    grad: &grad.block(grad_shape, b, 0..out),
                     first: first * grad_shape.width * l,
-                    plane: grad_shape.plane(),
-                    out,
                     patch: &buffer,
                     offsets: &offsets,
                     runs,
@@ -76,10 +74,9 @@ pub(in crate::ops) fn weight_gradient(
 }
 
 struct Correlate<'a> {
-    grad: &'a [f32],
+    /// The block's planes.
+    grad: &'a [&'a [f32]],
     first: usize,
-    plane: usize,
-    out: usize,
     patch: &'a [f32],
     offsets: &'a [u32],
     runs: Runs,
@@ -96,12 +93,12 @@ impl WithSimd for Correlate<'_> {
         let steps = self.offsets.len();
         for first in (0..steps).step_by(BLOCK) {
             let end = steps.min(first + BLOCK);
-            for c in (0..self.out).step_by(OUT) {
+            for c in (0..self.grad.len()).step_by(OUT) {
                 let sums = &mut self.sums[c / OUT * steps..][first..end];
                 // SAFETY: rows of the task in the gradient and in the patch; a last incomplete group repeats a channel.
                 unsafe {
                     let grad = std::array::from_fn(|m| {
-                        self.grad.as_ptr().add((c + m).min(self.out - 1) * self.plane + self.first)
+                        self.grad[(c + m).min(self.grad.len() - 1)][self.first..].as_ptr()
                     });
                     correlate(simd, grad, self.patch.as_ptr(), &self.offsets[first..end], self.runs, sums);
                 }

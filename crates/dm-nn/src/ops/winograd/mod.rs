@@ -4,6 +4,9 @@
 //! frequencies, every frequency is a product of matrices over the channels, and the result is transformed back. The
 //! input gradient is the same with flipped weights; the weight gradient multiplies the transformed input with the
 //! transformed gradient and transforms the sums back to 3x3.
+//!
+//! A source that would first be doubled by nearest upsampling is read as it is: doubled, it has nothing at one of the six
+//! points, whatever it is, so that 25 of 36 products remain.
 
 #![allow(unsafe_code, reason = "tasks share buffers in parts that the plan keeps apart")]
 
@@ -17,10 +20,11 @@ use rayon::prelude::*;
 
 use super::disjoint::Disjoint;
 use super::lanes::LaneShape;
+use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::products::{OUT, Runs, Target, correlate, product_run};
 use super::simd::{dispatch, lanes};
-use plan::{Chunk, FREQUENCIES, Plan};
+use plan::{Chunk, FREQUENCIES, Plan, Scale};
 use strips::{Backward, Forward, Into, Spectra};
 use transform::POINTS;
 use weights::Use;
@@ -37,15 +41,45 @@ const PARTS: usize = 8;
 /// Gap between frequencies in floats: keeps them off the same cache sets.
 const GAP: usize = 16;
 
-/// y = x * weight + bias; `bias` holds [block, out rounded up to 4] vectors.
-pub(super) fn forward(x: &[f32], shape: LaneShape, weight: &[f32], out: usize, bias: &[f32]) -> Buffer {
-    convolve(x, shape, &weights::transform(weight, out, shape.channels, Use::Forward), out, Some(bias))
+/// What is added to the results.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// [block, out rounded up to 4] vectors.
+    pub bias: &'a [f32],
+    /// Planes like the results.
+    pub other: Option<&'a PlaneData>,
 }
 
-/// Gradient of the input; `shape` is the input's.
-pub(super) fn input_gradient(grad: &[f32], shape: LaneShape, weight: &[f32], out: usize) -> Buffer {
+/// y = x * weight + terms. Here and below `shape` is the input's, which
+/// with `doubled` is first doubled by nearest upsampling.
+pub(super) fn forward(
+    x: &PlaneData,
+    shape: LaneShape,
+    weight: &[f32],
+    out: usize,
+    terms: Terms<'_>,
+    doubled: bool,
+) -> Buffer {
+    let weights = weights::transform(weight, out, shape.channels, Use::Forward);
+    let scale = if doubled { Scale::Doubled } else { Scale::Same };
+    convolve(x, shape, &weights, out, Some(terms), scale)
+}
+
+/// Gradient of the input.
+pub(super) fn input_gradient(
+    grad: &PlaneData,
+    shape: LaneShape,
+    weight: &[f32],
+    out: usize,
+    doubled: bool,
+) -> Buffer {
     let weights = weights::transform(weight, out, shape.channels, Use::Transposed);
-    convolve(grad, shape.with_channels(out), &weights, shape.channels, None)
+    let (shape, to) = (shape.with_channels(out), shape.channels);
+    if doubled {
+        convolve(grad, shape.doubled(), &weights, to, None, Scale::Halved)
+    } else {
+        convolve(grad, shape, &weights, to, None, Scale::Same)
+    }
 }
 
 /// A buffer of frequencies for `slots` tiles.
@@ -58,11 +92,24 @@ fn spectra_len(channels: usize, slots: usize) -> usize {
     FREQUENCIES * (channels * slots * lanes() + GAP)
 }
 
-fn convolve(x: &[f32], shape: LaneShape, weights: &[[f32; OUT]], out: usize, bias: Option<&[f32]>) -> Buffer {
+fn convolve(
+    x: &PlaneData,
+    shape: LaneShape,
+    weights: &[f32],
+    out: usize,
+    terms: Option<Terms<'_>>,
+    scale: Scale,
+) -> Buffer {
     let l = lanes();
-    let out_shape = shape.with_channels(out);
+    let (weights, _) = weights.as_chunks::<OUT>();
+    let (kind, tiled, out_shape) = match scale {
+        Scale::Same => (Into::Input, shape, shape),
+        Scale::Doubled => (Into::DoubledInput, shape.doubled(), shape.doubled()),
+        Scale::Halved => (Into::Input, shape, shape.halved()),
+    };
+    let out_shape = out_shape.with_channels(out);
     let tile_bytes = FREQUENCIES * shape.channels * l * size_of::<f32>();
-    let plan = Plan::new(shape, (FORWARD_BYTES / tile_bytes).max(3));
+    let plan = Plan::new(tiled, (FORWARD_BYTES / tile_bytes).max(3), scale);
     let mut y = Buffer::stale(out_shape.len());
     let target = Disjoint::new(&mut y);
     let padded = out.next_multiple_of(OUT);
@@ -76,16 +123,18 @@ fn convolve(x: &[f32], shape: LaneShape, weights: &[[f32; OUT]], out: usize, bia
     plan.chunks.par_iter().for_each_init(scratch, |(v, m), chunk| {
         let v = spectra(v, shape.channels, plan.slots);
         let m = spectra(m, OUTPUT_GROUP, plan.slots);
-        transform(Into::Input, x, shape, chunk, &plan, v);
+        transform(kind, x, shape, chunk, &plan, v);
         for first in (0..out).step_by(OUTPUT_GROUP) {
             let channels = first..out.min(first + OUTPUT_GROUP);
             let count = channels.len();
             dispatch(Multiply { chunk, plan: &plan, v, from: shape.channels, weights, out, first, count, m });
             for segment in &chunk.segments {
-                let bias = match bias {
-                    Some(bias) => &bias[(segment.block * padded + first) * l..][..count * l],
+                let bias = match terms {
+                    Some(terms) => &terms.bias[(segment.block * padded + first) * l..][..count * l],
                     None => &zeros[..count * l],
                 };
+                let other = terms.and_then(|terms| terms.other);
+                let other = other.map(|planes| planes.block(out_shape, segment.block, channels.clone()));
                 let offset = (segment.block * out + first) * out_shape.plane();
                 dispatch(Backward {
                     products: m,
@@ -93,9 +142,11 @@ fn convolve(x: &[f32], shape: LaneShape, weights: &[[f32; OUT]], out: usize, bia
                     span: chunk.span,
                     tail: plan.tail,
                     bias,
+                    other: other.as_deref(),
                     // SAFETY: segments are written by the one task that owns their chunk.
                     out: unsafe { target.at(offset) },
                     shape: out_shape,
+                    scale,
                 });
             }
         }
@@ -103,12 +154,11 @@ fn convolve(x: &[f32], shape: LaneShape, weights: &[[f32; OUT]], out: usize, bia
     y
 }
 
-fn transform(kind: Into, x: &[f32], shape: LaneShape, chunk: &Chunk, plan: &Plan, out: Spectra) {
-    let block = shape.channels * shape.plane();
+fn transform(kind: Into, x: &PlaneData, shape: LaneShape, chunk: &Chunk, plan: &Plan, out: Spectra) {
     for segment in &chunk.segments {
         dispatch(Forward {
             kind,
-            planes: &x[segment.block * block..][..block],
+            planes: &x.block(shape, segment.block, 0..shape.channels),
             shape,
             segment: *segment,
             span: chunk.span,
@@ -159,14 +209,24 @@ impl WithSimd for Multiply<'_> {
     }
 }
 
-/// Gradient [out, in, 3, 3] of the weights; `shape` is the input's.
-pub(super) fn weight_gradient(x: &[f32], grad: &[f32], shape: LaneShape, out: usize) -> Vec<f32> {
-    let grad_shape = shape.with_channels(out);
+/// Gradient [out, in, 3, 3] of the weights.
+pub(super) fn weight_gradient(
+    x: &PlaneData,
+    grad: &PlaneData,
+    shape: LaneShape,
+    out: usize,
+    doubled: bool,
+) -> Vec<f32> {
+    let (kind, scale, tiled) = if doubled {
+        (Into::DoubledInput, Scale::Doubled, shape.doubled())
+    } else {
+        (Into::Input, Scale::Same, shape)
+    };
+    let grad_shape = tiled.with_channels(out);
     let tile_bytes = FREQUENCIES * (shape.channels + out) * lanes() * size_of::<f32>();
-    let plan = Plan::new(shape, (GRADIENT_BYTES / tile_bytes).max(4));
-    let len = FREQUENCIES * out.div_ceil(OUT) * shape.channels;
+    let plan = Plan::new(tiled, (GRADIENT_BYTES / tile_bytes).max(4), scale);
     let per_part = plan.chunks.len().div_ceil(PARTS);
-    let parts: Vec<Vec<[f32; OUT]>> = plan
+    let parts: Vec<Buffer> = plan
         .chunks
         .par_chunks(per_part)
         .map(|chunks| {
@@ -174,24 +234,17 @@ pub(super) fn weight_gradient(x: &[f32], grad: &[f32], shape: LaneShape, out: us
             let mut m = Buffer::stale(spectra_len(out, plan.slots));
             let v = spectra(&mut v, shape.channels, plan.slots);
             let m = spectra(&mut m, out, plan.slots);
-            let mut sums = vec![[0.0; OUT]; len];
+            let mut sums = Buffer::zeros(weights::len(shape.channels, out));
             for chunk in chunks {
-                transform(Into::Input, x, shape, chunk, &plan, v);
+                transform(kind, x, shape, chunk, &plan, v);
                 transform(Into::Gradient, grad, grad_shape, chunk, &plan, m);
-                let (from, sums) = (shape.channels, &mut sums);
+                let (from, (sums, _)) = (shape.channels, sums.as_chunks_mut());
                 dispatch(Correlate { chunk, plan: &plan, v, from, m, out, sums });
             }
             sums
         })
         .collect();
-    let mut parts = parts.into_iter();
-    let mut total = parts.next().unwrap_or_else(|| vec![[0.0; OUT]; len]);
-    for part in parts {
-        for (t, p) in total.as_flattened_mut().iter_mut().zip(part.as_flattened()) {
-            *t += p;
-        }
-    }
-    weights::gradient(&total, out, shape.channels)
+    weights::gradient(&parts, out, shape.channels)
 }
 
 /// Adds one chunk's part of the gradient of the transformed weights to `sums`.

@@ -5,7 +5,7 @@
 //! tiles; a chunk is what one task transforms, multiplies and transforms back: a few segments with tiles of equal
 //! height, so that it knows for every frequency how many of its tiles have it.
 
-use super::transform::{POINTS, has_point};
+use super::transform::{PAIRED, POINTS, has_point};
 use crate::ops::lanes::LaneShape;
 
 /// Results of a full tile along an axis.
@@ -59,17 +59,30 @@ pub(super) struct Plan {
     pub slots: usize,
     /// Width of the smaller tiles.
     pub tail: Option<usize>,
+    /// How results and source differ in size.
+    pub scale: Scale,
+}
+
+/// Sizes of the source and of the results of a convolution; tiles are cut from the larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// Equal.
+    Same,
+    /// The source is first doubled by nearest upsampling.
+    Doubled,
+    /// The results are summed in squares of 2x2: the gradient of the former.
+    Halved,
 }
 
 impl Plan {
     /// Cuts `shape` into chunks of at most about `slots` tiles.
-    pub fn new(shape: LaneShape, slots: usize) -> Self {
+    pub fn new(shape: LaneShape, slots: usize, scale: Scale) -> Self {
         let tail = tail_span(shape.width);
         let tiles = shape.width.div_ceil(TILE);
         let pieces = tiles.div_ceil(SEGMENT.min(slots.max(1)));
         let full_rows = shape.height / TILE;
         let bottom = tail_span(shape.height);
-        let mut plan = Self { chunks: Vec::new(), slots: 0, tail };
+        let mut plan = Self { chunks: Vec::new(), slots: 0, tail, scale };
         let heights =
             [(TILE, 0..full_rows), (bottom.unwrap_or(TILE), full_rows..shape.height.div_ceil(TILE))];
         for (span, rows) in heights {
@@ -118,7 +131,7 @@ impl Plan {
 
     /// Number of tiles of `chunk` that have frequency (`i`, `j`); they are its first slots.
     pub fn tiles(&self, chunk: &Chunk, i: usize, j: usize) -> usize {
-        if !has_point(chunk.span, i) {
+        if !has_point(chunk.span, i) || self.scale != Scale::Same && (i == PAIRED || j == PAIRED) {
             0
         } else if self.tail.is_some_and(|tail| has_point(tail, j)) {
             chunk.full + chunk.tails
@@ -141,7 +154,7 @@ mod tests {
             [(28, 28, 33, 4), (14, 14, 5, 9), (7, 7, 64, 4), (1, 2, 1, 3), (5, 103, 2, 100)]
         {
             let shape = LaneShape { batch, channels: 3, height, width };
-            let plan = Plan::new(shape, slots);
+            let plan = Plan::new(shape, slots, Scale::Same);
             let mut seen = vec![0; shape.blocks() * height * width];
             for chunk in &plan.chunks {
                 let mut slots = vec![0; chunk.full + chunk.tails];

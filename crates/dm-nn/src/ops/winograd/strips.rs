@@ -8,8 +8,10 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::plan::{SEGMENT, Segment, TILE};
-use super::transform::{POINTS, has_point, input, output, output_gradient};
+use super::plan::{SEGMENT, Scale, Segment, TILE};
+use super::transform::{
+    PAIRED, POINTS, doubled_input, halved_output, has_point, input, output, output_gradient,
+};
 use crate::ops::lanes::LaneShape;
 use crate::ops::simd::{V, load, store};
 
@@ -48,13 +50,22 @@ pub(super) enum Into {
     Input,
     /// Of the gradient of the results.
     Gradient,
+    /// Of the input before it is doubled.
+    DoubledInput,
 }
+
+// [`Into`] and [`Scale`] as constants of the loops.
+const INPUT: u8 = 0;
+const GRADIENT: u8 = 1;
+const DOUBLED: u8 = 2;
+const SAME: u8 = 3;
+const HALVED: u8 = 4;
 
 /// Transforms one segment of all channels into frequencies.
 pub(super) struct Forward<'a> {
     pub kind: Into,
     /// Channels of the segment's lane block.
-    pub planes: &'a [f32],
+    pub planes: &'a [&'a [f32]],
     pub shape: LaneShape,
     pub segment: Segment,
     /// Height of the tiles, width of the last one.
@@ -69,80 +80,76 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match (self.kind, self.span) {
-            (Into::Input, 2) => self.run::<S, 2, true>(simd),
-            (Into::Input, 3) => self.run::<S, 3, true>(simd),
-            (Into::Input, _) => self.run::<S, 4, true>(simd),
-            (Into::Gradient, 2) => self.run::<S, 2, false>(simd),
-            (Into::Gradient, 3) => self.run::<S, 3, false>(simd),
-            (Into::Gradient, _) => self.run::<S, 4, false>(simd),
+            (Into::Input, 2) => self.run::<S, 2, INPUT>(simd),
+            (Into::Input, 3) => self.run::<S, 3, INPUT>(simd),
+            (Into::Input, _) => self.run::<S, 4, INPUT>(simd),
+            (Into::Gradient, 2) => self.run::<S, 2, GRADIENT>(simd),
+            (Into::Gradient, 3) => self.run::<S, 3, GRADIENT>(simd),
+            (Into::Gradient, _) => self.run::<S, 4, GRADIENT>(simd),
+            (Into::DoubledInput, 2) => self.run::<S, 2, DOUBLED>(simd),
+            (Into::DoubledInput, _) => self.run::<S, 4, DOUBLED>(simd),
         }
     }
 }
 
 impl Forward<'_> {
     #[inline(always)]
-    fn run<S: Simd, const SPAN: usize, const INPUT: bool>(&self, simd: S) {
+    fn run<S: Simd, const SPAN: usize, const KIND: u8>(&self, simd: S) {
         let l = S::F32_LANES;
         let (h, w) = (self.shape.height, self.shape.width);
         let segment = self.segment;
         // Inputs reach one row and column further than results on each side.
-        let border = usize::from(INPUT);
+        let border = usize::from(KIND != GRADIENT);
+        // Results per pixel of the source, along an axis.
+        let scale = if KIND == DOUBLED { 2 } else { 1 };
+        let (top, left) = (segment.row / scale, segment.col / scale);
         let tail = if segment.tail { self.tail.unwrap_or(0) } else { 0 };
-        let columns = segment.full * TILE + tail + 2 * border;
+        let columns = (segment.full * TILE + tail) / scale + 2 * border;
         // Columns inside the image.
-        let first = border.saturating_sub(segment.col);
-        let last = columns.min(w + border - segment.col);
-        let rows = SPAN + 2 * border;
-        let mut source = [(ZEROS.0.as_ptr(), 0); POINTS];
+        let first = border.saturating_sub(left);
+        let last = columns.min(w + border - left);
+        let rows = SPAN / scale + 2 * border;
+        let mut starts = [None; POINTS];
         for r in 0..rows {
-            if let Some(y) = (segment.row + r).checked_sub(border)
+            if let Some(y) = (top + r).checked_sub(border)
                 && y < h
             {
-                let start = &self.planes[(y * w + segment.col + first - border) * l..];
-                source[r] = (start.as_ptr(), h * w * l);
+                starts[r] = Some((y * w + left + first - border) * l);
             }
         }
         let mut buffer = Columns::<S>::stale();
-        for channel in 0..self.shape.channels {
+        for (channel, plane) in self.planes.iter().enumerate() {
+            let source = starts.map(|start| start.map_or(ZEROS.0.as_ptr(), |start| plane[start..].as_ptr()));
             for x in first..last {
                 let mut d = [simd.splat_f32s(0.0); POINTS];
                 for r in 0..rows {
                     // SAFETY: column `x` of row `r` is inside the image, or in ZEROS.
-                    d[r] = unsafe { load::<S>(source[r].0.add((x - first) * l)) };
+                    d[r] = unsafe { load::<S>(source[r].add((x - first) * l)) };
                 }
-                let t = if INPUT {
-                    input::<S, SPAN>(simd, d)
-                } else {
-                    output_gradient::<S, SPAN>(simd, [d[0], d[1], d[2], d[3]])
-                };
+                let t = Self::line::<S, SPAN, KIND>(simd, d);
                 for i in 0..POINTS {
-                    if has_point(SPAN, i) {
+                    if Self::has::<SPAN, KIND>(i) {
                         buffer.0[i][x] = t[i];
                     }
-                }
-            }
-            if channel + 1 < self.shape.channels {
-                for s in &mut source[..rows] {
-                    // SAFETY: the next channel of the same block, or ZEROS again.
-                    s.0 = unsafe { s.0.add(s.1) };
                 }
             }
             // SAFETY: the channel's slots in `out`.
             let out = unsafe { self.out.start.add(channel * self.out.channel) };
             for i in 0..POINTS {
-                if has_point(SPAN, i) {
+                if Self::has::<SPAN, KIND>(i) {
                     // SAFETY: slots of this segment, inside the chunk's buffer.
                     unsafe {
                         let out = out.add(i * POINTS * self.out.frequency);
                         for t in 0..segment.full {
                             let slot = out.add((segment.full_slot + t) * l);
-                            self.tile::<S, 4, INPUT>(simd, &buffer.0[i], t * TILE, slot);
+                            self.tile::<S, 4, KIND>(simd, &buffer.0[i], t * TILE / scale, slot);
                         }
                         if segment.tail {
                             let slot = out.add(segment.tail_slot * l);
+                            let at = segment.full * TILE / scale;
                             match tail {
-                                2 => self.tile::<S, 2, INPUT>(simd, &buffer.0[i], segment.full * TILE, slot),
-                                _ => self.tile::<S, 3, INPUT>(simd, &buffer.0[i], segment.full * TILE, slot),
+                                2 => self.tile::<S, 2, KIND>(simd, &buffer.0[i], at, slot),
+                                _ => self.tile::<S, 3, KIND>(simd, &buffer.0[i], at, slot),
                             }
                         }
                     }
@@ -151,26 +158,42 @@ impl Forward<'_> {
         }
     }
 
+    /// Whether the transform has point `i`.
+    #[inline(always)]
+    fn has<const SPAN: usize, const KIND: u8>(i: usize) -> bool {
+        has_point(SPAN, i) && !(KIND == DOUBLED && i == PAIRED)
+    }
+
+    /// The transform along one axis.
+    #[inline(always)]
+    fn line<S: Simd, const SPAN: usize, const KIND: u8>(simd: S, d: [V<S>; POINTS]) -> [V<S>; POINTS] {
+        match KIND {
+            INPUT => input::<S, SPAN>(simd, d),
+            DOUBLED => doubled_input::<S, SPAN>(simd, d),
+            _ => output_gradient::<S, SPAN>(simd, [d[0], d[1], d[2], d[3]]),
+        }
+    }
+
     /// The pass along a row of one tile.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const SPAN: usize, const INPUT: bool>(
+    unsafe fn tile<S: Simd, const SPAN: usize, const KIND: u8>(
         &self,
         simd: S,
         row: &[V<S>; COLUMNS],
         at: usize,
         out: *mut f32,
     ) {
-        let count = if INPUT { SPAN + 2 } else { SPAN };
+        let count = match KIND {
+            INPUT => SPAN + 2,
+            DOUBLED => SPAN / 2 + 2,
+            _ => SPAN,
+        };
         let mut d = [simd.splat_f32s(0.0); POINTS];
         let row = &row[at..at + count];
         d[..count].copy_from_slice(row);
-        let t = if INPUT {
-            input::<S, SPAN>(simd, d)
-        } else {
-            output_gradient::<S, SPAN>(simd, [d[0], d[1], d[2], d[3]])
-        };
+        let t = Self::line::<S, SPAN, KIND>(simd, d);
         for j in 0..POINTS {
-            if has_point(SPAN, j) {
+            if Self::has::<SPAN, KIND>(j) {
                 // SAFETY: frequency (i, j) of a slot of the chunk, as the caller says.
                 unsafe { store::<S>(out.add(j * self.out.frequency), t[j]) };
             }
@@ -186,9 +209,13 @@ pub(super) struct Backward<'a> {
     pub tail: Option<usize>,
     /// One vector per channel.
     pub bias: &'a [f32],
+    /// Planes to add, one per channel.
+    pub other: Option<&'a [&'a [f32]]>,
     /// First plane to write, good for as many as there are biases; this task alone writes the segment.
     pub out: *mut f32,
+    /// Of what is written.
     pub shape: LaneShape,
+    pub scale: Scale,
 }
 
 impl WithSimd for Backward<'_> {
@@ -196,62 +223,73 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.span {
-            2 => self.run::<S, 2>(simd),
-            3 => self.run::<S, 3>(simd),
-            _ => self.run::<S, 4>(simd),
+        match (self.scale, self.span) {
+            (Scale::Same, 2) => self.run::<S, 2, SAME>(simd),
+            (Scale::Same, 3) => self.run::<S, 3, SAME>(simd),
+            (Scale::Same, _) => self.run::<S, 4, SAME>(simd),
+            (Scale::Doubled, 2) => self.run::<S, 2, DOUBLED>(simd),
+            (Scale::Doubled, _) => self.run::<S, 4, DOUBLED>(simd),
+            (Scale::Halved, 2) => self.run::<S, 2, HALVED>(simd),
+            (Scale::Halved, _) => self.run::<S, 4, HALVED>(simd),
         }
     }
 }
 
 impl Backward<'_> {
     #[inline(always)]
-    fn run<S: Simd, const SPAN: usize>(&self, simd: S) {
+    fn run<S: Simd, const SPAN: usize, const SCALE: u8>(&self, simd: S) {
         let l = S::F32_LANES;
         let (h, w) = (self.shape.height, self.shape.width);
         let segment = self.segment;
-        let columns = (w - segment.col).min((segment.full + 1) * TILE);
-        let columns = if segment.tail { columns } else { segment.full * TILE };
-        let rows = SPAN.min(h - segment.row);
+        let scale = if SCALE == HALVED { 2 } else { 1 };
+        let (top, left) = (segment.row / scale, segment.col / scale);
+        let columns = (w - left).min((segment.full + 1) * TILE / scale);
+        let columns = if segment.tail { columns } else { segment.full * TILE / scale };
+        let rows = (SPAN / scale).min(h - top);
         let mut buffer = Columns::<S>::stale();
         let (biases, _) = S::as_simd_f32s(self.bias);
         for (channel, bias) in biases.iter().enumerate() {
             for i in 0..POINTS {
-                if has_point(SPAN, i) {
+                if Self::has::<SPAN, SCALE>(i) {
                     // SAFETY: slots of this segment, inside the chunk's buffer.
                     unsafe {
                         let from = self.products.start.add(channel * self.products.channel);
                         let from = from.add(i * POINTS * self.products.frequency);
                         for t in 0..segment.full {
                             let slot = from.add((segment.full_slot + t) * l);
-                            self.tile::<S, 4>(simd, slot, &mut buffer.0[i], t * TILE);
+                            self.tile::<S, 4, SCALE>(simd, slot, &mut buffer.0[i], t * TILE / scale);
                         }
                         if segment.tail {
                             let slot = from.add(segment.tail_slot * l);
+                            let at = segment.full * TILE / scale;
                             match self.tail {
-                                Some(2) => {
-                                    self.tile::<S, 2>(simd, slot, &mut buffer.0[i], segment.full * TILE);
-                                }
-                                _ => self.tile::<S, 3>(simd, slot, &mut buffer.0[i], segment.full * TILE),
+                                Some(2) => self.tile::<S, 2, SCALE>(simd, slot, &mut buffer.0[i], at),
+                                _ => self.tile::<S, 3, SCALE>(simd, slot, &mut buffer.0[i], at),
                             }
                         }
                     }
                 }
             }
-            let start = ((channel * h + segment.row) * w + segment.col) * l;
+            let start = (top * w + left) * l;
+            let other = self.other.map(|planes| planes[channel].as_ptr());
             for x in 0..columns {
                 let mut m = [simd.splat_f32s(0.0); POINTS];
                 for i in 0..POINTS {
-                    if has_point(SPAN, i) {
+                    if Self::has::<SPAN, SCALE>(i) {
                         m[i] = buffer.0[i][x];
                     }
                 }
-                let y = output::<S, SPAN>(simd, m);
-                for r in 0..SPAN {
+                let y = Self::line::<S, SPAN, SCALE>(simd, m);
+                for r in 0..SPAN / scale {
                     if r < rows {
+                        let at = start + (r * w + x) * l;
                         // SAFETY: row and column of this segment, inside the plane.
                         unsafe {
-                            store::<S>(self.out.add(start + (r * w + x) * l), simd.add_f32s(y[r], *bias));
+                            let mut y = simd.add_f32s(y[r], *bias);
+                            if let Some(other) = other {
+                                y = simd.add_f32s(y, load::<S>(other.add(at)));
+                            }
+                            store::<S>(self.out.add(channel * h * w * l + at), y);
                         }
                     }
                 }
@@ -259,8 +297,21 @@ impl Backward<'_> {
         }
     }
 
+    /// Whether the products have point `i`.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const SPAN: usize>(
+    fn has<const SPAN: usize, const SCALE: u8>(i: usize) -> bool {
+        has_point(SPAN, i) && (SCALE == SAME || i != PAIRED)
+    }
+
+    /// The transform along one axis.
+    #[inline(always)]
+    fn line<S: Simd, const SPAN: usize, const SCALE: u8>(simd: S, m: [V<S>; POINTS]) -> [V<S>; 4] {
+        if SCALE == HALVED { halved_output::<S, SPAN>(simd, m) } else { output::<S, SPAN>(simd, m) }
+    }
+
+    /// The pass along a row of one tile.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const SPAN: usize, const SCALE: u8>(
         &self,
         simd: S,
         from: *const f32,
@@ -269,12 +320,13 @@ impl Backward<'_> {
     ) {
         let mut m = [simd.splat_f32s(0.0); POINTS];
         for j in 0..POINTS {
-            if has_point(SPAN, j) {
+            if Self::has::<SPAN, SCALE>(j) {
                 // SAFETY: frequency (i, j) of a slot of the chunk, as the caller says.
                 m[j] = unsafe { load::<S>(from.add(j * self.products.frequency)) };
             }
         }
-        let y = output::<S, SPAN>(simd, m);
-        row[at..at + SPAN].copy_from_slice(&y[..SPAN]);
+        let y = Self::line::<S, SPAN, SCALE>(simd, m);
+        let count = if SCALE == HALVED { SPAN / 2 } else { SPAN };
+        row[at..at + count].copy_from_slice(&y[..count]);
     }
 }

@@ -32,6 +32,43 @@ pub(super) const fn has_point(span: usize, k: usize) -> bool {
     }
 }
 
+/// The point -1, where a line whose values come in equal pairs, (1 + x) times a polynomial, has nothing.
+pub(super) const PAIRED: usize = 2;
+
+/// [`input`] of inputs doubled by nearest upsampling: `span / 2 + 2` of them, `span` even, nothing at [`PAIRED`].
+#[inline(always)]
+pub(super) fn doubled_input<S: Simd, const SPAN: usize>(simd: S, d: [V<S>; POINTS]) -> [V<S>; POINTS] {
+    let c = |x| simd.splat_f32s(x);
+    let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
+    let (sub, mul) = (|a, b| simd.sub_f32s(a, b), |a, b| simd.mul_f32s(a, b));
+    if SPAN == 2 {
+        return [mul(c(4.0), sub(d[0], d[1])), mul(c(-6.0), d[1]), d[2], d[3], d[4], sub(d[2], d[1])];
+    }
+    let minus5 = c(-5.0);
+    [
+        fma(c(4.0), d[0], fma(minus5, d[1], d[2])),
+        mul(c(2.0), fma(c(-4.0), d[1], d[2])),
+        d[2],
+        mul(c(3.0), sub(d[2], d[1])),
+        sub(d[1], d[2]),
+        fma(c(4.0), d[1], fma(minus5, d[2], d[3])),
+    ]
+}
+
+/// Sums of pairs of [`output`]'s results, `span` even; what is at [`PAIRED`] cancels.
+#[inline(always)]
+pub(super) fn halved_output<S: Simd, const SPAN: usize>(simd: S, m: [V<S>; POINTS]) -> [V<S>; 4] {
+    let c = |x| simd.splat_f32s(x);
+    let fma = |a, b, c| simd.mul_add_e_f32s(a, b, c);
+    let add = |a, b| simd.add_f32s(a, b);
+    let first = fma(c(2.0), m[1], m[0]);
+    if SPAN == 2 {
+        return [add(first, m[5]), m[0], m[0], m[0]];
+    }
+    let high = fma(c(3.0), m[3], simd.neg_f32s(m[4]));
+    [add(first, high), fma(c(4.0), high, fma(c(2.0), m[1], m[5])), m[0], m[0]]
+}
+
 /// Transform of `span + 2` inputs; points that the tile lacks are left alone.
 #[inline(always)]
 pub(super) fn input<S: Simd, const SPAN: usize>(simd: S, d: [V<S>; POINTS]) -> [V<S>; POINTS] {
