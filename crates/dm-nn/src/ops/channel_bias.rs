@@ -100,6 +100,12 @@ pub(crate) fn channel_sums(grad: &PlaneData, shape: LaneShape) -> Vec<f32> {
         let plane = grad.at(shape, i / shape.channels, i % shape.channels);
         dispatch(PixelSum { plane, sum });
     });
+    per_image(&sums, shape)
+}
+
+/// Vectors [block, C] as [B, C].
+pub(crate) fn per_image(sums: &[f32], shape: LaneShape) -> Vec<f32> {
+    let l = lanes();
     let mut result = vec![0.0; shape.batch * shape.channels];
     for (i, value) in result.iter_mut().enumerate() {
         let (image, channel) = (i / shape.channels, i % shape.channels);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use super::add::{add, sum_of};
-use super::channel_bias::{bias_planes, channel_sums};
+use super::channel_bias::{bias_planes, channel_sums, per_image};
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
 use super::plane_data::PlaneData;
 use super::pool::Buffer;
@@ -108,10 +108,20 @@ impl Algorithm {
         }
     }
 
-    fn weight_gradient(self, x: &PlaneData, grad: &PlaneData, shape: LaneShape, out: usize) -> Vec<f32> {
+    /// Gradient of the weights; with it, where it is a by-product, the gradient's sums over pixels: vectors [block, out].
+    fn weight_gradient(
+        self,
+        x: &PlaneData,
+        grad: &PlaneData,
+        shape: LaneShape,
+        out: usize,
+    ) -> (Vec<f32>, Option<Buffer>) {
         match self {
-            Self::Winograd { doubled } => winograd::weight_gradient(x, grad, shape, out, doubled),
-            Self::Taps(geometry) => taps::weight_gradient(x, grad, shape, out, geometry),
+            Self::Winograd { doubled } => {
+                let (weights, sums) = winograd::weight_gradient(x, grad, shape, out, doubled);
+                (weights, Some(sums))
+            }
+            Self::Taps(geometry) => (taps::weight_gradient(x, grad, shape, out, geometry), None),
         }
     }
 }
@@ -199,15 +209,22 @@ impl CustomOp3 for Convolution {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(grad) = self.grad.take_data() else { return Ok((None, None, None)) };
         let out = self.out_shape.channels;
-        let bias_grad =
-            if bias.track_op() { Some(bias_gradient(&grad, self.out_shape, bias.shape())?) } else { None };
+        let mut sums = None;
         let weight_grad = if weight.track_op() {
             let input = self.x.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(input) = input else {
                 candle_core::bail!("the backward pass of a convolution runs once")
             };
-            let values = self.algorithm.weight_gradient(&input, &grad, self.shape, out);
+            let (values, of_channels) = self.algorithm.weight_gradient(&input, &grad, self.shape, out);
+            sums = of_channels;
             Some(Tensor::from_vec(values, weight.shape(), &Device::Cpu)?)
+        } else {
+            None
+        };
+        let bias_grad = if bias.track_op() {
+            let sums = sums
+                .map_or_else(|| channel_sums(&grad, self.out_shape), |sums| per_image(&sums, self.out_shape));
+            Some(bias_gradient(sums, self.out_shape.channels, bias.shape())?)
         } else {
             None
         };
@@ -222,14 +239,13 @@ impl CustomOp3 for Convolution {
     }
 }
 
-/// Sums of the gradient over pixels, and over images unless the bias has one per image.
-fn bias_gradient(grad: &PlaneData, shape: LaneShape, bias: &Shape) -> Result<Tensor> {
-    let sums = channel_sums(grad, shape);
+/// The gradient's sums over pixels [B, channels], summed over images unless the bias has one per image.
+fn bias_gradient(sums: Vec<f32>, channels: usize, bias: &Shape) -> Result<Tensor> {
     let values = if bias.rank() == 2 {
         sums
     } else {
-        let mut total = vec![0.0; shape.channels];
-        for image in sums.chunks(shape.channels) {
+        let mut total = vec![0.0; channels];
+        for image in sums.chunks(channels) {
             total.iter_mut().zip(image).for_each(|(t, v)| *t += v);
         }
         total

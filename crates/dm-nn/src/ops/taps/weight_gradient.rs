@@ -61,15 +61,14 @@ pub(in crate::ops) fn weight_gradient(
         .collect();
     let taps = geometry.taps();
     let mut total = vec![0.0; out * shape.channels * taps];
-    for part in &parts {
-        for t in 0..out {
-            for step in 0..steps {
-                let (y, x) = order[step % taps];
-                total[t * steps + step / taps * taps + y * geometry.kernel + x] +=
-                    part[t / OUT * steps + step][t % OUT];
-            }
+    total.par_chunks_mut(steps).enumerate().for_each(|(t, total)| {
+        for (step, sums) in
+            (0..steps).map(|step| (step, parts.iter().map(move |p| p[t / OUT * steps + step])))
+        {
+            let (y, x) = order[step % taps];
+            total[step / taps * taps + y * geometry.kernel + x] = sums.map(|sums| sums[t % OUT]).sum();
         }
-    }
+    });
     total
 }
 

@@ -23,7 +23,7 @@ use super::lanes::LaneShape;
 use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::products::{OUT, Runs, Target, correlate, product_run};
-use super::simd::{dispatch, lanes};
+use super::simd::{dispatch, lanes, load};
 use plan::{Chunk, FREQUENCIES, Plan, Scale};
 use strips::{Backward, Forward, Into, Spectra};
 use transform::POINTS;
@@ -209,14 +209,14 @@ impl WithSimd for Multiply<'_> {
     }
 }
 
-/// Gradient [out, in, 3, 3] of the weights.
+/// Gradient [out, in, 3, 3] of the weights, and the sums of `grad` over pixels: vectors [block, out].
 pub(super) fn weight_gradient(
     x: &PlaneData,
     grad: &PlaneData,
     shape: LaneShape,
     out: usize,
     doubled: bool,
-) -> Vec<f32> {
+) -> (Vec<f32>, Buffer) {
     let (kind, scale, tiled) = if doubled {
         (Into::DoubledInput, Scale::Doubled, shape.doubled())
     } else {
@@ -226,7 +226,8 @@ pub(super) fn weight_gradient(
     let tile_bytes = FREQUENCIES * (shape.channels + out) * lanes() * size_of::<f32>();
     let plan = Plan::new(tiled, (GRADIENT_BYTES / tile_bytes).max(4), scale);
     let per_part = plan.chunks.len().div_ceil(PARTS);
-    let parts: Vec<Buffer> = plan
+    let pixel_sums = shape.blocks() * out * lanes();
+    let (parts, sums): (Vec<Buffer>, Vec<Buffer>) = plan
         .chunks
         .par_chunks(per_part)
         .map(|chunks| {
@@ -235,16 +236,53 @@ pub(super) fn weight_gradient(
             let v = spectra(&mut v, shape.channels, plan.slots);
             let m = spectra(&mut m, out, plan.slots);
             let mut sums = Buffer::zeros(weights::len(shape.channels, out));
+            let mut pixel_sums = Buffer::zeros(pixel_sums);
             for chunk in chunks {
                 transform(kind, x, shape, chunk, &plan, v);
                 transform(Into::Gradient, grad, grad_shape, chunk, &plan, m);
                 let (from, (sums, _)) = (shape.channels, sums.as_chunks_mut());
                 dispatch(Correlate { chunk, plan: &plan, v, from, m, out, sums });
+                dispatch(PixelSums { chunk, m, out, sums: &mut pixel_sums });
             }
-            sums
+            (sums, pixel_sums)
         })
-        .collect();
-    weights::gradient(&parts, out, shape.channels)
+        .unzip();
+    let mut pixel_sums = Buffer::zeros(pixel_sums);
+    for part in &sums {
+        pixel_sums.iter_mut().zip(&**part).for_each(|(sum, part)| *sum += part);
+    }
+    (weights::gradient(&parts, out, shape.channels), pixel_sums)
+}
+
+/// Adds one chunk's gradients, each tile's from the frequency that is its sum, to `sums`: vectors [block, out].
+struct PixelSums<'a> {
+    chunk: &'a Chunk,
+    m: Spectra,
+    out: usize,
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for PixelSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Both coordinates at the point 1, where a polynomial is the sum of its coefficients.
+        const SUM: usize = POINTS + 1;
+        let (sums, _) = S::as_mut_simd_f32s(self.sums);
+        for segment in &self.chunk.segments {
+            let full = segment.full_slot..segment.full_slot + segment.full;
+            let tail = segment.tail_slot..segment.tail_slot + usize::from(segment.tail);
+            for channel in 0..self.out {
+                let sum = &mut sums[segment.block * self.out + channel];
+                for slot in full.clone().chain(tail.clone()) {
+                    let at = SUM * self.m.frequency + channel * self.m.channel + slot * S::F32_LANES;
+                    // SAFETY: a slot of this chunk, in a buffer of the plan's size.
+                    *sum = simd.add_f32s(*sum, unsafe { load::<S>(self.m.start.add(at)) });
+                }
+            }
+        }
+    }
 }
 
 /// Adds one chunk's part of the gradient of the transformed weights to `sums`.
