@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod figures;
 mod hooks;
+mod measured;
 mod record;
 mod report;
 mod scores;

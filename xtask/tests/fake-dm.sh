@@ -7,11 +7,12 @@ echo "$*" >> "$here/calls.txt"
 command=$1
 model=$2
 shift 2
-out= run= resume= steps=4 slow= fail=
+out= scores= run= resume= steps=4 slow= fail=
 while [ $# -gt 0 ]; do
     case $1 in
     --run) run=$2; shift ;;
     --out) out=$2; shift ;;
+    --scores) scores=$2; shift ;;
     --set) declare "${2%%=*}=${2#*=}"; shift ;;
     --resume) resume=yes ;;
     esac
@@ -58,7 +59,15 @@ sample)
     cp "$here/sheet.png" "$out/grid.png"
     cp "$here/sheet.png" "$out/strip.png"
     ;;
-degrade | restore)
+degrade)
     cp "$here/sheet.png" "$out"
+    ;;
+restore)
+    cp "$here/sheet.png" "$out"
+    echo '{"schema":1,"n":4,"restoration":[{"t":50,"steps":100,"degraded":{"psnr":9.5},"estimate":{"psnr":18.5},"restored":{"psnr":17.5}}]}' > "$scores"
+    ;;
+eval)
+    [ -f "$model" ]
+    echo '{"schema":1,"target":{"n":25},"judge":{"name":"judge","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
     ;;
 esac

@@ -119,7 +119,8 @@ fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
             assert!(place.path("runs/figures").join(format!("{figure}.{kind}")).is_file(), "{figure}.{kind}");
         }
     }
-    for file in ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png"] {
+    for file in ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png", "restore.json"]
+    {
         assert!(place.path("runs/a/generated").join(file).is_file(), "{file}");
     }
 
@@ -128,6 +129,40 @@ fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
     assert_eq!(place.calls(), Vec::<String>::new());
     assert!(stderr(&second).contains("a: complete already"));
     assert_eq!(stdout(&second), table);
+}
+
+#[test]
+fn what_a_profile_measures_stands_in_the_table() {
+    let place = Place::new(&[("a", ""), ("b", "")]);
+    let plain = place.sweep(&[]);
+    place.calls();
+    assert!(
+        !stdout(&plain).contains("FD") && stdout(&plain).contains("| restored, dB |"),
+        "{}",
+        stdout(&plain)
+    );
+    let sweeps = place.path("sweeps/digits.toml");
+    let text = std::fs::read_to_string(&sweeps).unwrap();
+    std::fs::write(
+        &sweeps,
+        text.replace("n = 25", "n = 25, restored = 9, measures = [\"fd\", \"manifold\"]"),
+    )
+    .unwrap();
+    let output = place.sweep(&["--only", "b"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = std::fs::read_to_string(place.path("calls.txt")).unwrap();
+    assert!(
+        said.contains("restore ") && said.contains("--count 9 ") && said.contains("restore.json"),
+        "{said}"
+    );
+    assert!(said.contains("-n 25 --metrics fd,manifold --out"), "{said}");
+    assert_eq!(place.calls(), ["sample", "degrade", "restore", "eval"]);
+    let table = stdout(&output);
+    assert!(
+        table.contains("| 321.5 |") && table.contains("17.5 |") && !table.contains("precision |"),
+        "{table}"
+    );
+    assert!(table.contains("of 25 images each") && table.contains("4 test images, degraded to"), "{table}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn both_bounds_are_printed_and_written_with_all_their_terms() {
     // Ink's even levels of five steps do not pass level 1, which is then one more.
     for (degradation, prediction, of, parts, steps) in [
         ("gaussian", "v", "images of 256 greys", 1, 5),
-        ("ink", "conserving", "grain counts, 64 grains per full pixel", 3, 6),
+        ("ink", "conserving", "grain counts, 256 grains per full pixel", 3, 6),
     ] {
         let config = small_config(dir.path(), degradation, prediction);
         let short = ["--set", "training.epochs=1", "--set", "training.grid=0", "--run", degradation];

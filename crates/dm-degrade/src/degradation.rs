@@ -95,8 +95,10 @@ pub trait Degradation: Send + Sync {
         None
     }
 
-    /// Units of state per full pixel if states are intensities (nonnegative, conserved); else `None`.
-    fn density(&self) -> Option<f32> {
+    /// Units of state per full pixel at `level` if states are intensities (nonnegative, conserved in these units); else
+    /// `None`.
+    fn density(&self, level: Level) -> Option<f32> {
+        let _ = level;
         None
     }
 }

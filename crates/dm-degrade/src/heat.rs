@@ -6,6 +6,7 @@
 //! has moved by about sigma = sqrt(2 tau) pixels.
 
 use dm_nn::data::{PIXELS, SIDE};
+use pulp::{Arch, Simd, WithSimd};
 
 /// One axis of the kernel, [28, 28] row-major.
 pub type Kernel = [[f32; SIDE]; SIDE];
@@ -114,24 +115,40 @@ impl Heat {
 /// k h k^T for a symmetric kernel: `h` `[784]` after both axes have been spread.
 pub fn spread(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
     let rows = spread_columns(kernel, h);
-    let (rows, _) = rows.as_chunks::<SIDE>();
-    let mut out = vec![0.0; PIXELS];
-    for (weights, out) in kernel.iter().zip(out.as_chunks_mut().0) {
-        *out = weighted_sum(weights, rows);
-    }
-    out
+    sums(kernel, rows.as_chunks().0)
 }
 
 /// h k for a symmetric kernel: every row of `h` `[784]` spread along its columns.
 pub fn spread_columns(kernel: &Kernel, h: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; PIXELS];
-    for (line, out) in h.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
-        *out = weighted_sum(line, kernel);
+    sums(h.as_chunks().0, kernel)
+}
+
+/// For each of 28 lines of weights the sum of `lines` under them.
+fn sums(weights: &[[f32; SIDE]], lines: &[[f32; SIDE]]) -> Vec<f32> {
+    Arch::new().dispatch(Sums { weights, lines })
+}
+
+/// [`sums`] in the widest vectors of this machine; the results are the same in any.
+struct Sums<'a> {
+    weights: &'a [[f32; SIDE]],
+    lines: &'a [[f32; SIDE]],
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<f32> {
+        let mut out = vec![0.0; PIXELS];
+        for (weights, out) in self.weights.iter().zip(out.as_chunks_mut().0) {
+            *out = weighted_sum(weights, self.lines);
+        }
+        out
     }
-    out
 }
 
 /// The sum of 28 lines, each times its weight.
+#[inline(always)]
 fn weighted_sum(weights: &[f32; SIDE], lines: &[[f32; SIDE]]) -> [f32; SIDE] {
     let mut sum = [0.0; SIDE];
     for (&weight, line) in weights.iter().zip(lines) {

@@ -4,6 +4,7 @@
 //! parallel loop and a result depends on seed and sample alone. Networks enter through [`Restorer`]; training is not
 //! known here.
 
+mod binomial;
 pub mod degradation;
 pub mod degradations;
 mod error;

@@ -1,8 +1,8 @@
 //! What the network predicts, and how that becomes an estimate of the whole image.
 //!
 //! With x_t = a x_0 + b eps a network may predict eps, x_0 or v = a eps - b x_0 (Salimans and Ho 2022): the same
-//! information, weighted differently over t. For ink it predicts log-intensity, through a softmax over the pixels that
-//! conserves the grains, or freely through a softplus.
+//! information, weighted differently over t. For ink it predicts intensity: through a softmax over the pixels that
+//! conserves the ink, freely through a softplus, or pixel by pixel between paper and full ink.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +19,12 @@ pub enum Prediction {
     X0,
     /// v = a eps - b x_0 of an additive Gaussian process.
     V,
-    /// log-intensity up to a constant: a softmax over pixels shares out the grains that are there.
+    /// log-intensity up to a constant: a softmax over pixels shares out the ink that is there.
     Conserving,
     /// Intensity per full pixel through a softplus; grains are not counted.
     Free,
+    /// Intensity per full pixel through a logistic function, so from paper to full ink; grains are not counted.
+    Logistic,
 }
 
 impl Prediction {
@@ -34,8 +36,8 @@ impl Prediction {
         let level = Level(degradation.steps());
         let (fits, needs) = match self {
             Self::Eps | Self::V => (degradation.signal_and_noise(level).is_some(), "a Gaussian degradation"),
-            Self::Conserving | Self::Free => {
-                (degradation.density().is_some(), "a degradation of intensities")
+            Self::Conserving | Self::Free | Self::Logistic => {
+                (degradation.density(level).is_some(), "a degradation of intensities")
             }
             Self::X0 => (true, ""),
         };
@@ -52,19 +54,18 @@ impl Prediction {
         output: &[f32],
     ) -> Vec<f32> {
         let (a, b) = degradation.signal_and_noise(level).unwrap_or((1.0, 0.0));
+        let density = |level| degradation.density(level).unwrap_or(1.0);
         let pairs = x_t.iter().zip(output);
         match self {
             Self::Eps => pairs.map(|(x, eps)| (x - b * eps) / a).collect(),
             Self::X0 => output.to_vec(),
             Self::V => pairs.map(|(x, v)| a * x - b * v).collect(),
             Self::Conserving => {
-                let grains: f32 = x_t.iter().sum();
-                softmax(output).iter().map(|share| share * grains).collect()
+                let ink = x_t.iter().sum::<f32>() * (density(Level(0)) / density(level));
+                softmax(output).iter().map(|share| share * ink).collect()
             }
-            Self::Free => {
-                let density = degradation.density().unwrap_or(1.0);
-                output.iter().map(|&z| density * softplus(z)).collect()
-            }
+            Self::Free => output.iter().map(|&z| density(Level(0)) * softplus(z)).collect(),
+            Self::Logistic => output.iter().map(|&z| density(Level(0)) / (1.0 + (-z).exp())).collect(),
         }
     }
 }

@@ -119,11 +119,11 @@ fn bars() -> Vec<f32> {
     (0..PIXELS).map(ink).collect()
 }
 
-fn ink(density: f32, image: &[f32]) -> Ink {
+fn ink(density: f32, density_end: f32, image: &[f32]) -> Ink {
     // The prior's total is the image's, and its shares are the image's at level T: the right model of this one image.
     let total: f32 = image.iter().sum();
     let fitted = [vec![total; 257], image.to_vec()].concat();
-    Ink::new(&InkConfig { density, ..InkConfig::default() }, &fitted).unwrap()
+    Ink::new(&InkConfig { density, density_end, ..InkConfig::default() }, &fitted).unwrap()
 }
 
 /// Knows the image.
@@ -162,8 +162,8 @@ fn poisson_entropy(mean: f64) -> f64 {
 #[test]
 fn an_oracles_grains_cost_their_entropy_whatever_the_steps() {
     let image = bars();
-    for density in [4.0, 64.0] {
-        let ink = ink(density, &image);
+    for (density, density_end) in [(4.0, 4.0), (64.0, 64.0), (64.0, 1.0)] {
+        let ink = ink(density, density_end, &image);
         let oracle = Oracle(ink.to_state(&image));
         let n = 40;
         let images = image.repeat(n);
@@ -195,14 +195,19 @@ fn an_oracles_grains_cost_their_entropy_whatever_the_steps() {
 fn the_oracles_bound_is_the_likelihood_of_its_grains_exactly() {
     // Along any walk: -log p(n_0) is then a sum of Poisson terms of the very counts.
     let (image, density) = (bars(), 16.0);
-    let ink = ink(density, &image);
-    let oracle = Oracle(ink.to_state(&image));
-    let visited = levels(&ink, 25).unwrap();
+    for density_end in [density, 0.5] {
+        exactly(&image, density, &ink(density, density_end, &image));
+    }
+}
+
+fn exactly(image: &[f32], density: f32, ink: &Ink) {
+    let oracle = Oracle(ink.to_state(image));
+    let visited = levels(ink, 25).unwrap();
     let ascending: Vec<Level> = visited.iter().rev().copied().collect();
-    let bound = ink_bound(&ink, &oracle, &image, &visited, SEED, &mut |_| ()).unwrap();
+    let bound = ink_bound(ink, &oracle, image, &visited, SEED, &mut |_| ()).unwrap();
     let mut rng = SEED.stream(Stream::Metric, 0, 0);
-    let film = dm_degrade::degradations::ink::Film::record(&ink, &ink.to_state(&image), &ascending, &mut rng)
-        .unwrap();
+    let film =
+        dm_degrade::degradations::ink::Film::record(ink, &ink.to_state(image), &ascending, &mut rng).unwrap();
     let cost = |(&n, &v): (&f32, &f32)| -> f64 {
         let mean = f64::from(v * density);
         if mean == 0.0 {
@@ -211,7 +216,7 @@ fn the_oracles_bound_is_the_likelihood_of_its_grains_exactly() {
         let ln_factorial: f64 = (1..=n as u32).map(|k| f64::from(k).ln()).sum();
         mean - f64::from(n) * mean.ln() + ln_factorial
     };
-    let nats: f64 = film.counts(0).iter().zip(&image).map(cost).sum();
+    let nats: f64 = film.counts(0).iter().zip(image).map(cost).sum();
     let expected = nats / std::f64::consts::LN_2 / PIXELS as f64;
     assert!((bound.total - expected).abs() < 1e-4, "{} for {expected}", bound.total);
     assert!((bound.floor.unwrap() - expected).abs() < 1e-9, "which is all shot noise");
@@ -220,7 +225,7 @@ fn the_oracles_bound_is_the_likelihood_of_its_grains_exactly() {
 #[test]
 fn grains_cost_more_without_knowledge_and_no_term_pays_back() {
     let image = bars();
-    let ink = ink(16.0, &image);
+    let ink = ink(16.0, 1.0, &image);
     let visited = levels(&ink, 12).unwrap();
     let images = image.repeat(64);
     let oracle = Oracle(ink.to_state(&image));
@@ -238,7 +243,7 @@ fn grains_cost_more_without_knowledge_and_no_term_pays_back() {
 
 #[test]
 fn a_blank_page_has_no_grains_to_place() {
-    let ink = ink(16.0, &bars());
+    let ink = ink(16.0, 16.0, &bars());
     let visited = levels(&ink, 5).unwrap();
     let bound = ink_bound(&ink, &Even, &[0.0; PIXELS], &visited, SEED, &mut |_| ()).unwrap();
     assert!(bound.terms.iter().all(|term| term.bits == 0.0));
@@ -281,7 +286,7 @@ fn levels_always_pass_level_one() {
     };
     assert_eq!(found(4), [1000, 563, 250, 63, 1, 0]);
     assert_eq!(found(40)[35..], [16, 10, 6, 3, 1, 0]);
-    let ink = ink(16.0, &bars());
+    let ink = ink(16.0, 1.0, &bars());
     let even: Vec<usize> = levels(&ink, 4).unwrap().iter().map(|level| level.0).collect();
     assert_eq!(even, [1000, 750, 500, 250, 1, 0]);
     assert_eq!(found(1000), (0..=1000).rev().collect::<Vec<_>>());

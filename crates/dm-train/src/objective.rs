@@ -33,7 +33,7 @@ pub fn target(
             let ink: f32 = x0.iter().sum();
             x0.iter().map(|x0| x0 / ink.max(f32::MIN_POSITIVE)).collect()
         }
-        Prediction::Free => process.to_image(x0),
+        Prediction::Free | Prediction::Logistic => process.to_image(x0),
     }
 }
 

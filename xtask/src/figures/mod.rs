@@ -7,6 +7,7 @@ mod canvas;
 mod choose;
 mod classes;
 mod components;
+mod contact_sheet;
 mod distance_by_epoch;
 mod epochs;
 mod evaluations;
@@ -57,11 +58,12 @@ impl Run {
 type Figure<M> = (&'static str, fn(&M) -> Option<Canvas>);
 
 /// Every figure of runs.
-pub const OF_RUNS: [Figure<[Run]>; 6] = [
+pub const OF_RUNS: [Figure<[Run]>; 7] = [
     ("loss-curves", loss_curves::draw),
     ("loss-by-t", loss_by_t::draw),
     ("epochs", epochs::draw),
     ("strips", strips::draw),
+    ("contact-sheet", contact_sheet::draw),
     ("restored", restored::draw),
     ("distance-by-epoch", distance_by_epoch::draw),
 ];

@@ -184,7 +184,7 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
         return Ok(());
     }
     summary::write(&rows, out)?;
-    print!("{}", summary::table(&rows));
+    print!("{}\n{}\n", summary::table(&rows), summary::notes(&rows).join("\n"));
     let figures = out.join("figures");
     tell(draw(all, out, &figures)?, &figures);
     Ok(())

@@ -16,7 +16,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Held by `dm` while it trains.
 const LOCK: &str = ".lock";
 /// Images of a finished run; the folder gets this name when all of them are there.
-const GENERATED: &str = "generated";
+pub const GENERATED: &str = "generated";
 const GENERATED_PART: &str = "generated.part";
 const SAMPLE_STAMP: &str = "sample.json";
 

@@ -55,10 +55,20 @@ pub struct Sample {
     pub steps: Option<u32>,
     #[serde(default = "first_seed")]
     pub seed: u64,
+    /// Number of test images to restore.
+    #[serde(default = "few")]
+    pub restored: u32,
+    /// Measures of the images, by their names for `dm eval --metrics`; none leaves them unmeasured.
+    #[serde(default)]
+    pub measures: Vec<String>,
 }
 
 fn first_seed() -> u64 {
     1
+}
+
+fn few() -> u32 {
+    4
 }
 
 #[derive(Deserialize)]
@@ -188,7 +198,8 @@ mod tests {
         assert_eq!(smoke.len(), 1);
         assert_eq!(smoke[0].config, Path::new("/root/data/first.toml"));
         assert_eq!(smoke[0].set, ["epochs=1"]);
-        assert_eq!(smoke[0].sample, Sample { n: 4, steps: Some(2), seed: 1 });
+        let sample = Sample { n: 4, steps: Some(2), seed: 1, restored: 4, measures: Vec::new() };
+        assert_eq!(smoke[0].sample, sample);
         let full = load_text(TWO, Profile::Full).unwrap();
         assert_eq!(full.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
         assert!(

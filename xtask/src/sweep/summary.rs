@@ -1,8 +1,10 @@
 //! The table at the end of a sweep: printed, and written as `summary.md` and `summary.json`. All of its numbers
 //! come from the files of the runs.
 
+use super::plan::GENERATED;
 use super::progress::duration;
 use super::spec::Job;
+use crate::measured::Measured;
 use crate::record::{Manifest, Metrics, Status};
 use crate::scores::thousands;
 use crate::workspace::write_atomically;
@@ -24,6 +26,7 @@ pub struct Row {
     pub val_loss: Option<f64>,
     pub images_per_s: Option<f64>,
     pub wall_s: f64,
+    pub measured: Measured,
 }
 
 /// A row for each run that has begun; the others are left out.
@@ -44,38 +47,59 @@ pub fn rows(jobs: &[Job], out: &Path) -> Result<Vec<Row>> {
             val_loss: metrics.last_val_loss(),
             images_per_s: metrics.images_per_s(),
             wall_s: manifest.wall_s,
+            measured: Measured::read(&run.join(GENERATED))?,
         });
     }
     Ok(rows)
 }
 
+/// A column of the table: its head, and what it says of a run.
+type Column = (&'static str, fn(&Row) -> String);
+
+/// Columns of words, to the left.
+const WORDS: [Column; 2] = [("run", |row| row.run.clone()), ("status", |row| row.status.into())];
+
+/// Columns of numbers, to the right.
+const NUMBERS: [Column; 7] = [
+    ("epochs", |row| row.epochs.to_string()),
+    ("steps", |row| thousands(row.steps)),
+    ("parameters", |row| thousands(row.parameters)),
+    ("train loss", |row| number(row.train_loss, 4)),
+    ("val loss", |row| number(row.val_loss, 4)),
+    ("images/s", |row| number(row.images_per_s, 0)),
+    ("wall time", |row| duration(row.wall_s)),
+];
+
+/// Columns of scores; those that no run has are left out.
+const SCORES: [Column; 4] = [
+    ("FD", |row| number(row.measured.frechet_distance, 1)),
+    ("precision", |row| number(row.measured.precision, 3)),
+    ("recall", |row| number(row.measured.recall, 3)),
+    ("restored, dB", |row| {
+        let levels: Vec<_> = row.measured.from_below().map(|level| number(level.chain, 1)).collect();
+        if levels.is_empty() { ABSENT.into() } else { levels.join(" ") }
+    }),
+];
+
+const ABSENT: &str = "-";
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or(ABSENT.into(), |value| format!("{value:.digits$}"))
+}
+
 /// The table in Markdown, its columns aligned so that it also reads well in a terminal.
 pub fn table(rows: &[Row]) -> String {
-    let number =
-        |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
-    let head =
-        ["run", "status", "epochs", "steps", "parameters", "train loss", "val loss", "images/s", "wall time"];
-    let mut cells: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
-    cells.extend(rows.iter().map(|row| {
-        vec![
-            row.run.clone(),
-            row.status.into(),
-            row.epochs.to_string(),
-            thousands(row.steps),
-            thousands(row.parameters),
-            number(row.train_loss, 4),
-            number(row.val_loss, 4),
-            number(row.images_per_s, 0),
-            duration(row.wall_s),
-        ]
-    }));
-    let widths: Vec<usize> =
-        (0..head.len()).map(|column| cells.iter().map(|row| row[column].len()).max().unwrap_or(0)).collect();
+    let known = |column: &&Column| rows.iter().any(|row| column.1(row) != ABSENT);
+    let columns: Vec<&Column> = WORDS.iter().chain(&NUMBERS).chain(SCORES.iter().filter(known)).collect();
+    let mut cells: Vec<Vec<String>> = vec![columns.iter().map(|(head, _)| (*head).to_owned()).collect()];
+    cells.extend(rows.iter().map(|row| columns.iter().map(|(_, say)| say(row)).collect()));
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|column| cells.iter().map(|row| row[column].len()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for (index, row) in cells.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            // Words to the left, numbers to the right.
-            let _ = if column < 2 {
+            let _ = if column < WORDS.len() {
                 write!(text, "| {cell:<width$} ")
             } else {
                 write!(text, "| {cell:>width$} ")
@@ -84,7 +108,7 @@ pub fn table(rows: &[Row]) -> String {
         text += "|\n";
         if index == 0 {
             for (column, width) in widths.iter().enumerate() {
-                let end = if column < 2 { '-' } else { ':' };
+                let end = if column < WORDS.len() { '-' } else { ':' };
                 let _ = write!(text, "|{}{end}", "-".repeat(width + 1));
             }
             text += "|\n";
@@ -93,10 +117,31 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
+/// What has to be known to read the table.
+pub fn notes(rows: &[Row]) -> Vec<String> {
+    let mut notes = vec![
+        "Losses of different runs are losses of different things: compare them within a run only.".to_owned(),
+    ];
+    let scored = rows.iter().find_map(|row| Some((row.measured.n?, row.measured.frechet_distance?)));
+    notes.extend(scored.map(|(n, _)| {
+        let n = thousands(n);
+        format!("FD (lower is better), precision and recall of {n} images each, against the test images.")
+    }));
+    notes.extend(rows.iter().find_map(|row| {
+        let levels: Vec<_> = row.measured.from_below().collect();
+        let n = thousands(row.measured.n_restored?);
+        let shares = (1..=levels.len()).map(|level| format!("{level}/{}", levels.len() + 1));
+        let shares = shares.collect::<Vec<_>>().join(", ");
+        (!levels.is_empty())
+            .then(|| format!("Restored: PSNR of {n} test images, degraded to {shares} of T and walked back."))
+    }));
+    notes
+}
+
 /// Writes both files.
 pub fn write(rows: &[Row], out: &Path) -> Result<()> {
-    let note = "Losses of different runs are losses of different things: compare them within a run only.";
-    write_atomically(&out.join("summary.md"), format!("{}\n{note}\n", table(rows)).as_bytes())?;
+    let text = format!("{}\n{}\n", table(rows), notes(rows).join("\n"));
+    write_atomically(&out.join("summary.md"), text.as_bytes())?;
     write_atomically(&out.join("summary.json"), &serde_json::to_vec_pretty(rows)?)
 }
 
@@ -116,7 +161,29 @@ mod tests {
             val_loss,
             images_per_s: Some(812.3),
             wall_s: 372.0,
+            measured: Measured::default(),
         }
+    }
+
+    #[test]
+    fn scores_have_columns_where_any_run_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        crate::measured::tests::write(dir.path(), 42.0);
+        let measured = Measured::read(dir.path()).unwrap();
+        let rows = [Row { measured, ..row("a", None) }, row("b", None)];
+        let text = table(&rows);
+        let line = |index: usize| -> Vec<String> {
+            text.lines().nth(index).unwrap().split('|').map(|cell| cell.trim().to_owned()).collect()
+        };
+        assert_eq!(line(0)[10..14], ["FD", "precision", "recall", "restored, dB"]);
+        assert_eq!(line(2)[10..14], ["42.0", "0.900", "0.700", "17.2"]);
+        assert_eq!(line(3)[10..14], ["-", "-", "-", "-"]);
+        let notes = notes(&rows).join("\n");
+        assert!(
+            notes.contains("of 1,000 images each") && notes.contains("4 test images, degraded to 1/2 of T"),
+            "{notes}"
+        );
+        assert!(!table(&rows[1..]).contains("FD") && super::notes(&rows[1..]).len() == 1);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! One run from its folder's state to images: train or resume, sample, draw the strips of degrading and restoring. It
-//! reports where it is and says nothing on the terminal itself.
+//! One run from its folder's state to images: train or resume, sample, draw the strips of degrading and restoring, measure.
+//! It reports where it is and says nothing on the terminal itself.
 
 use super::child::{Log, interrupted};
 use super::plan::{self, Place, Stamp, Training};
 use super::progress::State;
 use super::spec::Job;
+use crate::measured::{RESTORED, SCORES};
 use crate::record::{Manifest, Status, Tail};
 use crate::workspace;
 use anyhow::{Context, Result, bail};
@@ -16,8 +17,11 @@ use std::time::Instant;
 const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
 const STRIP: (&str, &str) = ("4", "12");
-/// Rows of the restoration strip, and the levels it restores from.
-const RESTORE: (&str, &str) = ("4", "6");
+/// Levels that test images are restored from.
+const LEVELS: &str = "6";
+/// What `dm` writes into the folder of images, beside the scores.
+const WRITTEN: [&str; 6] =
+    ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png", RESTORED];
 
 /// What all runs of a sweep share.
 pub struct Setup {
@@ -107,34 +111,39 @@ fn train(
     })
 }
 
-/// Samples and draws the strips; false when interrupted.
+/// Samples, draws the strips and measures; false when interrupted.
 fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
-    let part = plan::open_generated(run)?;
+    let (sample, part) = (&job.sample, plan::open_generated(run)?);
+    let steps: Vec<String> =
+        sample.steps.into_iter().flat_map(|n| ["--steps".into(), n.to_string()]).collect();
     let mut generate = dm(setup, "sample");
-    generate.arg(run).args(["-n", &job.sample.n.to_string(), "--seed", &job.sample.seed.to_string()]);
-    if let Some(steps) = job.sample.steps {
-        generate.args(["--steps", &steps.to_string()]);
-    }
+    generate.arg(run).args(["-n", &sample.n.to_string(), "--seed", &sample.seed.to_string()]).args(&steps);
     generate.arg("--strip").arg("--out").arg(&part);
     let mut degrade = dm(setup, "degrade");
     degrade.arg(run).args(["--count", STRIP.0, "--columns", STRIP.1, "--out"]).arg(part.join("forward.png"));
     let mut restore = dm(setup, "restore");
-    restore.arg(run).args(["--count", RESTORE.0, "--levels", RESTORE.1]);
-    if let Some(steps) = job.sample.steps {
-        restore.args(["--steps", &steps.to_string()]);
+    restore.arg(run).args(["--count", &sample.restored.to_string(), "--levels", LEVELS]).args(&steps);
+    restore.arg("--out").arg(part.join("restore.png")).arg("--scores").arg(part.join(RESTORED));
+    let mut commands = vec![("sample", generate), ("degrade", degrade), ("restore", restore)];
+    let mut written = WRITTEN.to_vec();
+    if !sample.measures.is_empty() {
+        let mut eval = dm(setup, "eval");
+        eval.arg(part.join("images.safetensors")).args(["-n", &sample.n.to_string()]);
+        eval.args(["--metrics", &sample.measures.join(",")]).arg("--out").arg(part.join(SCORES));
+        commands.push(("eval", eval));
+        written.push(SCORES);
     }
-    restore.arg("--out").arg(part.join("restore.png"));
-    for (name, command) in [("sample", &mut generate), ("degrade", &mut degrade), ("restore", &mut restore)] {
+    for (name, command) in &mut commands {
         let status = log.watch(command, || ())?;
         if interrupted() {
             return Ok(false);
         }
         succeed(status, name, log)?;
     }
-    for name in ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png"] {
+    for name in written {
         std::fs::metadata(part.join(name)).with_context(|| format!("{name}: dm did not write it"))?;
     }
-    plan::close_generated(run, &job.sample)?;
+    plan::close_generated(run, sample)?;
     Ok(true)
 }
 

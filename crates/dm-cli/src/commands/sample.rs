@@ -186,7 +186,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         terminal.line(path.display());
         Ok(())
     };
-    picture("grid.png", &pixels[..pixels.len().min(100 * PIXELS)], 10)?;
+    picture("grid.png", &pixels[..pixels.len().min(100 * PIXELS)], args.n.min(10))?;
     if let Some(strip) = &strip {
         picture("strip.png", &strip.strip(), strip.frames().len())?;
     }

@@ -238,7 +238,7 @@ impl Degradation for Blur {
         x0.iter_mut().for_each(|h| *h = h.max(0.0));
     }
 
-    fn density(&self) -> Option<f32> {
+    fn density(&self, _: Level) -> Option<f32> {
         Some(1.0)
     }
 }

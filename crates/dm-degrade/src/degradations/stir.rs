@@ -186,7 +186,7 @@ impl Degradation for Stir {
         x0.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
     }
 
-    fn density(&self) -> Option<f32> {
+    fn density(&self, _: Level) -> Option<f32> {
         Some(1.0)
     }
 }

@@ -5,6 +5,7 @@
 
 mod ancestral;
 mod bridge;
+mod bridge_2m;
 mod cold;
 mod cold_fresh;
 mod cold_naive;
@@ -35,6 +36,10 @@ pub enum SamplerKind {
     /// The degradation's own reverse transition given the restored image: ancestral sampling for Gaussian noise (Ho et
     /// al. 2020, algorithm 2 with the posterior variance), grain by grain for ink.
     Bridge,
+    /// The bridge with the restored image continued through its last two values: second order where its change over a
+    /// step matters more than its noise.
+    #[serde(rename = "bridge_2m")]
+    Bridge2m,
     /// Ho et al. 2020, algorithm 2 with the variance of the forward step. Gaussian only.
     Ancestral,
     /// Prince 2023, algorithm 18.2: every level, variance beta, no clipping. Gaussian only; the notebook's.
@@ -85,8 +90,9 @@ pub type Watch<'a> = dyn FnMut(Level, &[f32]) + 'a;
 
 impl SamplerKind {
     /// Every sampler there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Bridge,
+        Self::Bridge2m,
         Self::Ancestral,
         Self::Prince,
         Self::Ddim,
@@ -102,6 +108,9 @@ impl SamplerKind {
         match self {
             Self::Bridge => {
                 ("bridge", "the degradation's own reverse transition, any degradation that has one")
+            }
+            Self::Bridge2m => {
+                ("bridge_2m", "bridge with the estimate continued through its last two values, for few steps")
             }
             Self::Ancestral => ("ancestral", "DDPM with the variance of the forward step, gaussian"),
             Self::Prince => ("prince", "DDPM as in the starter notebook, every level, gaussian"),
@@ -132,6 +141,7 @@ impl SamplerKind {
         self.check(chain.degradation)?;
         match self {
             Self::Bridge => bridge::run(chain, watch),
+            Self::Bridge2m => bridge_2m::run(chain, watch),
             Self::Ancestral => ancestral::run(chain, watch),
             Self::Prince => prince::run(chain, watch),
             Self::Ddim => ddim::run(chain, watch),
@@ -151,7 +161,7 @@ impl SamplerKind {
             let found = format!("{} with `{}`", self.name(), degradation.name());
             return Err(Error::invalid("sampler", found, "a Gaussian degradation"));
         }
-        if self == Self::Bridge && !degradation.has_bridge() {
+        if matches!(self, Self::Bridge | Self::Bridge2m) && !degradation.has_bridge() {
             let found = format!("{} with `{}`", self.name(), degradation.name());
             return Err(Error::invalid("sampler", found, "a sampler that keeps a key"));
         }

@@ -128,9 +128,11 @@ impl Sampling {
         match self.sampler {
             SamplerKind::Ddim => self.eta == 0.0,
             SamplerKind::Dpmpp2m | SamplerKind::Heun | SamplerKind::Cold | SamplerKind::ColdNaive => true,
-            SamplerKind::Bridge | SamplerKind::Ancestral | SamplerKind::Prince | SamplerKind::ColdFresh => {
-                false
-            }
+            SamplerKind::Bridge
+            | SamplerKind::Bridge2m
+            | SamplerKind::Ancestral
+            | SamplerKind::Prince
+            | SamplerKind::ColdFresh => false,
         }
     }
 

@@ -9,10 +9,10 @@ use dm_nn::data::PIXELS;
 use super::samplers::run;
 use super::{digit, worst};
 
-const DIGITS: usize = 32;
+pub const DIGITS: usize = 32;
 
 /// Digits, all with the ink of the lightest.
-fn digits() -> Vec<Vec<f32>> {
+pub fn digits() -> Vec<Vec<f32>> {
     let mut images: Vec<Vec<f32>> = (0..DIGITS).map(digit).collect();
     let total = |image: &[f32]| image.iter().sum::<f32>();
     let least = images.iter().map(|image| total(image)).fold(f32::INFINITY, f32::min);
@@ -23,7 +23,7 @@ fn digits() -> Vec<Vec<f32>> {
     images
 }
 
-fn mean(images: &[Vec<f32>]) -> Vec<f32> {
+pub fn mean(images: &[Vec<f32>]) -> Vec<f32> {
     (0..PIXELS).map(|p| images.iter().map(|image| image[p]).sum::<f32>() / DIGITS as f32).collect()
 }
 

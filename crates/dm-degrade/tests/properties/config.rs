@@ -2,7 +2,7 @@
 
 use dm_degrade::degradations::{GaussianConfig, InkConfig};
 use dm_degrade::schedule::ScheduleConfig;
-use dm_degrade::{DegradationConfig, Prediction, REGISTRY};
+use dm_degrade::{DegradationConfig, Level, Prediction, REGISTRY};
 use dm_nn::data::{Images, PIXELS};
 
 use super::{mnist, processes};
@@ -93,7 +93,7 @@ fn blank_training_images_make_a_blank_prior() {
         let process = config.build(&config.fit(&blank)).unwrap();
         let prior = process.prior(&mut super::rng(1, 0));
         assert!(prior.iter().all(|v| v.is_finite()));
-        if process.density().is_some() {
+        if process.density(Level(0)).is_some() {
             assert_eq!(prior, vec![0.0; PIXELS]);
         }
     }
@@ -102,14 +102,15 @@ fn blank_training_images_make_a_blank_prior() {
 #[test]
 fn predictions_go_with_their_degradations() {
     for process in processes() {
-        let gaussian = process.signal_and_noise(dm_degrade::Level(1)).is_some();
-        let intensity = process.density().is_some();
+        let gaussian = process.signal_and_noise(Level(1)).is_some();
+        let intensity = process.density(Level(0)).is_some();
         for (prediction, fits) in [
             (Prediction::Eps, gaussian),
             (Prediction::V, gaussian),
             (Prediction::X0, true),
             (Prediction::Conserving, intensity),
             (Prediction::Free, intensity),
+            (Prediction::Logistic, intensity),
         ] {
             let result = prediction.check(process.as_ref());
             assert_eq!(result.is_ok(), fits, "{prediction:?} with {}", process.name());

@@ -5,6 +5,7 @@
 
 mod collapse;
 mod config;
+mod few_steps;
 mod gaussian;
 mod heat;
 mod ink;

@@ -62,7 +62,8 @@ pub fn run(
 fn fits(sampler: SamplerKind, degradation: &dyn Degradation) -> bool {
     let any = [SamplerKind::Cold, SamplerKind::ColdFresh, SamplerKind::ColdNaive];
     let gaussian = degradation.signal_and_noise(Level(1)).is_some();
-    any.contains(&sampler) || if sampler == SamplerKind::Bridge { degradation.has_bridge() } else { gaussian }
+    let bridge = matches!(sampler, SamplerKind::Bridge | SamplerKind::Bridge2m);
+    any.contains(&sampler) || if bridge { degradation.has_bridge() } else { gaussian }
 }
 
 /// The registry with 40 levels, so that `prince` is quick.

@@ -93,6 +93,7 @@ fn samplers_reproduce_a_mixture() {
     let exact = Exact(TWO, process.as_ref());
     for (sampler, eta) in [
         (SamplerKind::Bridge, 0.0),
+        (SamplerKind::Bridge2m, 0.0),
         (SamplerKind::Ancestral, 0.0),
         (SamplerKind::Prince, 0.0),
         (SamplerKind::Ddim, 0.0),

@@ -28,6 +28,7 @@ impl PerImage {
                 let miss = |rho: f32, ink: f32| wide(rho - ink * (rho + TINY).ln());
                 pairs.map(|(&z, &ink)| miss(softplus(z), ink)).sum()
             }
+            Prediction::Logistic => pairs.map(|(&z, &ink)| wide(softplus(z) - ink * z)).sum(),
         };
         (sum / PIXELS as f64) as f32
     }
@@ -46,9 +47,9 @@ impl PerImage {
                 slots.for_each(|(g, (z, share))| *g = scale * (ink * (z - log_total).exp() - share));
             }
             Prediction::Free => slots.for_each(|(g, (&z, ink))| {
-                let slope = 1.0 / (1.0 + (-z).exp());
-                *g = mean * slope * (1.0 - ink / (softplus(z) + TINY));
+                *g = mean * logistic(z) * (1.0 - ink / (softplus(z) + TINY));
             }),
+            Prediction::Logistic => slots.for_each(|(g, (&z, ink))| *g = mean * (logistic(z) - ink)),
         }
     }
 }
@@ -115,6 +116,11 @@ fn softplus(z: f32) -> f32 {
     z.max(0.0) + (-z.abs()).exp().ln_1p()
 }
 
+/// 1 / (1 + e^-z), the slope of [`softplus`].
+fn logistic(z: f32) -> f32 {
+    1.0 / (1.0 + (-z).exp())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -168,7 +174,9 @@ mod tests {
             both(prediction, 8.0);
         }
         // Further out the plain ln(1 + e^z) loses its digits, which ln_1p keeps.
-        both(Prediction::Free, 0.5);
-        both(Prediction::Free, 2.0);
+        for prediction in [Prediction::Free, Prediction::Logistic] {
+            both(prediction, 0.5);
+            both(prediction, 2.0);
+        }
     }
 }

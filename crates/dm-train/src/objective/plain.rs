@@ -19,6 +19,8 @@ pub(super) fn losses(prediction: Prediction, output: &Tensor, target: &Tensor) -
             let log_rho = (&rho + 1e-8)?.log()?;
             (rho - (target * log_rho)?)?.mean(1)
         }
+        // Cross-entropy pixel by pixel, rho = 1 / (1 + e^-z): -I log rho - (1 - I) log (1 - rho), mean over pixels.
+        Prediction::Logistic => (softplus(output)? - (target * output)?)?.mean(1),
     }
 }
 

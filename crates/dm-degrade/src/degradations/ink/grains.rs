@@ -1,9 +1,9 @@
-//! Moving grains one by one: the reverse transition, and the draw from a table of running sums that it shares with the
-//! film.
+//! Moving grains: the reverse transition, and the draw from a table of running sums that it shares with the film.
 
 use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
 
+use crate::binomial;
 use crate::heat::{Kernel, spread_columns};
 
 /// Runs into which the 28 weights of a table are cut, and weights in a run.
@@ -14,10 +14,14 @@ const RUN: usize = SIDE / RUNS;
 /// four-lane additions instead of 28 that wait for each other.
 pub(super) type Lanes = [[f32; RUNS]; RUN];
 
-/// Puts `weight(0..28)` into lanes.
+/// Puts 28 numbers into lanes.
 #[inline]
-pub(super) fn lanes(weight: impl Fn(usize) -> f32) -> Lanes {
-    std::array::from_fn(|i| std::array::from_fn(|run| weight(run * RUN + i)))
+pub(super) fn lanes<'a>(numbers: impl Iterator<Item = &'a f32>) -> Lanes {
+    let mut lanes = [[0.0; RUNS]; RUN];
+    for (i, number) in numbers.take(SIDE).enumerate() {
+        lanes[i % RUN][i / RUN] = *number;
+    }
+    lanes
 }
 
 /// Moves every grain of `counts` backward: from p to p' with probability kernel(p, p') h_s(p') / h_t(p), row first.
@@ -27,44 +31,82 @@ pub(super) fn lanes(weight: impl Fn(usize) -> f32) -> Lanes {
 pub(super) fn move_grains(counts: &[f32], h_s: &[f32], kernel: &Kernel, rng: &mut Rng) -> Vec<f32> {
     // ahead[y'][x] = sum_x' h_s[y'][x'] k(x, x'): what a grain in column x finds in row y'.
     let ahead = spread_columns(kernel, h_s);
-    let kernel = kernel.map(|row| lanes(|i| row[i]));
+    let places: [Place; SIDE] = std::array::from_fn(|from| Place::new(from, &kernel[from]));
     let mut between = vec![0.0; PIXELS];
     for x in 0..SIDE {
-        let column = lanes(|row| ahead[row * SIDE + x]);
-        for (y, weights) in kernel.iter().enumerate() {
-            let grains = counts[y * SIDE + x];
-            scatter(grains, y, weights, &column, rng, |row| between[row * SIDE + x] += 1.0);
+        let column = lanes(ahead[x..].iter().step_by(SIDE));
+        for (y, place) in places.iter().enumerate() {
+            let land = |row: usize, grains: f32| between[row * SIDE + x] += grains;
+            scatter(counts[y * SIDE + x], place, &column, rng, land);
         }
     }
     let mut moved = vec![0.0; PIXELS];
     let rows = between.chunks_exact(SIDE).zip(h_s.chunks_exact(SIDE)).zip(moved.chunks_exact_mut(SIDE));
     for ((between, h_s), moved) in rows {
-        let row = lanes(|column| h_s[column]);
-        for (x, (&grains, weights)) in between.iter().zip(&kernel).enumerate() {
-            scatter(grains, x, weights, &row, rng, |column| moved[column] += 1.0);
+        let row = lanes(h_s.iter());
+        for (&grains, place) in between.iter().zip(&places) {
+            scatter(grains, place, &row, rng, |column, grains| moved[column] += grains);
         }
     }
     moved
 }
 
-/// Draws a target in proportion to kernel * intensity for each of `grains` grains at `from`.
+/// Weights that add up to less than this are none. Far below it f32 loses its digits and a draw could round beyond the
+/// last index.
+const LEAST: f32 = 1e-30;
+
+/// Draws a target in proportion to kernel * intensity for each of `grains` grains at `place`. Where no ink is expected in
+/// reach they stay.
 #[inline]
-fn scatter(
-    grains: f32,
-    from: usize,
-    kernel: &Lanes,
-    intensity: &Lanes,
-    rng: &mut Rng,
-    mut land: impl FnMut(usize),
-) {
+fn scatter(grains: f32, place: &Place, intensity: &Lanes, rng: &mut Rng, mut land: impl FnMut(usize, f32)) {
     if grains < 1.0 {
         return;
     }
-    let weights = std::array::from_fn(|i| std::array::from_fn(|run| kernel[i][run] * intensity[i][run]));
-    let sums = cumulate(weights);
-    for _ in 0..grains as u32 {
-        land(pick(&sums, from, rng));
+    let mut sums = cumulate(times(&place.kernel, intensity));
+    let total = last(&sums);
+    if !(total >= LEAST && total.is_finite()) {
+        return land(place.from, grains);
     }
+    let mut moving = grains as u32;
+    let stay =
+        place.kernel[place.from % RUN][place.from / RUN] * intensity[place.from % RUN][place.from / RUN];
+    if stay > 0.5 * total {
+        // Most stay: how many do not is one draw, whatever their number. Those who leave have running sums of their own,
+        // for beside the weight of staying they would drown in its rounding.
+        sums = cumulate(times(&place.elsewhere, intensity));
+        let elsewhere = if last(&sums) < LEAST { 0.0 } else { f64::from(last(&sums)) };
+        let leaving = (elsewhere / (elsewhere + f64::from(stay))).min(0.5);
+        moving = binomial::draw(moving, leaving, rng);
+        land(place.from, grains - moving as f32);
+    }
+    for _ in 0..moving {
+        land(pick(&sums, rng), 1.0);
+    }
+}
+
+/// A place on a line of 28: the kernel's weights of a step from there.
+struct Place {
+    from: usize,
+    /// To all places.
+    kernel: Lanes,
+    /// To all but itself.
+    elsewhere: Lanes,
+}
+
+impl Place {
+    /// The place `from`, `row` being its row of the kernel.
+    fn new(from: usize, row: &[f32; SIDE]) -> Self {
+        let kernel = lanes(row.iter());
+        let mut elsewhere = kernel;
+        elsewhere[from % RUN][from / RUN] = 0.0;
+        Self { from, kernel, elsewhere }
+    }
+}
+
+/// The products of two times 28 numbers.
+#[inline]
+fn times(a: &Lanes, b: &Lanes) -> Lanes {
+    std::array::from_fn(|i| std::array::from_fn(|run| a[i][run] * b[i][run]))
 }
 
 /// Running sums of 28 weights.
@@ -83,21 +125,18 @@ fn add(a: [f32; RUNS], b: [f32; RUNS]) -> [f32; RUNS] {
     std::array::from_fn(|run| a[run] + b[run])
 }
 
-/// Weights that add up to less than this are none. Far below it f32 loses its digits and a draw could round beyond the
-/// last index.
-const LEAST: f32 = 1e-30;
-
-/// Draws an index with the running sums `sums`; where they are all zero (no ink is expected in reach) the grain stays
-/// at `stay`.
+/// The sum of all weights.
 #[inline]
-pub(super) fn pick(sums: &Lanes, stay: usize, rng: &mut Rng) -> usize {
-    let total = sums[RUN - 1][RUNS - 1];
-    if !(total >= LEAST && total.is_finite()) {
-        return stay;
-    }
-    // Below `total` even after rounding, so an index of weight zero is never drawn. Sums never fall from one number to
-    // the next, so how many are passed is the index, in whatever order they are counted.
-    let at = rng.uniform() * total;
+fn last(sums: &Lanes) -> f32 {
+    sums[RUN - 1][RUNS - 1]
+}
+
+/// Draws an index with the running sums `sums`.
+#[inline]
+pub(super) fn pick(sums: &Lanes, rng: &mut Rng) -> usize {
+    // Below the last sum even after rounding, so an index of weight zero is never drawn. Sums never fall from one number
+    // to the next, so how many are passed is the index, in whatever order they are counted.
+    let at = rng.uniform() * last(sums);
     let mut passed = [0; RUNS];
     for sums in sums {
         for (passed, sum) in passed.iter_mut().zip(sums) {
