@@ -220,7 +220,7 @@ impl Scores {
     fn take(&mut self, name: String, file: Value, path: &Path) -> Result<()> {
         if file.get("ladders").is_some() {
             self.ladders.push(typed(file, path)?);
-        } else if file.get("restoration").is_some() {
+        } else if file.get("restoration").is_some() && file.get("model").is_some() {
             self.restorations.push(typed(file, path)?);
         } else if file.get("scores").is_some() {
             let file: File = typed(file, path)?;

@@ -38,8 +38,8 @@ pub fn frames(
             let key = degradation.draw(&mut rng);
             levels.iter().map(|&level| degradation.apply(&x0, level, &key)).collect()
         };
-        for (frame, state) in frames.iter_mut().zip(&states) {
-            frame.extend(quantise(&degradation.to_image(state)));
+        for ((frame, state), &level) in frames.iter_mut().zip(&states).zip(&levels) {
+            frame.extend(quantise(&degradation.picture(state, level)));
         }
     }
     Ok(frames)

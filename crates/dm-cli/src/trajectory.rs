@@ -1,6 +1,6 @@
 //! The way from prior to image: states of the first samples along the chain, kept for a strip or a film.
 
-use dm_degrade::Degradation;
+use dm_degrade::{Degradation, Level};
 use dm_nn::data::PIXELS;
 use dm_train::generate::quantise;
 
@@ -24,15 +24,15 @@ impl Trajectory {
         Self { samples, frames: vec![Vec::new(); keep.len()], keep, batch: (0, 0) }
     }
 
-    /// Sees the next `states` [n, 784] of the batch whose first sample is `first`.
-    pub fn see(&mut self, degradation: &dyn Degradation, first: u64, states: &[f32]) {
+    /// Sees the next `states` [n, 784], at `level`, of the batch whose first sample is `first`.
+    pub fn see(&mut self, degradation: &dyn Degradation, first: u64, level: Level, states: &[f32]) {
         if self.batch.0 != first {
             self.batch = (first, 0);
         }
         if let Ok(frame) = self.keep.binary_search(&self.batch.1) {
             let wanted = self.samples.saturating_sub(first as usize);
             for state in states.chunks_exact(PIXELS).take(wanted) {
-                self.frames[frame].extend(quantise(&degradation.to_image(state)));
+                self.frames[frame].extend(quantise(&degradation.picture(state, level)));
             }
         }
         self.batch.1 += 1;

@@ -33,6 +33,12 @@ pub trait Degradation: Send + Sync {
     /// State at level 0 -> image, clamped to [0, 1].
     fn to_image(&self, state: &[f32]) -> Vec<f32>;
 
+    /// What a state at `level` looks like, as an image. Not what it restores to.
+    fn picture(&self, state: &[f32], level: Level) -> Vec<f32> {
+        let _ = level;
+        self.to_image(state)
+    }
+
     /// Draws the key of one image.
     fn draw(&self, rng: &mut Rng) -> Key;
 

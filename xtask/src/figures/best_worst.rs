@@ -22,10 +22,12 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
         let top = row as u32 * (HEAD + HEIGHT);
         let ranking = &panel.rank.ranking;
         page.text(f64::from(MARGIN), f64::from(top) + 22.0, &panel.name, TITLE);
-        let rule = format!("{SHOWN} each of {} samples, by {}", thousands(ranking.pool), panel.rank.rule);
+        let n = thousands(ranking.pool);
+        let rule =
+            format!("{SHOWN} each of {n} samples by {}; no near copies among the best", panel.rank.rule);
         page.text(f64::from(MARGIN), f64::from(top) + 39.0, &rule, LABEL);
         let captions = [
-            format!("best, no near copies{}", range(&ranking.best)),
+            format!("best{}", range(&ranking.best)),
             "random".to_owned(),
             format!("worst{}", range(&ranking.worst)),
         ];
@@ -71,8 +73,8 @@ mod tests {
         assert_eq!(svg.matches("<image").count(), 3);
         for text in [
             "ink",
-            "32 each of 1,000 samples, by realism, k = 5",
-            "copies: realism 2.50 to 1.75",
+            "32 each of 1,000 samples by realism, k = 5",
+            "best: realism 2.50 to 1.75",
             "worst: realism 0.25 to 0.25",
         ] {
             assert!(svg.contains(text), "{text}: {svg}");

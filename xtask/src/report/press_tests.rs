@@ -61,13 +61,14 @@ fn a_changed_score_changes_the_text_of_the_report() {
     let mut named = 0;
     for path in files(&dir.path().join("scores")).unwrap() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).unwrap();
+        let mut file: Value = serde_json::from_slice(&bytes).unwrap();
+        // A ladder has no scores; of it the report says in words that it is in order.
+        let Some(rows) = file["scores"].as_array_mut() else { continue };
         if !sources.contains(&format!("\"{name}\"")) {
             continue;
         }
         named += 1;
-        let bytes = std::fs::read(&path).unwrap();
-        let mut file: Value = serde_json::from_slice(&bytes).unwrap();
-        let rows = file["scores"].as_array_mut().unwrap();
         for row in rows {
             row["value"] = (0.5 * row["value"].as_f64().unwrap_or(1.0)).into();
         }

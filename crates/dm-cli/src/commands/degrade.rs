@@ -79,7 +79,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         let key = degradation.draw(&mut Seed(args.seed).stream(Stream::Degrade, *i as u64, 0));
         for column in 0..args.columns {
             let level = Level(column * degradation.steps() / (args.columns - 1));
-            pixels.extend(quantise(&degradation.to_image(&degradation.apply(&x0, level, &key))));
+            pixels.extend(quantise(&degradation.picture(&degradation.apply(&x0, level, &key), level)));
         }
     }
     folder::make_for(&args.out)?;

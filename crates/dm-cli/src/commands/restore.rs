@@ -85,10 +85,12 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let draw = randomness(Seed(args.seed));
     let bar = terminal.bar(args.levels as u64, "restoring {bar:40.cyan/blue} {percent:>3}%  left {eta}");
     // One column of images [count, 784] each.
-    let show = |states: &[f32]| -> Vec<u8> {
-        states.chunks_exact(PIXELS).flat_map(|s| quantise(&process.to_image(s)).collect::<Vec<_>>()).collect()
+    let show = |states: &[f32], level: Level| -> Vec<u8> {
+        let picture = |state| quantise(&process.picture(state, level)).collect::<Vec<_>>();
+        states.chunks_exact(PIXELS).flat_map(picture).collect()
     };
-    let mut columns = vec![show(&clean.concat())];
+    let whole = Level(0);
+    let mut columns = vec![show(&clean.concat(), whole)];
     let levels = (1..=args.levels).map(|share| Level((process.steps() * share / args.levels).max(1)));
     for level in levels.clone() {
         // The chain is told the key, so that cold sampling goes back the way the image came.
@@ -102,8 +104,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         let start = Some(Start { level, state: &state });
         let request = Request { start, ..Request::new(Seed(args.seed), args.count, 256, sampling) };
         columns.extend([
-            show(&degraded),
-            show(&estimate),
+            show(&degraded, level),
+            show(&estimate, whole),
             images(&model.restorer(), &request, &mut |_, _, _| {})?,
         ]);
         bar.inc(1);

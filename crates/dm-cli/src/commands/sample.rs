@@ -157,7 +157,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
             bar.inc((states.len() / PIXELS) as u64);
         }
         let kept = strip.iter_mut().chain(film.iter_mut().map(|(_, kept)| kept));
-        kept.for_each(|kept| kept.see(degradation, first, states));
+        kept.for_each(|kept| kept.see(degradation, first, level, states));
     })?;
     let seconds = clock.elapsed().as_secs_f64();
     bar.finish_and_clear();

@@ -36,7 +36,7 @@ pub const ENTRY: Entry = Entry {
     ],
     source: "Ho et al. 2020",
     prediction: Prediction::V,
-    sampler: SamplerKind::Bridge,
+    sampler: SamplerKind::Bridge2m,
     config: || DegradationConfig::Gaussian(GaussianConfig::default()),
 };
 

@@ -177,6 +177,11 @@ impl Degradation for Ink {
         state.iter().map(|v| (v / self.density[0]).clamp(0.0, 1.0)).collect()
     }
 
+    /// A pixel that holds as many grains as full ink would at this level is white.
+    fn picture(&self, state: &[f32], level: Level) -> Vec<f32> {
+        state.iter().map(|n| (n / self.density[level.0]).clamp(0.0, 1.0)).collect()
+    }
+
     fn draw(&self, rng: &mut Rng) -> Key {
         let mut key = vec![0.0; PIXELS];
         rng.fill_uniform(&mut key);
