@@ -73,12 +73,7 @@ fn a_conditional_image_depends_on_seed_number_and_class_alone() {
     let state = trained("ink", "conserving");
     let draw = |count, batch, class| {
         let sampling = Sampling::new(SamplerKind::Bridge, 5);
-<<<<<<< HEAD
         let request = Request { class, guidance: 2.0, ..Request::new(Seed(4), count, batch, sampling) };
-=======
-        let request =
-            Request { class, guidance: 2.0, first, ..Request::new(Seed(4), count, batch, sampling) };
->>>>>>> judge-3
         images(&restorer(&state), &request, &mut |_, _, _| {}).unwrap()
     };
     let whole = draw(13, 13, Some(Class::All));
