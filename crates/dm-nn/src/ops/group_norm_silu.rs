@@ -13,6 +13,7 @@ use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slic
 use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::simd::{V, dispatch, lanes};
+use super::vector::inlined;
 
 /// silu(gamma * (x - mean) / sigma + beta), with mean and sigma over the channels of each of `groups` groups.
 pub(crate) fn group_norm_silu(
@@ -102,6 +103,8 @@ impl CustomOp3 for GroupNormSilu {
         let per_group = channels / self.groups;
         let len = per_group * self.shape.plane();
         let mut sums = Buffer::stale(self.shape.blocks() * channels * 2 * l);
+        // What the input's other uses, a residual sum say, have sent already.
+        let others = if x_token.track_op() { self.x_grad.take_data() } else { None };
         with_slice(gamma, |gamma| {
             with_slice(beta, |beta| {
                 // The gradient of the input replaces that of the output in place.
@@ -112,8 +115,11 @@ impl CustomOp3 for GroupNormSilu {
                     .for_each(|(i, ((grad, stats), sums))| {
                         let first = i % self.groups * per_group;
                         let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
-                        let x = &x.block(self.shape, i / self.groups, first..first + per_group);
-                        dispatch(Backward { x, gamma, beta, stats, grad, sums });
+                        let (block, group) = (i / self.groups, first..first + per_group);
+                        let others = others.as_ref().map(|o| o.block(self.shape, block, group.clone()));
+                        let others = others.as_deref();
+                        let x = &x.block(self.shape, block, group);
+                        dispatch(Backward { x, gamma, beta, stats, others, grad, sums });
                     });
                 Ok(())
             })
@@ -211,6 +217,8 @@ struct Backward<'a> {
     gamma: &'a [f32],
     beta: &'a [f32],
     stats: &'a [f32],
+    /// Gradients of the input to add.
+    others: Option<&'a [&'a [f32]]>,
     grad: &'a mut [f32],
     /// Per channel: gradient of beta, gradient of gamma, still one per lane.
     sums: &'a mut [f32],
@@ -259,9 +267,22 @@ impl WithSimd for Backward<'_> {
         for (c, (x, grad)) in self.x.iter().zip(grad.chunks_exact_mut(pixels)).enumerate() {
             let (x, _) = S::as_simd_f32s(x);
             let factor = simd.mul_f32s(scale, simd.splat_f32s(self.gamma[c]));
-            for (x, grad) in x.iter().zip(grad) {
-                let rest = simd.mul_add_e_f32s(simd.sub_f32s(*x, mean), slope, shift);
-                *grad = simd.mul_add_e_f32s(*grad, factor, rest);
+            let input = inlined(
+                #[inline(always)]
+                |(x, grad): (&V<S>, V<S>)| {
+                    let rest = simd.mul_add_e_f32s(simd.sub_f32s(*x, mean), slope, shift);
+                    simd.mul_add_e_f32s(grad, factor, rest)
+                },
+            );
+            if let Some(others) = self.others {
+                let (others, _) = S::as_simd_f32s(others[c]);
+                for ((x, grad), other) in x.iter().zip(grad).zip(others) {
+                    *grad = simd.add_f32s(input((x, *grad)), *other);
+                }
+            } else {
+                for (x, grad) in x.iter().zip(grad) {
+                    *grad = input((x, *grad));
+                }
             }
         }
     }
