@@ -68,7 +68,7 @@ impl Measured {
     }
 
     /// The restorations from below T: from T itself there is nothing to restore.
-    pub fn from_below(&self) -> impl Iterator<Item = &Restored> {
+    pub fn below_last(&self) -> impl Iterator<Item = &Restored> {
         self.restored.iter().filter(|row| row.t < row.steps)
     }
 }
@@ -130,7 +130,7 @@ pub mod tests {
         write(dir.path(), 12.5);
         let found = Measured::read(dir.path()).unwrap();
         assert_eq!((found.n, found.frechet_distance, found.precision), (Some(1000), Some(12.5), Some(0.9)));
-        let below: Vec<_> = found.from_below().map(|row| (row.t, row.degraded, row.chain)).collect();
+        let below: Vec<_> = found.below_last().map(|row| (row.t, row.degraded, row.chain)).collect();
         assert_eq!(below, [(50, None, Some(17.25))]);
         std::fs::remove_file(dir.path().join(SCORES)).unwrap();
         assert_eq!(Measured::read(dir.path()).unwrap().frechet_distance, None);

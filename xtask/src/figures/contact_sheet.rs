@@ -58,7 +58,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
         page.line((f64::from(MARGIN), line), (f64::from(RIGHT), line), FAINT, THIN);
         page.text(f64::from(LEFTS[0]), baseline, &run.title, TITLE);
         page.text(f64::from(LEFTS[1]), baseline, &of_samples(&measured), NUMBERS);
-        for (level, row) in measured.from_below().take(LEVELS).enumerate() {
+        for (level, row) in measured.below_last().take(LEVELS).enumerate() {
             let Some(chain) = row.chain else { continue };
             let text = format!("{}: {chain:.1} dB", share(row.t, row.steps));
             page.text(f64::from(level_left(level)), baseline, &text, NUMBERS);

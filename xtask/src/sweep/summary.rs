@@ -76,7 +76,7 @@ const SCORES: [Column; 4] = [
     ("precision", |row| number(row.measured.precision, 3)),
     ("recall", |row| number(row.measured.recall, 3)),
     ("restored, dB", |row| {
-        let levels: Vec<_> = row.measured.from_below().map(|level| number(level.chain, 1)).collect();
+        let levels: Vec<_> = row.measured.below_last().map(|level| number(level.chain, 1)).collect();
         if levels.is_empty() { ABSENT.into() } else { levels.join(" ") }
     }),
 ];
@@ -128,7 +128,7 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
         format!("FD (lower is better), precision and recall of {n} images each, against the test images.")
     }));
     notes.extend(rows.iter().find_map(|row| {
-        let levels: Vec<_> = row.measured.from_below().collect();
+        let levels: Vec<_> = row.measured.below_last().collect();
         let n = thousands(row.measured.n_restored?);
         let shares = (1..=levels.len()).map(|level| format!("{level}/{}", levels.len() + 1));
         let shares = shares.collect::<Vec<_>>().join(", ");
