@@ -49,6 +49,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    dm_nn::threads::on_the_pool(|| run(cli))
+}
+
+fn run(cli: Cli) -> ExitCode {
     let terminal = terminal::Terminal::new(cli.quiet, cli.verbose);
     let done = match cli.command {
         Command::Train(args) => commands::train::run(&args, &terminal),

@@ -9,5 +9,6 @@ pub mod ops;
 pub mod params;
 pub mod planes;
 pub mod rng;
+pub mod threads;
 
 pub use error::{Error, Result};

@@ -1,7 +1,7 @@
 //! The two register-blocked inner loops that all convolutions share.
 //!
 //! Every convolution here, whether between Winograd transforms or direct, is a sum over steps k (an input channel, or a
-//! channel and a tap) of a scalar weight times a run of vectors found at `offsets[k]`; every weight gradient is the sum over
+//! channel and a tap) of a scalar weight times a run of vectors of `sources[k]`; every weight gradient is the sum over
 //! such runs of the product with a run of the output's gradient. Four output channels are computed together, so that a
 //! vector once loaded is used four times.
 
@@ -31,15 +31,15 @@ pub(crate) struct Target {
     pub channels: usize,
 }
 
-/// `target[m][p] = bias[m] + sum over k of weights[k][m] * x[offsets[k] + p]` for `p` in `0..n`.
+/// `target[m][p] = bias[m] + sum over k of weights[k][m] * sources[k][p]` for `p` in `0..n`, `at` floats into the sources.
 ///
 /// # Safety
-/// `x` plus any offset is good for reading `n` vectors, the target for writing them, all aligned.
+/// Every source is good for reading `n` vectors from there on, the target for writing them, all aligned.
 #[inline(always)]
 pub(crate) unsafe fn product_run<S: Simd>(
     simd: S,
-    x: *const f32,
-    offsets: &[u32],
+    sources: &[*const f32],
+    at: usize,
     weights: &[[f32; OUT]],
     bias: [V<S>; OUT],
     target: Target,
@@ -60,13 +60,13 @@ pub(crate) unsafe fn product_run<S: Simd>(
         };
         // SAFETY: `done + run <= n`.
         unsafe {
-            let x = x.add(done * S::F32_LANES);
+            let at = at + done * S::F32_LANES;
             let target = Target { start: target.start.add(done * target.step), ..target };
             match run {
-                LONG => product_block::<S, 1, LONG>(simd, x, offsets, weights, bias, target),
-                3 => product_block::<S, OUT, 3>(simd, x, offsets, weights, bias, target),
-                2 => product_block::<S, OUT, 2>(simd, x, offsets, weights, bias, target),
-                _ => product_block::<S, OUT, 1>(simd, x, offsets, weights, bias, target),
+                LONG => product_block::<S, 1, LONG>(simd, sources, at, weights, bias, target),
+                3 => product_block::<S, OUT, 3>(simd, sources, at, weights, bias, target),
+                2 => product_block::<S, OUT, 2>(simd, sources, at, weights, bias, target),
+                _ => product_block::<S, OUT, 1>(simd, sources, at, weights, bias, target),
             }
         }
         done += run;
@@ -76,8 +76,8 @@ pub(crate) unsafe fn product_run<S: Simd>(
 #[inline(always)]
 unsafe fn product_block<S: Simd, const M: usize, const N: usize>(
     simd: S,
-    x: *const f32,
-    offsets: &[u32],
+    sources: &[*const f32],
+    at: usize,
     weights: &[[f32; OUT]],
     bias: [V<S>; OUT],
     target: Target,
@@ -86,11 +86,11 @@ unsafe fn product_block<S: Simd, const M: usize, const N: usize>(
     for m in 0..M {
         sums[m] = [bias[m]; N];
     }
-    for (offset, weight) in offsets.iter().zip(weights) {
+    for (source, weight) in sources.iter().zip(weights) {
         let mut v = [simd.splat_f32s(0.0); N];
         for p in 0..N {
-            // SAFETY: the caller's promise for `x`.
-            v[p] = unsafe { load::<S>(x.add(*offset as usize + p * S::F32_LANES)) };
+            // SAFETY: the caller's promise for the sources.
+            v[p] = unsafe { load::<S>(source.add(at + p * S::F32_LANES)) };
         }
         for m in 0..M {
             let w = simd.splat_f32s(weight[m]);
@@ -122,35 +122,35 @@ pub(crate) struct Runs {
     pub x_row: usize,
 }
 
-/// `sums[k][m] += sum over runs, vectors and lanes of grad[m] * x[offsets[k] ..]`.
+/// `sums[k][m] += sum over runs, vectors and lanes of grad[m] * sources[k]`, `at` floats into the sources.
 ///
 /// # Safety
-/// Every grad pointer and `x` plus any offset is good for reading the runs, all aligned.
+/// Every grad pointer, and every source from there on, is good for reading the runs, all aligned.
 #[inline(always)]
 pub(crate) unsafe fn correlate<S: Simd>(
     simd: S,
     grad: [*const f32; OUT],
-    x: *const f32,
-    offsets: &[u32],
+    sources: &[*const f32],
+    at: usize,
     runs: Runs,
     sums: &mut [[f32; OUT]],
 ) {
-    let (triples, rest) = offsets.as_chunks::<3>();
+    let (triples, rest) = sources.as_chunks::<3>();
     let (triple_sums, rest_sums) = sums.as_chunks_mut::<3>();
     // SAFETY: the caller's promise.
     unsafe {
-        for (offsets, sums) in triples.iter().zip(triple_sums) {
-            correlate_block::<S, 3>(simd, grad, x, offsets, runs, sums);
+        for (sources, sums) in triples.iter().zip(triple_sums) {
+            correlate_block::<S, 3>(simd, grad, sources, at, runs, sums);
         }
         match rest {
             [a, b] => {
                 if let Some(sums) = rest_sums.first_chunk_mut::<2>() {
-                    correlate_block::<S, 2>(simd, grad, x, &[*a, *b], runs, sums);
+                    correlate_block::<S, 2>(simd, grad, &[*a, *b], at, runs, sums);
                 }
             }
             [a] => {
                 if let Some(sums) = rest_sums.first_chunk_mut::<1>() {
-                    correlate_block::<S, 1>(simd, grad, x, &[*a], runs, sums);
+                    correlate_block::<S, 1>(simd, grad, &[*a], at, runs, sums);
                 }
             }
             _ => {}
@@ -162,23 +162,23 @@ pub(crate) unsafe fn correlate<S: Simd>(
 unsafe fn correlate_block<S: Simd, const N: usize>(
     simd: S,
     grad: [*const f32; OUT],
-    x: *const f32,
-    offsets: &[u32; N],
+    sources: &[*const f32; N],
+    at: usize,
     runs: Runs,
     sums: &mut [[f32; OUT]; N],
 ) {
     let mut acc = [[simd.splat_f32s(0.0); OUT]; N];
     for row in 0..runs.rows {
         for p in 0..runs.width {
-            let at = p * S::F32_LANES;
+            let column = p * S::F32_LANES;
             let mut v = [simd.splat_f32s(0.0); N];
             for k in 0..N {
-                // SAFETY: the caller's promise for `x`.
-                v[k] = unsafe { load::<S>(x.add(offsets[k] as usize + row * runs.x_row + at)) };
+                // SAFETY: the caller's promise for the sources.
+                v[k] = unsafe { load::<S>(sources[k].add(at + row * runs.x_row + column)) };
             }
             for m in 0..OUT {
                 // SAFETY: the caller's promise for `grad`.
-                let g = unsafe { load::<S>(grad[m].add(row * runs.grad_row + at)) };
+                let g = unsafe { load::<S>(grad[m].add(row * runs.grad_row + column)) };
                 for k in 0..N {
                     acc[k][m] = simd.mul_add_e_f32s(g, v[k], acc[k][m]);
                 }

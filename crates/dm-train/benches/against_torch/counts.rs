@@ -13,8 +13,18 @@ const FFT_PAIR: f64 = 514.0 * 8.0;
 /// Operations of a one-dimensional Winograd transform of a tile, into and out of frequencies.
 const WINOGRAD: [f64; 2] = [14.0, 11.0];
 
-/// One convolution: channels in and out, kernel, side of its results, stride.
-struct Conv(usize, usize, usize, usize, usize);
+/// One convolution: channels in and out, kernel, side of its results, and how it steps over its source.
+struct Conv(usize, usize, usize, usize, Step);
+
+/// From one result to the next.
+#[derive(Clone, Copy)]
+enum Step {
+    One,
+    Two,
+    /// Half a pixel: the source is first doubled by nearest upsampling.
+    Half,
+}
+use Step::{Half, One, Two};
 
 /// Direct and done operations per image; `training` adds the gradients of weights and inputs.
 pub fn of(network: &str, training: bool) -> (f64, f64) {
@@ -33,15 +43,15 @@ pub fn of(network: &str, training: bool) -> (f64, f64) {
 
 fn ref_cnn() -> Vec<Conv> {
     let channels = [1, 16, 32, 32, 16];
-    let mut layers: Vec<_> = channels.windows(2).map(|c| Conv(c[0], c[1], 7, SIDE, 1)).collect();
-    layers.push(Conv(16, 1, 3, SIDE, 1));
+    let mut layers: Vec<_> = channels.windows(2).map(|c| Conv(c[0], c[1], 7, SIDE, One)).collect();
+    layers.push(Conv(16, 1, 3, SIDE, One));
     layers
 }
 
 /// Channels 32, 64, 64 as in `data/configs/ddpm-unet.toml`.
 fn unet() -> Vec<Conv> {
     let [full, half, quarter] = [SIDE, SIDE / 2, SIDE / 4];
-    let mut layers = vec![Conv(1, 32, 3, full, 1)];
+    let mut layers = vec![Conv(1, 32, 3, full, One)];
     let blocks = [
         (32, 32, full),
         (32, 64, half),
@@ -52,13 +62,13 @@ fn unet() -> Vec<Conv> {
         (128, 64, quarter),
     ];
     for (from, to, side) in blocks {
-        layers.extend([Conv(from, to, 3, side, 1), Conv(to, to, 3, side, 1)]);
+        layers.extend([Conv(from, to, 3, side, One), Conv(to, to, 3, side, One)]);
         if from != to {
-            layers.push(Conv(from, to, 1, side, 1));
+            layers.push(Conv(from, to, 1, side, One));
         }
     }
-    layers.extend([Conv(32, 32, 3, half, 2), Conv(64, 64, 3, quarter, 2)]);
-    layers.extend([Conv(64, 32, 3, full, 1), Conv(64, 64, 3, half, 1), Conv(32, 1, 3, full, 1)]);
+    layers.extend([Conv(32, 32, 3, half, Two), Conv(64, 64, 3, quarter, Two)]);
+    layers.extend([Conv(64, 32, 3, full, Half), Conv(64, 64, 3, half, Half), Conv(32, 1, 3, full, One)]);
     layers
 }
 
@@ -71,7 +81,7 @@ impl Conv {
 
     /// What the engine does: spectra for 7x7, Winograd for 3x3 of enough channels, else the sums themselves.
     fn done(&self, passes: f64) -> f64 {
-        let &Self(from, to, kernel, side, stride) = self;
+        let &Self(from, to, kernel, side, step) = self;
         let (pairs, planes) = ((from * to) as f64, (from + to) as f64);
         // Forward transforms the inputs and the results; backward the gradients, and their results if wanted.
         let transforms = match passes as usize {
@@ -79,12 +89,14 @@ impl Conv {
             2 => planes + to as f64,
             _ => 2.0 * planes,
         };
-        match (kernel, stride) {
+        match (kernel, step) {
             (7, _) => passes * pairs * FFT_PAIR + transforms * FFT_PLANE,
-            (3, 1) if from.min(to) >= 8 => {
+            (3, One | Half) if from.min(to) >= 8 => {
                 // Tiles of 4 results take 6 points, a last one of 2 or 3 takes 4 or 5.
                 let tiles = side.div_ceil(4);
                 let points = side / 4 * 6 + if side.is_multiple_of(4) { 0 } else { side % 4 + 2 };
+                // Of a doubled source each has one less.
+                let points = if let Half = step { points - tiles } else { points };
                 // The weight gradient transforms the inputs a second time.
                 let into = if passes > 2.0 { 2.0 * from as f64 + 2.0 * to as f64 } else { from as f64 };
                 let out = if passes > 2.0 { planes } else { to as f64 };

@@ -27,6 +27,10 @@ fn main() -> ExitCode {
         println!("nothing measured: `cargo xtask bench --against-torch` runs this");
         return ExitCode::SUCCESS;
     }
+    dm_nn::threads::on_the_pool(serve)
+}
+
+fn serve() -> ExitCode {
     let threads = rayon::current_num_threads();
     let name = format!("dm {}, {} lanes", env!("CARGO_PKG_VERSION"), dm_nn::ops::lanes());
     println!("{}", json!({ "name": name, "threads": threads }));

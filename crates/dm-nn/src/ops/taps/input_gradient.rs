@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::patch::{Geometry, Patch, offsets, rows_per_task, tap_order, tasks};
+use super::patch::{Geometry, Patch, offsets, rows_per_task, sources, tap_order, tasks};
 use super::{OUT, Run, Sweep, convolve, pack};
 use crate::ops::disjoint::Disjoint;
 use crate::ops::lanes::LaneShape;
@@ -81,11 +81,10 @@ fn strided_input_gradient(
             patch.fill(buffer, &planes, grad_shape, first.cast_signed());
             for (a, b, weights, offsets) in &packed {
                 let sweep = Sweep {
-                    offsets: offsets.clone(),
                     weights,
                     to: shape.channels,
                     width: (shape.width + s - 1 - b) / s,
-                    patch_row: patch.cols * l,
+                    source_row: patch.cols * l,
                     channel: shape.plane(),
                     row: s * shape.width * l,
                     col: s * l,
@@ -98,8 +97,8 @@ fn strided_input_gradient(
                 // SAFETY: each task writes its own rows.
                 let out = unsafe { target.at(start) };
                 dispatch(Run {
-                    sweep: &sweep,
-                    patch: buffer,
+                    sweep,
+                    sources: &sources(buffer, offsets),
                     rows,
                     bias: &zeros[..shape.channels.next_multiple_of(OUT) * l],
                     out,

@@ -20,22 +20,21 @@ use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::products::{OUT, Target, product_run};
 use super::simd::{dispatch, lanes};
-use patch::{offsets, patch_of, rows_per_task, tap_order, tasks};
+use patch::{offsets, patch_of, pixels, rows_per_task, sources, tap_order, tasks};
 
 pub(super) use input_gradient::input_gradient;
 pub(super) use patch::Geometry;
 pub(super) use weight_gradient::weight_gradient;
 
-/// One convolution of patches: which taps of the patch meet which weights, and where the results go.
+/// One convolution: which weights the steps have, and where the results go.
+#[derive(Clone, Copy)]
 struct Sweep<'a> {
-    /// Per step: float offset into the patch.
-    offsets: Vec<u32>,
     /// [to / 4, step, 4].
     weights: &'a [[f32; OUT]],
     to: usize,
-    /// Results of a row, floats between rows of the patch.
+    /// Results of a row, floats between rows of the sources.
     width: usize,
-    patch_row: usize,
+    source_row: usize,
     /// Floats between channels, rows and columns of the result.
     channel: usize,
     row: usize,
@@ -44,8 +43,9 @@ struct Sweep<'a> {
 
 /// Runs a sweep over `rows` rows.
 struct Run<'a> {
-    sweep: &'a Sweep<'a>,
-    patch: &'a [f32],
+    sweep: Sweep<'a>,
+    /// Per step: what meets its weights in the first row.
+    sources: &'a [*const f32],
     rows: usize,
     bias: &'a [f32],
     out: *mut f32,
@@ -57,13 +57,13 @@ impl WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let s = self.sweep;
-        let steps = s.offsets.len();
+        let steps = self.sources.len();
         let (biases, _) = S::as_simd_f32s(self.bias);
         for c in (0..s.to).step_by(OUT) {
             let weights = &s.weights[c / OUT * steps..][..steps];
             let bias = [biases[c], biases[c + 1], biases[c + 2], biases[c + 3]];
             for r in 0..self.rows {
-                // SAFETY: the patch holds the inputs and the result the rows of this task.
+                // SAFETY: the sources hold the inputs and the result the rows of this task.
                 unsafe {
                     let target = Target {
                         start: self.out.add(c * s.channel + r * s.row),
@@ -71,8 +71,7 @@ impl WithSimd for Run<'_> {
                         step: s.col,
                         channels: OUT.min(s.to - c),
                     };
-                    let x = self.patch.as_ptr().add(r * s.patch_row);
-                    product_run(simd, x, &s.offsets, weights, bias, target, s.width);
+                    product_run(simd, self.sources, r * s.source_row, weights, bias, target, s.width);
                 }
             }
         }
@@ -125,34 +124,32 @@ fn convolve(
     let target = Disjoint::new(&mut y);
     let rows = rows_per_task(shape.channels, geometry, out);
     let patch = patch_of(geometry, out, rows);
-    let mut sweep = Sweep {
-        offsets: offsets(shape.channels, patch, &tap_order(geometry.kernel)),
+    let sweep = Sweep {
         weights,
         to: out.channels,
         width: out.width,
-        patch_row: patch.cols * l,
+        source_row: patch.cols * l,
         channel: out.plane(),
         row: out.width * l,
         col: l,
     };
-    let flat = geometry.kernel == 1 && geometry.stride == 1;
-    if flat {
-        // Without borders, rows of the patch follow each other as rows of the plane do.
-        sweep.width = rows * out.width;
-    }
+    let offsets = offsets(shape.channels, patch, &tap_order(geometry.kernel));
+    let scratch = if geometry.is_pointwise() { 0 } else { shape.channels * patch.channel() * l };
     tasks(out, rows).into_par_iter().for_each_init(
-        || Buffer::stale(shape.channels * patch.channel() * l),
+        || Buffer::stale(scratch),
         |buffer, (b, first, rows)| {
-            let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
-            patch.fill(buffer, &x.block(shape, b, 0..shape.channels), shape, top);
+            let planes = x.block(shape, b, 0..shape.channels);
+            let start = first * out.width * l;
             // SAFETY: each task writes its own rows.
-            let out = unsafe { target.at(b * out.channels * out.plane() + first * out.width * l) };
+            let out = unsafe { target.at(b * out.channels * out.plane() + start) };
             let bias = &bias[b * padded * l..][..padded * l];
-            if flat {
-                let sweep = Sweep { offsets: sweep.offsets.clone(), width: rows * sweep.row / l, ..sweep };
-                dispatch(Run { sweep: &sweep, patch: buffer, rows: 1, bias, out });
+            if geometry.is_pointwise() {
+                let sweep = Sweep { width: rows * shape.width, ..sweep };
+                dispatch(Run { sweep, sources: &pixels(&planes, start), rows: 1, bias, out });
             } else {
-                dispatch(Run { sweep: &sweep, patch: buffer, rows, bias, out });
+                let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
+                patch.fill(buffer, &planes, shape, top);
+                dispatch(Run { sweep, sources: &sources(buffer, &offsets), rows, bias, out });
             }
         },
     );

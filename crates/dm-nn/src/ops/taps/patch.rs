@@ -28,6 +28,12 @@ impl Geometry {
     pub fn taps(self) -> usize {
         self.kernel * self.kernel
     }
+
+    /// Whether results are sums over the channels of single pixels, so that planes need no borders and rows follow each
+    /// other.
+    pub fn is_pointwise(self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
 }
 
 /// Which part of a plane a patch holds, and how.
@@ -141,6 +147,16 @@ pub(super) fn offsets(channels: usize, patch: Patch, taps: &[(usize, usize)]) ->
 /// Taps column by column: neighbours in this order never read overlapping runs of one row.
 pub(super) fn tap_order(kernel: usize) -> Vec<(usize, usize)> {
     (0..kernel).flat_map(|x| (0..kernel).map(move |y| (y, x))).collect()
+}
+
+/// Where the runs of all steps start in a patch.
+pub(super) fn sources(patch: &[f32], offsets: &[u32]) -> Vec<*const f32> {
+    offsets.iter().map(|offset| patch[*offset as usize..].as_ptr()).collect()
+}
+
+/// Where the pixels of each plane start, from `first` floats on.
+pub(super) fn pixels(planes: &[&[f32]], first: usize) -> Vec<*const f32> {
+    planes.iter().map(|plane| plane[first..].as_ptr()).collect()
 }
 
 pub(super) fn patch_of(geometry: Geometry, out: LaneShape, rows: usize) -> Patch {

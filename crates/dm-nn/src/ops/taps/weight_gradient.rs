@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::OUT;
-use super::patch::{Geometry, offsets, patch_of, rows_per_task, tap_order, tasks};
+use super::patch::{Geometry, offsets, patch_of, pixels, rows_per_task, sources, tap_order, tasks};
 use crate::ops::lanes::LaneShape;
 use crate::ops::plane_data::PlaneData;
 use crate::ops::pool::Buffer;
@@ -33,28 +33,27 @@ pub(in crate::ops) fn weight_gradient(
     let offsets = offsets(shape.channels, patch, &order);
     let steps = offsets.len();
     let tasks = tasks(grad_shape, rows);
+    let grad_row = grad_shape.width * l;
+    let scratch = if geometry.is_pointwise() { 0 } else { shape.channels * patch.channel() * l };
     let parts: Vec<Vec<[f32; OUT]>> = tasks
         .par_chunks(tasks.len().div_ceil(PARTS).max(1))
         .map(|tasks| {
             let mut sums = vec![[0.0; OUT]; out.div_ceil(OUT) * steps];
-            let mut buffer = Buffer::stale(shape.channels * patch.channel() * l);
+            let mut buffer = Buffer::stale(scratch);
             for (b, first, rows) in tasks.iter().copied() {
-                let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
-                patch.fill(&mut buffer, &x.block(shape, b, 0..shape.channels), shape, top);
-                let runs = Runs {
-                    rows,
-                    width: grad_shape.width,
-                    grad_row: grad_shape.width * l,
-                    x_row: patch.cols * l,
+                let planes = x.block(shape, b, 0..shape.channels);
+                let start = first * grad_row;
+                let (sources, runs) = if geometry.is_pointwise() {
+                    let runs = Runs { rows: 1, width: rows * shape.width, grad_row: 0, x_row: 0 };
+                    (pixels(&planes, start), runs)
+                } else {
+                    let top = (first * geometry.stride).cast_signed() - geometry.padding.cast_signed();
+                    patch.fill(&mut buffer, &planes, shape, top);
+                    let runs = Runs { rows, width: grad_shape.width, grad_row, x_row: patch.cols * l };
+                    (sources(&buffer, &offsets), runs)
                 };
-                dispatch(Correlate {
-                    grad: &grad.block(grad_shape, b, 0..out),
-                    first: first * grad_shape.width * l,
-                    patch: &buffer,
-                    offsets: &offsets,
-                    runs,
-                    sums: &mut sums,
-                });
+                let grad = &pixels(&grad.block(grad_shape, b, 0..out), start);
+                dispatch(Correlate { grad, sources: &sources, runs, sums: &mut sums });
             }
             sums
         })
@@ -73,11 +72,9 @@ pub(in crate::ops) fn weight_gradient(
 }
 
 struct Correlate<'a> {
-    /// The block's planes.
-    grad: &'a [&'a [f32]],
-    first: usize,
-    patch: &'a [f32],
-    offsets: &'a [u32],
+    /// Where the runs of each output channel start, and those of each step.
+    grad: &'a [*const f32],
+    sources: &'a [*const f32],
     runs: Runs,
     sums: &'a mut [[f32; OUT]],
 }
@@ -89,17 +86,15 @@ impl WithSimd for Correlate<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         // Steps whose runs stay in the first-level cache while the output channels pass.
         const BLOCK: usize = 9;
-        let steps = self.offsets.len();
+        let steps = self.sources.len();
         for first in (0..steps).step_by(BLOCK) {
             let end = steps.min(first + BLOCK);
             for c in (0..self.grad.len()).step_by(OUT) {
                 let sums = &mut self.sums[c / OUT * steps..][first..end];
-                // SAFETY: rows of the task in the gradient and in the patch; a last incomplete group repeats a channel.
+                // SAFETY: rows of the task in the gradient and in the sources; a last incomplete group repeats a channel.
                 unsafe {
-                    let grad = std::array::from_fn(|m| {
-                        self.grad[(c + m).min(self.grad.len() - 1)][self.first..].as_ptr()
-                    });
-                    correlate(simd, grad, self.patch.as_ptr(), &self.offsets[first..end], self.runs, sums);
+                    let grad = std::array::from_fn(|m| self.grad[(c + m).min(self.grad.len() - 1)]);
+                    correlate(simd, grad, &self.sources[first..end], 0, self.runs, sums);
                 }
             }
         }

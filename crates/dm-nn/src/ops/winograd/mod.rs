@@ -186,7 +186,7 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let offsets: Vec<u32> = (0..self.from).map(|c| (c * self.v.channel) as u32).collect();
+        let sources = self.v.channels(self.from);
         let groups = self.out.div_ceil(OUT);
         let zero = [simd.splat_f32s(0.0); OUT];
         for f in 0..FREQUENCIES {
@@ -195,14 +195,14 @@ impl WithSimd for Multiply<'_> {
                 let at = (f * groups + (self.first + c) / OUT) * self.from;
                 // SAFETY: frequency `f` of all channels and `tiles` slots, in buffers of the plan's size.
                 unsafe {
-                    let x = self.v.start.add(f * self.v.frequency);
                     let target = Target {
                         start: self.m.start.add(f * self.m.frequency + c * self.m.channel),
                         channel: self.m.channel,
                         step: S::F32_LANES,
                         channels: OUT.min(self.count - c),
                     };
-                    product_run(simd, x, &offsets, &self.weights[at..at + self.from], zero, target, tiles);
+                    let weights = &self.weights[at..at + self.from];
+                    product_run(simd, &sources, f * self.v.frequency, weights, zero, target, tiles);
                 }
             }
         }
@@ -303,7 +303,7 @@ impl WithSimd for Correlate<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         // Input channels whose runs stay in the first-level cache while the output channels pass.
         const BLOCK: usize = 12;
-        let offsets: Vec<u32> = (0..self.from).map(|c| (c * self.v.channel) as u32).collect();
+        let sources = self.v.channels(self.from);
         let groups = self.out.div_ceil(OUT);
         for f in 0..FREQUENCIES {
             let width = self.plan.tiles(self.chunk, f / POINTS, f % POINTS);
@@ -322,8 +322,8 @@ impl WithSimd for Correlate<'_> {
                             let channel = (group * OUT + m).min(self.out - 1);
                             self.m.start.add(f * self.m.frequency + channel * self.m.channel).cast_const()
                         });
-                        let x = self.v.start.add(f * self.v.frequency);
-                        correlate(simd, grad, x, &offsets[block.clone()], runs, sums);
+                        let at = f * self.v.frequency;
+                        correlate(simd, grad, &sources[block.clone()], at, runs, sums);
                     }
                 }
             }

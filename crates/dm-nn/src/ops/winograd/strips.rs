@@ -43,6 +43,13 @@ pub(super) struct Spectra {
     pub frequency: usize,
 }
 
+impl Spectra {
+    /// Where each of the first `count` channels starts.
+    pub fn channels(self, count: usize) -> Vec<*const f32> {
+        (0..count).map(|c| self.start.wrapping_add(c * self.channel).cast_const()).collect()
+    }
+}
+
 /// Which transform into frequencies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Into {
