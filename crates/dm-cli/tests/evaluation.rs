@@ -125,7 +125,7 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     // Half the size of the interval, from its definition: t of one degree of freedom, k = 2.
     let half = 12.7062 * ((values[0] - values[1]).powi(2) / 4.0).sqrt();
     assert!((high.unwrap() - value.unwrap() - half).abs() < 1e-9 * half);
-    assert_eq!(report["target"]["degradation"]["density"], 64.0);
+    assert_eq!(report["target"]["degradation"]["density"], 256.0);
 
     // The same images as files.
     let files = ["1", "2"].map(|seed| {
