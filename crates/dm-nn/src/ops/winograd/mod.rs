@@ -235,13 +235,13 @@ pub(super) fn weight_gradient(
             let mut m = Buffer::stale(spectra_len(out, plan.slots));
             let v = spectra(&mut v, shape.channels, plan.slots);
             let m = spectra(&mut m, out, plan.slots);
-            let mut sums = Buffer::zeros(weights::len(shape.channels, out));
+            let mut sums = Buffer::stale(weights::len(shape.channels, out));
             let mut pixel_sums = Buffer::zeros(pixel_sums);
-            for chunk in chunks {
+            for (i, chunk) in chunks.iter().enumerate() {
                 transform(kind, x, shape, chunk, &plan, v);
                 transform(Into::Gradient, grad, grad_shape, chunk, &plan, m);
                 let (from, (sums, _)) = (shape.channels, sums.as_chunks_mut());
-                dispatch(Correlate { chunk, plan: &plan, v, from, m, out, sums });
+                dispatch(Correlate { chunk, plan: &plan, v, from, m, out, fresh: i == 0, sums });
                 dispatch(PixelSums { chunk, m, out, sums: &mut pixel_sums });
             }
             (sums, pixel_sums)
@@ -293,6 +293,8 @@ struct Correlate<'a> {
     from: usize,
     m: Spectra,
     out: usize,
+    /// Whether the sums begin here: zeroed one frequency at a time they are in cache when they are needed.
+    fresh: bool,
     sums: &'a mut [[f32; OUT]],
 }
 
@@ -306,6 +308,10 @@ impl WithSimd for Correlate<'_> {
         let sources = self.v.channels(self.from);
         let groups = self.out.div_ceil(OUT);
         for f in 0..FREQUENCIES {
+            if self.fresh {
+                let len = groups * self.from;
+                self.sums[f * len..][..len].fill([0.0; OUT]);
+            }
             let width = self.plan.tiles(self.chunk, f / POINTS, f % POINTS);
             if width == 0 {
                 continue;
