@@ -73,7 +73,8 @@ pub fn scores(root: &Path) -> Result<String> {
 fn order(group: &[&Table]) -> Vec<String> {
     let named = |table: &&Table| {
         let (model, steps) = (table.target.model.as_ref()?, table.target.steps?);
-        Some((table.row("frechet distance")?.value?, format!("`{model}` at {}", thousands(steps))))
+        let sampler = table.target.sampler.as_deref().unwrap_or_default();
+        Some((table.row("frechet distance")?.value?, format!("`{model}` {sampler} {}", thousands(steps))))
     };
     let mut values: Vec<_> = group.iter().filter_map(named).collect();
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -110,14 +111,15 @@ pub fn conditions(tables: &[&Table]) -> String {
 
 /// Scores of models, the most evaluations first, and of real images.
 pub fn table(tables: &[&Table]) -> String {
-    let mut head = vec!["samples".to_owned(), "evaluations".to_owned()];
+    let mut head = ["samples", "sampler", "evaluations"].map(str::to_owned).to_vec();
     head.extend(SHOWN.map(|(_, _, column)| column.to_owned()));
     let mut rows = vec![head];
     let mut tables = tables.to_vec();
     tables.sort_by_key(|table| (std::cmp::Reverse(table.target.steps), table.target.model.clone()));
     for table in &tables {
         let steps = table.target.steps.map_or("-".into(), thousands);
-        let mut cells = vec![format!("`{}`", table.target.model.as_deref().unwrap_or_default()), steps];
+        let name = |name: &Option<String>| format!("`{}`", name.as_deref().unwrap_or_default());
+        let mut cells = vec![name(&table.target.model), name(&table.target.sampler), steps];
         cells.extend(SHOWN.map(|(name, of, _)| table.row_of(name, of).map_or("-".into(), value)));
         rows.push(cells);
     }
@@ -125,7 +127,7 @@ pub fn table(tables: &[&Table]) -> String {
         let floors = tables.iter().find_map(|table| table.row_of(name, of)?.floor.clone());
         floors.map_or("-".into(), |floor| spread(&floor.values.into_iter().flatten().collect::<Vec<_>>()))
     };
-    let mut cells = vec!["real images".to_owned(), String::new()];
+    let mut cells = vec!["real images".to_owned(), String::new(), String::new()];
     cells.extend(SHOWN.map(floor));
     rows.push(cells);
     markdown(&rows)

@@ -62,7 +62,7 @@ pub(super) fn gradient(parts: &[Buffer], out: usize, inp: usize) -> Vec<f32> {
     result.par_chunks_mut(OUT * inp * 9).enumerate().for_each(|(group, result)| {
         for i in 0..inp {
             let mut half = [[[0.0f32; OUT]; POINTS]; 3];
-            for a in 0..POINTS {
+            for (a, weights) in WEIGHTS.iter().enumerate() {
                 for b in 0..POINTS {
                     let at = (((a * POINTS + b) * groups + group) * inp + i) * OUT;
                     let mut value = [0.0; OUT];
@@ -71,7 +71,7 @@ pub(super) fn gradient(parts: &[Buffer], out: usize, inp: usize) -> Vec<f32> {
                     }
                     for (y, row) in half.iter_mut().enumerate() {
                         for m in 0..OUT {
-                            row[b][m] += WEIGHTS[a][y] * value[m];
+                            row[b][m] += weights[y] * value[m];
                         }
                     }
                 }
