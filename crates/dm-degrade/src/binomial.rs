@@ -24,7 +24,7 @@ pub fn draw(trials: u32, p: f64, rng: &mut Rng) -> u32 {
 fn quantile(trials: u32, p: f64, u: f64) -> u32 {
     let odds = p / (1.0 - p);
     // P(k) = P(k - 1) odds (n - k + 1) / k.
-    let mut probability = (1.0 - p).powi(trials as i32);
+    let mut probability = (1.0 - p).powi(trials.cast_signed());
     let mut below = probability;
     let mut k = 0;
     while below <= u && k < trials {

@@ -5,6 +5,8 @@
 //! grid: nonnegative, symmetric, rows sum to 1, k_a k_b = k_(a+b), uniform stationary law. A grain that walks for tau
 //! has moved by about sigma = sqrt(2 tau) pixels.
 
+#![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
+
 use dm_nn::data::{PIXELS, SIDE};
 use pulp::{Arch, Simd, WithSimd};
 

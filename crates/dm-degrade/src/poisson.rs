@@ -6,6 +6,8 @@
 //! The search walks up from 0, adding P(k) = P(k - 1) mean / k. A page of 784 pixels walks in step, eight pixels at a time:
 //! they share k, so that the only division, 1 / k, comes out of a table.
 
+#![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// Means above this are refused by configs: below it the search starts at a representable probability.
@@ -72,6 +74,7 @@ impl WithSimd for Quantiles<'_> {
 #[inline(always)]
 fn walk<const N: usize>(means: [f32; N], us: [f32; N]) -> [f32; N] {
     // f64::max takes the number where the mean is none.
+    #[allow(clippy::manual_clamp, reason = "clamp would keep what is no number")]
     let means = means.map(|mean| f64::from(mean).max(0.0).min(MAX_MEAN));
     let us = us.map(|u| f64::from(u).clamp(0.0, 1.0 - 2.0 * HALF_CELL) + HALF_CELL);
     let mut probability = means.map(|mean| (-mean).exp());

@@ -141,9 +141,12 @@ fn left(film: &Film, i: usize) -> usize {
 fn at_the_end(ink: &Ink, film: &Film, last: usize, ln_factorial: &[f64]) -> f64 {
     let end = Level(ink.steps());
     let (walked, share, left) = (LnKernel::new(ink.tau(end)), ink.prior_share(), ink.left(end));
-    let grain = |((from, to), seen): ((&u16, &u16), bool)| match seen {
-        true => left.ln() + walked.between(*from, *to) - ln(share[usize::from(*to)].into()),
-        false => (1.0 - left).ln(),
+    let grain = |((from, to), seen): ((&u16, &u16), bool)| {
+        if seen {
+            left.ln() + walked.between(*from, *to) - ln(share[usize::from(*to)].into())
+        } else {
+            (1.0 - left).ln()
+        }
     };
     let (all, left) = (film.places(0).len(), self::left(film, last));
     let choices = ln_factorial[all] - ln_factorial[left] - ln_factorial[all - left];
@@ -185,22 +188,24 @@ impl Walk {
         let [left_s, left_t] = self.left;
         let faded = 1.0 - left_t / left_s;
         let joining: f64 = h_s.iter().map(|&h| faded * f64::from(h)).sum();
-        let grains = film.places(0).iter().zip(film.places(i - 1)).zip(film.places(i));
-        let grain = |(((z_0, z_s), z_t), seen): (((&u16, &u16), &u16), (bool, bool))| match seen {
+        let grain = |z_0: u16, z_s: u16, z_t: u16, seen| match seen {
             (_, true) => {
-                self.to_s.between(*z_0, *z_s)
-                    - self.to_t.between(*z_0, *z_t)
-                    - (ln_s[usize::from(*z_s)] - ln_t[usize::from(*z_t)])
+                self.to_s.between(z_0, z_s)
+                    - self.to_t.between(z_0, z_t)
+                    - (ln_s[usize::from(z_s)] - ln_t[usize::from(z_t)])
             }
             (true, false) => {
                 let joins = ((left_s - left_t) / (1.0 - left_t)).ln();
-                joins + self.to_s.between(*z_0, *z_s) - faded.ln() - ln_s[usize::from(*z_s)]
+                joins + self.to_s.between(z_0, z_s) - faded.ln() - ln_s[usize::from(z_s)]
             }
             (false, false) => ((1.0 - left_s) / (1.0 - left_t)).ln(),
         };
+        let places = film.places(0).iter().zip(film.places(i - 1)).zip(film.places(i));
+        let grains = places.zip(film.seen(i - 1).zip(film.seen(i)));
+        let grains = grains.map(|(((z_0, z_s), z_t), seen)| grain(*z_0, *z_s, *z_t, seen));
         let missing = |i| film.places(0).len() - left(film, i);
         let choices = ln_factorial[missing(i)] - ln_factorial[missing(i - 1)];
-        choices + joining + grains.zip(film.seen(i - 1).zip(film.seen(i))).map(grain).sum::<f64>()
+        choices + joining + grains.sum::<f64>()
     }
 }
 
