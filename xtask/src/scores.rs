@@ -42,7 +42,7 @@ pub struct Target {
     pub steps: Option<u64>,
     /// Hash of the model's file.
     pub sha256: Option<String>,
-    /// The table [degradation] of the model's config.
+    /// The table `degradation` of the model's config.
     #[serde(default)]
     pub degradation: serde_json::Map<String, Value>,
     pub n: u64,

@@ -1,7 +1,7 @@
 //! Euclidean distances between two sets: nearest neighbours, and how many balls a point lies in.
 //!
 //! `|x|^2 + |y|^2 - 2 x.y` is fast but cancels: for near points of large norm no digit may be right. Here it only rules
-//! pairs out ([`screen`](crate::screen)); whatever it does not decide for certain is computed again by the direct sum of
+//! pairs out (`screen`); whatever it does not decide for certain is computed again by the direct sum of
 //! squared differences. So **every distance returned and every comparison made is that of the direct sum** in f64, whose
 //! relative error is at most `(dim + 2)` machine epsilons; copies have distance exactly 0 and ties are ties. Features far
 //! from the origin cost time (more pairs are computed twice), never digits.
