@@ -123,14 +123,16 @@ fn of_samples(run: &Measured) -> String {
 
 /// A level as its share of T: T/4, 3T/4.
 fn share(t: u64, steps: u64) -> String {
-    let (mut a, mut b) = (t, steps);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    match (t / a.max(1), steps / a.max(1)) {
-        (1, 1) => "T".into(),
-        (1, under) => format!("T/{under}"),
-        (over, under) => format!("{over}T/{under}"),
+    let exact = t as f64 / steps.max(1) as f64;
+    let near = (1..=12u32).map(|under| ((exact * f64::from(under)).round(), under));
+    let near = near
+        .filter(|&(over, under)| (over / f64::from(under) - exact).abs() < 0.005)
+        .min_by_key(|&(_, under)| under);
+    match near {
+        Some((1.0, 1)) => "T".into(),
+        Some((1.0, under)) => format!("T/{under}"),
+        Some((over, under)) => format!("{over}T/{under}"),
+        None => format!("{exact:.2} T"),
     }
 }
 
