@@ -12,7 +12,7 @@ const BATCH: usize = 19;
 
 fn networks() -> [NetworkConfig; 2] {
     [
-        NetworkConfig::RefCnn(RefCnnConfig { channels: vec![4, 5, 3], ..RefCnnConfig::default() }),
+        NetworkConfig::RefCnn(RefCnnConfig { channels: vec![20, 5, 3], ..RefCnnConfig::default() }),
         NetworkConfig::Unet(UNetConfig {
             channels: [8, 16, 16],
             groups: 4,

@@ -1,7 +1,7 @@
 //! The convolution as an operation on lane planes, with its backward pass.
 //!
-//! One task takes one lane block through transform, product and inverse transform; weight gradients sum over all blocks
-//! bin by bin, in block order.
+//! One task takes one lane block through transform, product and inverse transform, or where there are fewer blocks than
+//! threads a part of its channels; weight gradients sum over all blocks bin by bin, in block order.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,9 +14,9 @@ use super::super::norm_kernels::Moments;
 use super::super::plane_data::PlaneData;
 use super::super::pool::Buffer;
 use super::super::simd::{dispatch, lanes};
-use super::product::{Product, WeightGradient, channel_bins};
+use super::product::{GROUP, Product, WeightGradient, channel_bins};
 use super::transform::{BINS, Extent, POINTS, WORK, forward, inverse};
-use super::weights::{KernelSpectra, kernel_gradient};
+use super::weights::{KernelSpectra, kernel_gradient, recent};
 
 /// Bins of the weight gradient that one task sums.
 const BIN_CHUNK: usize = 8;
@@ -42,8 +42,10 @@ pub fn conv_fft(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePl
         candle_core::bail!("conv_fft: {size}x{size} on {height}x{width} does not fit {POINTS} points");
     }
     let shape = x.shape.with_channels(outputs);
-    let kernels = with_slice(weight, |w| Ok(KernelSpectra::new(w, inputs, outputs, size)))?;
     let keep = x.token.track_op() || weight.track_op() || bias.track_op();
+    let kernels = with_slice(weight, |w| {
+        Ok(if keep { Arc::new(KernelSpectra::new(w, inputs, outputs, size)) } else { recent(w, inputs, outputs, size) })
+    })?;
     let (y, spectra) = with_slice(bias, |bias| Ok(run_forward(&x.data, x.shape, &kernels, bias, keep)))?;
     let grad = Arc::<GradSlot>::default();
     let saved = spectra.map(|x| Saved { x, kernels });
@@ -77,24 +79,35 @@ fn run_forward(
     let mut moments = Buffer::stale(out.blocks() * out.channels * 2 * lanes());
     let moments_blocks = moments.par_chunks_mut(out.channels * 2 * lanes());
     let y_blocks = y.par_chunks_mut(out.channels * out.plane()).zip(moments_blocks);
+    let threads = threads_per_block(shape);
     y_blocks.zip(kept_blocks).enumerate().for_each(|(block, ((y, moments), kept))| {
         let mut scratch = Buffer::stale(if keep { 0 } else { len });
         let x_spectrum = kept.unwrap_or(&mut scratch);
-        to_spectra(x, shape, block, x_spectrum);
-        convolve(x_spectrum, kernels, true, Some(bias), out, y, Some(moments));
+        to_spectra(x, shape, block, x_spectrum, threads);
+        convolve(x_spectrum, kernels, true, Some(bias), out, (y, Some(moments)), threads);
     });
     (PlaneData::from(y).with_moments(moments), keep.then_some(kept))
 }
 
+/// Threads that a block may have to itself.
+fn threads_per_block(shape: LaneShape) -> usize {
+    rayon::current_num_threads() / shape.blocks().max(1)
+}
+
 /// Spectra of the planes of one block.
-fn to_spectra(x: &PlaneData, shape: LaneShape, block: usize, out: &mut [f32]) {
-    let mut work = Buffer::stale(WORK * lanes());
-    let mut scratch = Buffer::stale(shape.plane());
-    for channel in 0..shape.channels {
-        let plane = x.plane(shape, block, channel, &mut scratch);
-        let (at, step) = channel_bins(channel, shape.channels);
-        dispatch(Transform { plane, extent: extent(shape), work: &mut work, out, step, at });
-    }
+fn to_spectra(x: &PlaneData, shape: LaneShape, block: usize, out: &mut [f32], threads: usize) {
+    let per_task = if threads > 1 { GROUP } else { shape.channels };
+    out.par_chunks_mut(spectrum_len(per_task)).enumerate().for_each(|(task, out)| {
+        let mut work = Buffer::stale(WORK * lanes());
+        let mut scratch = Buffer::stale(shape.plane());
+        let first = task * per_task;
+        let count = per_task.min(shape.channels - first);
+        for channel in 0..count {
+            let plane = x.plane(shape, block, first + channel, &mut scratch);
+            let (at, step) = channel_bins(channel, count);
+            dispatch(Transform { plane, extent: extent(shape), work: &mut work, out, step, at });
+        }
+    });
 }
 
 /// Outputs whose spectra are in the making at a time. It bounds the scratch memory; fewer would keep it in the
@@ -109,30 +122,34 @@ fn convolve(
     conjugate: bool,
     bias: Option<&[f32]>,
     shape: LaneShape,
-    planes: &mut [f32],
-    mut moments: Option<&mut [f32]>,
+    (planes, moments): (&mut [f32], Option<&mut [f32]>),
+    threads: usize,
 ) {
     let l = lanes();
-    let mut work = Buffer::stale(WORK * l);
-    let mut scratch = Buffer::stale(spectrum_len(OUTPUTS.min(shape.channels)));
-    for (chunk, planes) in planes.chunks_mut(OUTPUTS * shape.plane()).enumerate() {
-        let first = chunk * OUTPUTS;
+    let per_task = shape.channels.div_ceil(threads.max(1)).next_multiple_of(2 * GROUP).min(OUTPUTS);
+    let moments: Vec<Option<&mut [f32]>> = match moments {
+        Some(moments) => moments.chunks_mut(per_task * 2 * l).map(Some).collect(),
+        None => (0..shape.channels.div_ceil(per_task)).map(|_| None).collect(),
+    };
+    let tasks = planes.par_chunks_mut(per_task * shape.plane()).zip(moments).enumerate();
+    tasks.for_each(|(task, (planes, mut moments))| {
+        let mut work = Buffer::stale(WORK * l);
+        let first = task * per_task;
         let count = planes.len() / shape.plane();
-        let spectra = &mut scratch[..spectrum_len(count)];
-        dispatch(Product { from, kernels, conjugate, first, to: spectra });
+        let mut spectra = Buffer::stale(spectrum_len(count));
+        dispatch(Product { from, kernels, conjugate, first, to: &mut spectra });
         for (channel, plane) in planes.chunks_exact_mut(shape.plane()).enumerate() {
             let (at, step) = channel_bins(channel, count);
             if let Some(bias) = bias {
                 // A constant plane is 1024 times its value at frequency 0; the inverse multiplies by 1024.
                 spectra[at * 2 * l..][..l].iter_mut().for_each(|v| *v += bias[first + channel]);
             }
-            dispatch(Restore { spectra, step, at, work: &mut work, plane, extent: extent(shape) });
+            dispatch(Restore { spectra: &spectra, step, at, work: &mut work, plane, extent: extent(shape) });
             if let Some(moments) = moments.as_deref_mut() {
-                let out = &mut moments[(first + channel) * 2 * l..][..2 * l];
-                dispatch(Moments { plane, out });
+                dispatch(Moments { plane, out: &mut moments[channel * 2 * l..][..2 * l] });
             }
         }
-    }
+    });
 }
 
 fn extent(shape: LaneShape) -> Extent {
@@ -181,7 +198,7 @@ impl WithSimd for Restore<'_> {
 struct Saved {
     /// Spectra of the input planes, all blocks.
     x: Buffer,
-    kernels: KernelSpectra,
+    kernels: Arc<KernelSpectra>,
 }
 
 struct Conv {
@@ -221,7 +238,7 @@ impl CustomOp3 for Conv {
         let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(saved) = saved else { candle_core::bail!("conv_fft: backward runs once") };
         let Saved { x: x_spectra, kernels } = saved;
-        let KernelSpectra { inputs, outputs, pairs, .. } = kernels;
+        let KernelSpectra { inputs, outputs, pairs, .. } = *kernels;
         let shape = self.shape.with_channels(outputs);
         let (blocks, y_len) = (shape.blocks(), spectrum_len(outputs));
 
@@ -234,11 +251,12 @@ impl CustomOp3 for Conv {
         } else {
             (0..blocks).map(|_| None).collect()
         };
+        let threads = threads_per_block(shape);
         let work = y_spectra.par_chunks_mut(y_len).zip(x_planes).enumerate();
         work.for_each(|(block, (y, x))| {
-            to_spectra(&grad, shape, block, y);
+            to_spectra(&grad, shape, block, y, threads);
             if let (Some(planes), Some(kernels)) = (x, &transposed) {
-                convolve(y, kernels, false, None, self.shape, planes, None);
+                convolve(y, kernels, false, None, self.shape, (planes, None), threads);
             }
         });
         drop((grad, transposed));

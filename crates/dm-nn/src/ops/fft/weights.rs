@@ -1,5 +1,7 @@
 //! Kernels [O, I, k, k] to and from the frequency domain, one (input, output) pair per lane.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -76,6 +78,37 @@ impl KernelSpectra {
         );
         Self { data, inputs: outputs, outputs: inputs, pairs }
     }
+}
+
+/// Kernels that were last transformed for no gradient, the latest at the end.
+static RECENT: Mutex<Vec<(Vec<f32>, Arc<KernelSpectra>)>> = Mutex::new(Vec::new());
+/// How many of them: those of a network.
+const RECENT_MAX: usize = 8;
+
+/// [`KernelSpectra::new`], or what it made of the same kernels just now: drawing an image asks for them a thousand times.
+pub(crate) fn recent(kernels: &[f32], inputs: usize, outputs: usize, size: usize) -> Arc<KernelSpectra> {
+    let lock = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let same = |(of, made): &(Vec<f32>, Arc<KernelSpectra>)| {
+        (made.inputs, made.outputs) == (inputs, outputs) && bits(of) == bits(kernels)
+    };
+    // Not locked while it computes: a thread that waits for others takes up other work, which may ask for kernels too.
+    let found = {
+        let mut recent = lock();
+        recent.iter().position(same).map(|at| recent.remove(at))
+    };
+    let entry = found.unwrap_or_else(|| {
+        (kernels.to_vec(), Arc::new(KernelSpectra::new(kernels, inputs, outputs, size)))
+    });
+    let spectra = entry.1.clone();
+    let mut recent = lock();
+    recent.push(entry);
+    let surplus = recent.len().saturating_sub(RECENT_MAX);
+    recent.drain(..surplus);
+    spectra
+}
+
+fn bits(values: &[f32]) -> &[u32] {
+    bytemuck::cast_slice(values)
 }
 
 /// Moves vectors between [groups][bins] and [bins][groups] layouts: vector g of row r, at `from[r * from_step +
