@@ -98,6 +98,7 @@ fn each_ablation_changes_one_thing_to_what_the_reference_has() {
                 "network" => config.network == reference.network,
                 "target" => config.objective.prediction == reference.objective.prediction,
                 "no-ema" => config.training.ema_decay == reference.training.ema_decay,
+                "low-rate" => config.optimizer.learning_rate == reference.optimizer.learning_rate,
                 "constant-rate" => config.optimizer.decay == reference.optimizer.decay,
                 // Two changes within one group, one run each: together they are the reference's.
                 _ => {
@@ -131,8 +132,25 @@ fn each_study_of_ink_changes_one_thing() {
 }
 
 #[test]
+fn the_seeds_of_a_process_differ_in_nothing_else() {
+    for profile in PROFILES {
+        let runs = runs("seeds", profile);
+        for process in ["gaussian", "ink"] {
+            let mut mine = runs.iter().filter(|(name, ..)| name.starts_with(process));
+            let first = &mine.next().unwrap().1;
+            let rest: Vec<_> = mine.map(|(_, config, _)| Config { seed: first.seed, ..config.clone() }).collect();
+            assert_eq!(rest, [first.clone(), first.clone()], "{profile}");
+        }
+        let [gaussian, ink] = [&runs[0].1, &runs[1].1];
+        assert_eq!((&gaussian.network, gaussian.seed), (&ink.network, ink.seed));
+        assert_eq!(gaussian.optimizer, ink.optimizer);
+        assert_eq!((&gaussian.training, gaussian.sampling), (&ink.training, ink.sampling), "{profile}");
+    }
+}
+
+#[test]
 fn runs_with_one_label_have_one_loss() {
-    for set in ["zoo", "ink", "ablation", "digits"] {
+    for set in ["zoo", "ink", "ablation", "digits", "seeds"] {
         let runs = runs(set, "full");
         for (name, config, label) in &runs {
             let same = runs.iter().filter(|(_, _, other)| other == label);
