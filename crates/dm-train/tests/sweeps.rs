@@ -138,7 +138,8 @@ fn the_seeds_of_a_process_differ_in_nothing_else() {
         for process in ["gaussian", "ink"] {
             let mut mine = runs.iter().filter(|(name, ..)| name.starts_with(process));
             let first = &mine.next().unwrap().1;
-            let rest: Vec<_> = mine.map(|(_, config, _)| Config { seed: first.seed, ..config.clone() }).collect();
+            let rest: Vec<_> =
+                mine.map(|(_, config, _)| Config { seed: first.seed, ..config.clone() }).collect();
             assert_eq!(rest, [first.clone(), first.clone()], "{profile}");
         }
         let [gaussian, ink] = [&runs[0].1, &runs[1].1];

@@ -44,7 +44,11 @@ pub fn conv_fft(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePl
     let shape = x.shape.with_channels(outputs);
     let keep = x.token.track_op() || weight.track_op() || bias.track_op();
     let kernels = with_slice(weight, |w| {
-        Ok(if keep { Arc::new(KernelSpectra::new(w, inputs, outputs, size)) } else { recent(w, inputs, outputs, size) })
+        Ok(if keep {
+            Arc::new(KernelSpectra::new(w, inputs, outputs, size))
+        } else {
+            recent(w, inputs, outputs, size)
+        })
     })?;
     let (y, spectra) = with_slice(bias, |bias| Ok(run_forward(&x.data, x.shape, &kernels, bias, keep)))?;
     let grad = Arc::<GradSlot>::default();

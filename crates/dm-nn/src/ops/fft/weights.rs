@@ -96,9 +96,8 @@ pub(crate) fn recent(kernels: &[f32], inputs: usize, outputs: usize, size: usize
         let mut recent = lock();
         recent.iter().position(same).map(|at| recent.remove(at))
     };
-    let entry = found.unwrap_or_else(|| {
-        (kernels.to_vec(), Arc::new(KernelSpectra::new(kernels, inputs, outputs, size)))
-    });
+    let entry = found
+        .unwrap_or_else(|| (kernels.to_vec(), Arc::new(KernelSpectra::new(kernels, inputs, outputs, size))));
     let spectra = entry.1.clone();
     let mut recent = lock();
     recent.push(entry);
