@@ -217,6 +217,11 @@ impl Scores {
         Ok(scores)
     }
 
+    /// Adds a score file under a name, if it is there.
+    pub fn add(&mut self, name: &str, path: &Path) -> Result<()> {
+        if path.is_file() { self.take(name.to_owned(), json(path)?, path) } else { Ok(()) }
+    }
+
     fn take(&mut self, name: String, file: Value, path: &Path) -> Result<()> {
         if file.get("ladders").is_some() {
             self.ladders.push(typed(file, path)?);

@@ -82,6 +82,9 @@ pub const OF_SCORES: [Figure<Scores>; 10] = [
     ("nearness", nearness::draw),
 ];
 
+/// Every figure of what was measured of runs.
+pub const OF_MEASURED: [Figure<Scores>; 1] = [("parameter", parameter::draw)];
+
 /// Draws all `figures` whose material is there; returns how many.
 pub fn draw_all<M: ?Sized>(figures: &[Figure<M>], material: &M, out: &Path) -> Result<usize> {
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;

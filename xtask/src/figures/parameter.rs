@@ -64,12 +64,15 @@ fn studies(group: &[&Table]) -> Vec<Study> {
     found
 }
 
-/// The points by rising value, if there are several values.
+/// Values of a parameter that make a line.
+const VALUES: usize = 3;
+
+/// The points by rising value, if there are enough.
 fn line_of(steps: u64, mut points: Vec<Point>) -> Option<(String, Vec<Point>)> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Two models of one value differ in something else.
     points.dedup_by_key(|point| point.0);
-    (points.len() > 1).then(|| (format!("{steps} evaluations"), points))
+    (points.len() >= VALUES).then(|| (format!("{steps} evaluations"), points))
 }
 
 fn chart(series: &[(String, Vec<Point>)], floor: Option<(f64, f64)>) -> Option<Chart<'static>> {
@@ -118,6 +121,7 @@ mod tests {
             ("b.json", file(4.0, 16.0, 8.0)),
             ("c.json", file(256.0, 16.0, 3.0)),
             ("d.json", file(64.0, 8.0, 5.0)),
+            ("e.json", file(64.0, 4.0, 9.0)),
         ];
         let scores = folder(&files).unwrap();
         let found = studies(&scores.comparable()[0]);
@@ -131,7 +135,7 @@ mod tests {
         {
             assert!(svg.contains(text), "{text}");
         }
-        // One value is no line.
-        assert!(draw(&folder(&[("a.json", score_file("ink", 100, 2.0))]).unwrap()).is_none());
+        // Two values are no line.
+        assert!(draw(&folder(&files[..2]).unwrap()).is_none());
     }
 }

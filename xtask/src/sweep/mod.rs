@@ -11,7 +11,7 @@ mod summary;
 mod worker;
 
 use crate::scores::Scores;
-use crate::{figures, workspace};
+use crate::{figures, measured, workspace};
 use anyhow::{Context, Result, ensure};
 use progress::State;
 pub use spec::Job;
@@ -67,7 +67,7 @@ pub struct FigureArgs {
 /// Which runs, and where they are.
 #[derive(clap::Args)]
 struct Place {
-    /// Which runs: a file of xtask/sweeps/ (digits, zoo, ink, ablation)
+    /// Which runs: a file of xtask/sweeps/ (digits, zoo, ink, ablation, seeds)
     #[arg(long, value_name = "NAME", default_value = DIGITS)]
     set: String,
     /// How much work it is
@@ -218,14 +218,16 @@ pub fn draw_recorded(report: &Path) -> Result<usize> {
 }
 
 fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
-    let mut runs = Vec::new();
+    let (mut runs, mut scores) = (Vec::new(), Scores::default());
     for (place, job) in all.iter().enumerate() {
         let folder = from.join(&job.name);
         if folder.join("manifest.json").is_file() {
             runs.push(figures::Run::read(place, &job.title, &job.loss, &folder)?);
+            scores.add(&job.name, &folder.join(plan::GENERATED).join(measured::SCORES))?;
         }
     }
-    figures::draw_all(&figures::OF_RUNS, &runs[..], to)
+    let of_runs = figures::draw_all(&figures::OF_RUNS, &runs[..], to)?;
+    Ok(of_runs + figures::draw_all(&figures::OF_MEASURED, &scores, to)?)
 }
 
 fn tell(drawn: usize, folder: &Path) {
