@@ -6,7 +6,7 @@ use super::choose::denser_early;
 use super::tiles::Tiles;
 use std::path::PathBuf;
 
-const MOST_COLUMNS: usize = 5;
+const MOST_COLUMNS: usize = 6;
 /// Images shown of each grid, and how they are laid out.
 const SHOWN: usize = 20;
 const ACROSS: usize = 5;

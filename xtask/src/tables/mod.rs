@@ -4,6 +4,7 @@
 mod cards;
 mod markers;
 mod results;
+mod speed;
 mod weights;
 
 use crate::workspace::{root, write_atomically};
@@ -24,7 +25,7 @@ type Block = (&'static str, fn(&Path) -> Result<String>);
 
 /// The pages and the blocks in them.
 const PAGES: [(&str, &[Block]); 2] = [
-    ("README.md", &[("runs", results::runs), ("scores", results::scores)]),
+    ("README.md", &[("speed", speed::speed), ("runs", results::runs), ("scores", results::scores)]),
     (
         "data/models/README.md",
         &[("models", cards::models), ("judges", cards::judges), ("pytorch", cards::pytorch)],
@@ -111,10 +112,11 @@ mod tests {
         let line = r#"{"event":"epoch","step":40,"epoch":5,"train_loss":0.5,"val_loss":4.25,"seconds":1,"images_per_s":9}"#;
         put("report/runs/ink-unet/metrics.jsonl", format!("{line}\n").as_bytes());
         put("xtask/peers/torch_load.py", b"import torch\n");
+        put("report/bench.json", &std::fs::read(root().join("report/bench.json")).unwrap());
         put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
         put(
             "README.md",
-            b"# dm\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
+            b"# dm\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
         );
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- judges -->\n<!-- end judges -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
         dir
@@ -131,6 +133,7 @@ mod tests {
         let (readme, cards) = (read("README.md"), read("data/models/README.md"));
         for text in [
             "by hand",
+            "| `unet`, training step of 128 images |",
             "| `ink-unet` | 5 |",
             "4.250",
             "3.50 (3.15 to 3.85)",
