@@ -11,7 +11,6 @@ const MOST_COLUMNS: usize = 6;
 const SHOWN: usize = 20;
 const ACROSS: usize = 5;
 const WIDTH: u32 = ACROSS as u32 * 30 - 2;
-const HEIGHT: u32 = (SHOWN / ACROSS) as u32 * 30 - 2;
 const GUTTER: u32 = 12;
 const MARGIN: u32 = 14;
 const HEAD: u32 = 50;
@@ -21,10 +20,14 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
         runs.iter().map(|run| (run, grids(run))).filter(|(_, grids)| !grids.is_empty()).collect();
     let columns = rows.iter().map(|(_, grids)| grids.len()).max()? as u32;
     let width = 2 * MARGIN + columns * (WIDTH + GUTTER) - GUTTER;
-    let height = rows.len() as u32 * (HEAD + HEIGHT) + MARGIN;
+    let height_of = |grids: &[(u64, Tiles)]| {
+        let most = grids.iter().map(|(_, tiles)| tiles.first(SHOWN).len()).max().unwrap_or(0);
+        HEAD + most.div_ceil(ACROSS) as u32 * 30
+    };
+    let height = rows.iter().map(|(_, grids)| height_of(grids)).sum::<u32>() + MARGIN;
     let mut page = Canvas::new(f64::from(width.max(320)), f64::from(height));
-    for (index, (run, grids)) in rows.iter().enumerate() {
-        let top = index as u32 * (HEAD + HEIGHT);
+    let mut top = 0;
+    for (run, grids) in &rows {
         page.text(f64::from(MARGIN), f64::from(top) + 22.0, &run.title, TITLE);
         for (column, (epoch, tiles)) in grids.iter().enumerate() {
             let left = MARGIN + column as u32 * (WIDTH + GUTTER);
@@ -32,6 +35,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
             page.text(f64::from(left), f64::from(top + HEAD) - 7.0, &text, LABEL);
             page.picture(left, top + HEAD, tiles.arrange(&tiles.first(SHOWN), ACROSS));
         }
+        top += height_of(grids);
     }
     Some(page)
 }

@@ -93,8 +93,18 @@ fn told(orders: &[(&String, Vec<String>)]) -> String {
             first.join(", ")
         );
     }
-    let each = orders.iter().map(|(judge, order)| format!("`{judge}` {}", order.join(", ")));
-    format!("By distance the judges rank them differently: {}.", each.collect::<Vec<_>>().join("; "))
+    let place = |order: &[String], name: &String| order.iter().position(|other| other == name);
+    let alike = |a: &String, b: &String| orders.iter().all(|(_, order)| place(order, a) < place(order, b));
+    let pairs = || first.iter().enumerate().flat_map(|(i, a)| first[i + 1..].iter().map(move |b| (a, b)));
+    let disputed: Vec<_> =
+        pairs().filter(|(a, b)| !alike(a, b)).map(|(a, b)| format!("{a} and {b}")).collect();
+    format!(
+        "By distance {} judges of different seeds put {} of {} pairs in the same order; they disagree on {}.",
+        orders.len(),
+        pairs().count() - disputed.len(),
+        pairs().count(),
+        disputed.join("; ")
+    )
 }
 
 /// What the values of tables that compare hold for.
@@ -163,14 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn judges_agree_or_are_named() {
-        let list = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    fn judges_agree_or_their_disputes_are_named() {
+        let list = |names: [&str; 3]| names.map(str::to_owned).to_vec();
         let (a, b) = ("judge".to_owned(), "judge-2".to_owned());
-        let alike = told(&[(&a, list(["x", "y"])), (&b, list(["x", "y"]))]);
-        assert!(alike.contains("2 judges") && alike.contains("alike: x, y."), "{alike}");
-        let apart = told(&[(&a, list(["x", "y"])), (&b, list(["y", "x"]))]);
-        assert!(apart.contains("`judge` x, y; `judge-2` y, x"), "{apart}");
-        assert_eq!(told(&[(&a, list(["x", "y"]))]), "");
+        let alike = told(&[(&a, list(["x", "y", "z"])), (&b, list(["x", "y", "z"]))]);
+        assert!(alike.contains("2 judges") && alike.contains("alike: x, y, z."), "{alike}");
+        let apart = told(&[(&a, list(["x", "y", "z"])), (&b, list(["y", "x", "z"]))]);
+        assert!(apart.contains("put 2 of 3 pairs") && apart.ends_with("on x and y."), "{apart}");
+        assert_eq!(told(&[(&a, list(["x", "y", "z"]))]), "");
     }
 
     #[test]
