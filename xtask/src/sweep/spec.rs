@@ -270,7 +270,7 @@ mod tests {
     fn the_sets_of_this_workspace_are_well_formed() {
         let root = crate::workspace::root();
         let dir = root.join("xtask/sweeps");
-        assert_eq!(sets(&dir).unwrap(), ["ablation", "digits", "ink", "zoo"]);
+        assert_eq!(sets(&dir).unwrap(), ["ablation", "digits", "ink", "seeds", "zoo"]);
         for set in sets(&dir).unwrap() {
             let names = |profile| {
                 let jobs = load(&find(&dir, &set).unwrap(), root, profile).unwrap();
