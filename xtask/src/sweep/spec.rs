@@ -284,6 +284,9 @@ mod tests {
             }
         }
         let error = find(&dir, "nets").unwrap_err().to_string();
-        assert_eq!(error, "--set nets: no such set of runs, expected one of ablation, digits, ink, seeds, zoo");
+        assert_eq!(
+            error,
+            "--set nets: no such set of runs, expected one of ablation, digits, ink, seeds, zoo"
+        );
     }
 }
