@@ -1,11 +1,11 @@
 //! The figures of one run, as they go to the table and to the file of `--json`, and the medians they are made of.
 
 use super::machine::Machine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that was measured; what was not asked for is left out of the file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Figures {
     pub machine: Machine,
     /// Turns each side had.
@@ -18,18 +18,18 @@ pub struct Figures {
     pub rows: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sampling: Vec<Sampling>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<Scaling>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drawing: Vec<Drawing>,
     /// What could not be measured, and why.
     pub notes: Vec<String>,
 }
 
 /// One work of one network on both sides. Times are medians of milliseconds per batch.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub net: String,
     /// `train` or `forward`.
@@ -52,7 +52,7 @@ pub struct Row {
 }
 
 /// An epoch with everything that belongs to it, against as many bare steps.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     pub net: String,
     pub steps: usize,
@@ -65,7 +65,7 @@ pub struct Epoch {
 }
 
 /// The time of a sampled image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// Name of the config.
     pub model: String,
@@ -78,7 +78,7 @@ pub struct Sampling {
 }
 
 /// Images a second of our side.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     pub net: String,
     pub work: String,
@@ -88,7 +88,7 @@ pub struct Scaling {
 }
 
 /// Drawing many images.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drawing {
     pub model: String,
     pub images: usize,

@@ -1,11 +1,11 @@
 //! What there is to know of the machine that a figure was measured on. A figure without it says nothing.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Facts of this machine; empty or absent where the system does not say.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub os: String,
     pub arch: String,

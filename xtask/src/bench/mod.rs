@@ -11,6 +11,7 @@ mod table;
 
 use crate::workspace;
 use anyhow::{Context, Result, ensure};
+pub use figures::Figures;
 use peer::{Peer, Worker};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -76,7 +77,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let ours = args.ours.as_ref().map_or_else(workspace::build_bench, absolute)?;
     let sides = Sides { ours, python };
     let rounds = usize::from(args.rounds);
-    let mut all = figures::Figures::new(rounds);
+    let mut all = Figures::new(rounds);
     if args.against_torch {
         contest::run(&sides, rounds, &mut all)?;
     }
