@@ -75,11 +75,7 @@ fn run_forward(
     let mut y = Buffer::stale(out.len());
     let len = spectrum_len(shape.channels);
     let mut kept = Buffer::stale(if keep { shape.blocks() * len } else { 0 });
-    let kept_blocks: Vec<Option<&mut [f32]>> = if keep {
-        kept.chunks_exact_mut(len).map(Some).collect()
-    } else {
-        (0..shape.blocks()).map(|_| None).collect()
-    };
+    let kept_blocks = parts(keep.then_some(&mut *kept), len, shape.blocks());
     let mut moments = Buffer::stale(out.blocks() * out.channels * 2 * lanes());
     let moments_blocks = moments.par_chunks_mut(out.channels * 2 * lanes());
     let y_blocks = y.par_chunks_mut(out.channels * out.plane()).zip(moments_blocks);
@@ -91,6 +87,14 @@ fn run_forward(
         convolve(x_spectrum, kernels, true, Some(bias), out, (y, Some(moments)), threads);
     });
     (PlaneData::from(y).with_moments(moments), keep.then_some(kept))
+}
+
+/// A buffer in `count` parts of `len` floats, the last one perhaps shorter; as many times nothing where there is none.
+fn parts(buffer: Option<&mut [f32]>, len: usize, count: usize) -> Vec<Option<&mut [f32]>> {
+    match buffer {
+        Some(buffer) => buffer.chunks_mut(len).map(Some).collect(),
+        None => (0..count).map(|_| None).collect(),
+    }
 }
 
 /// Threads that a block may have to itself.
@@ -131,10 +135,7 @@ fn convolve(
 ) {
     let l = lanes();
     let per_task = shape.channels.div_ceil(threads.max(1)).next_multiple_of(2 * GROUP).min(OUTPUTS);
-    let moments: Vec<Option<&mut [f32]>> = match moments {
-        Some(moments) => moments.chunks_mut(per_task * 2 * l).map(Some).collect(),
-        None => (0..shape.channels.div_ceil(per_task)).map(|_| None).collect(),
-    };
+    let moments = parts(moments, per_task * 2 * l, shape.channels.div_ceil(per_task));
     let tasks = planes.par_chunks_mut(per_task * shape.plane()).zip(moments).enumerate();
     tasks.for_each(|(task, (planes, mut moments))| {
         let mut work = Buffer::stale(WORK * l);
@@ -250,11 +251,8 @@ impl CustomOp3 for Conv {
         let need_x = x.track_op();
         let transposed = need_x.then(|| kernels.transposed());
         let mut x_grad = Buffer::stale(if need_x { self.shape.len() } else { 0 });
-        let x_planes: Vec<Option<&mut [f32]>> = if need_x {
-            x_grad.chunks_exact_mut(self.shape.channels * self.shape.plane()).map(Some).collect()
-        } else {
-            (0..blocks).map(|_| None).collect()
-        };
+        let block_len = self.shape.channels * self.shape.plane();
+        let x_planes = parts(need_x.then_some(&mut *x_grad), block_len, blocks);
         let threads = threads_per_block(shape);
         let work = y_spectra.par_chunks_mut(y_len).zip(x_planes).enumerate();
         work.for_each(|(block, (y, x))| {
