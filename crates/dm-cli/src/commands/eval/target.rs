@@ -169,6 +169,12 @@ fn of_files(sources: &[&Source], sets: Vec<Vec<u8>>, args: &Args, mut origin: Ma
         (_, false) => format!("{names_text}: {count} sets of {size} images"),
         (_, true) => format!("{names_text}: one set of {} images in {count} parts", drawn.n()),
     };
+    // The way to a file from a machine's root says nothing elsewhere; the hashes say what it holds.
+    let named = |source: &&Source| match source.path.file_name() {
+        Some(name) if source.path.is_absolute() => Path::new(name).display().to_string(),
+        _ => source.path.display().to_string(),
+    };
+    let names: Vec<String> = sources.iter().map(named).collect();
     let hashes: Vec<String> = drawn.sets.iter().map(|set| sha256_hex(set)).collect();
     let about = json!({ "images": names, "n": drawn.n(), "sets": count, "pooled": drawn.pooled, "sets_sha256": hashes });
     origin.extend(about.as_object().cloned().unwrap_or_default());
