@@ -23,13 +23,13 @@ fn networks() -> [NetworkConfig; 2] {
     ]
 }
 
-/// Images and times.
-fn inputs() -> (Tensor, Tensor) {
-    let (mut pixels, mut times) = (vec![0.0; BATCH * 784], vec![0.0; BATCH]);
+/// `count` images and times.
+fn inputs(count: usize) -> (Tensor, Tensor) {
+    let (mut pixels, mut times) = (vec![0.0; count * 784], vec![0.0; count]);
     Seed(2).stream(Stream::Degrade, 0, 0).fill_normal(&mut pixels);
     Seed(2).stream(Stream::Level, 0, 0).fill_uniform(&mut times);
-    let x = Tensor::from_vec(pixels, (BATCH, 1, 28, 28), &Device::Cpu).unwrap();
-    (x, Tensor::from_vec(times, BATCH, &Device::Cpu).unwrap())
+    let x = Tensor::from_vec(pixels, (count, 1, 28, 28), &Device::Cpu).unwrap();
+    (x, Tensor::from_vec(times, count, &Device::Cpu).unwrap())
 }
 
 /// Parameters none of which is zero, as the last convolutions of a fresh U-Net are.
@@ -56,7 +56,7 @@ fn output_and_gradients_do_not_depend_on_the_number_of_threads() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let ((params, network), (x, t)) = (params(&config), inputs());
+                let ((params, network), (x, t)) = (params(&config), inputs(BATCH));
                 let y = network.forward(&x, &t).unwrap();
                 let grads = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
                 let mut all = vec![("output".to_owned(), bits(&y))];
@@ -77,7 +77,7 @@ fn output_and_gradients_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn an_image_does_not_depend_on_the_batch_it_is_in() {
     for config in networks() {
-        let ((_params, network), (x, t)) = (params(&config), inputs());
+        let ((_params, network), (x, t)) = (params(&config), inputs(BATCH));
         let whole = bits(&network.forward(&x, &t).unwrap());
         for size in 1..BATCH {
             for first in [0, BATCH - size] {
@@ -88,4 +88,35 @@ fn an_image_does_not_depend_on_the_batch_it_is_in() {
             }
         }
     }
+}
+
+#[test]
+fn a_network_that_is_only_evaluated_takes_batches_apart_without_changing_a_bit() {
+    // Two parts and a ragged third.
+    const COUNT: usize = 150;
+    for config in networks() {
+        let ((mut params, network), (x, t)) = (params(&config), inputs(COUNT));
+        let whole = bits(&network.forward(&x, &t).unwrap());
+        let frozen = config.build(1, 1, params.frozen()).unwrap();
+        for threads in [1, 2, 4] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let found = pool.install(|| bits(&frozen.forward(&x, &t).unwrap()));
+            assert!(found == whole, "{config:?}: differs on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn each_part_is_told_the_classes_of_its_own_images() {
+    const COUNT: usize = 150;
+    let [_, NetworkConfig::Unet(sizes)] = networks() else { unreachable!() };
+    let config = NetworkConfig::Unet(UNetConfig { classes: 10, ..sizes });
+    let ((mut params, network), (x, t)) = (params(&config), inputs(COUNT));
+    let classes: Vec<u8> = (0..COUNT).map(|i| (i * i % 11) as u8).collect();
+    let frozen = config.build(1, 1, params.frozen()).unwrap();
+    let whole = bits(&network.forward_class(&x, &t, &classes).unwrap());
+    assert!(bits(&frozen.forward_class(&x, &t, &classes).unwrap()) == whole);
+    assert!(bits(&frozen.forward(&x, &t).unwrap()) != whole);
+    let error = frozen.forward_class(&x, &t, &classes[1..]).unwrap_err().to_string();
+    assert!(error.contains("expected 150 numbers"), "{error}");
 }

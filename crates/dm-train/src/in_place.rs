@@ -31,6 +31,14 @@ pub fn blend(x: &Var, keep: f64, add: f64, y: &Tensor) -> Result<()> {
     x.set(&((x.as_detached_tensor() * keep)? + (y.detach() * add)?)?)
 }
 
+/// x <- x + y, for tensors on the CPU that are contiguous.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
+    x.inplace_op2(y, &Blend { keep: 1.0, add: 1.0, square: false })
+}
+
 /// x <- keep x + add y^2.
 ///
 /// # Errors

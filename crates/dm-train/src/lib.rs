@@ -2,6 +2,7 @@
 //!
 //! No clock, environment, working directory or standard output is used here: what a run needs of them is passed in.
 
+mod batch;
 pub mod checkpoint;
 pub mod config;
 pub mod ema;
@@ -9,6 +10,7 @@ mod error;
 pub mod event;
 pub mod film;
 pub mod generate;
+pub mod gradients;
 pub mod grid;
 pub mod import;
 mod in_place;

@@ -12,6 +12,7 @@ use dm_nn::params::Params;
 use dm_nn::rng::{Rng, Seed, Stream};
 use rayon::prelude::*;
 
+use crate::batch::Batch;
 use crate::config::Config;
 use crate::ema;
 use crate::error::{Error, Result};
@@ -62,18 +63,6 @@ struct Examples<'a, F: Fn(usize) -> usize> {
     at: F,
     /// Level of each place, and the weight that makes up for how it was drawn.
     levels: Vec<(Level, f64)>,
-}
-
-/// A degraded batch on its way to the network.
-struct Batch {
-    x: Tensor,
-    t: Tensor,
-    /// Classes, for a network that takes them.
-    classes: Option<Vec<u8>>,
-    target: Tensor,
-    levels: Vec<(Level, f64)>,
-    /// How much each image counts in the objective.
-    weights: Vec<f64>,
 }
 
 impl State {
@@ -218,36 +207,10 @@ impl State {
             let levels = (start..start + n).map(|i| (level(i), 1.0)).collect();
             let key = |i: usize| Seed(0).stream(Stream::Validate, (start + i) as u64, 0);
             let batch = self.batch(Examples { images, at: |i: usize| start + i, levels }, key)?;
-            let output = batch.ask(&*self.evaluation)?;
-            let losses = objective::losses(self.config.objective.prediction, &output, &batch.target)?;
-            batch.gather(&losses.to_vec1()?, steps, &mut totals);
+            let losses = batch.losses(&*self.evaluation, self.config.objective.prediction)?;
+            batch.gather(&losses, steps, &mut totals);
         }
         Ok(totals)
-    }
-}
-
-impl Batch {
-    /// What `network` says.
-    fn ask(&self, network: &dyn Network) -> candle_core::Result<Tensor> {
-        match &self.classes {
-            Some(classes) => network.forward_class(&self.x, &self.t, classes),
-            None => network.forward(&self.x, &self.t),
-        }
-    }
-
-    /// The objective: the mean of `losses`, each weighted, and made up for how its level was drawn.
-    fn objective(&self, losses: &Tensor) -> Result<Tensor> {
-        let drawn = self.levels.iter().map(|&(_, drawn)| drawn);
-        let weights: Vec<f32> = self.weights.iter().zip(drawn).map(|(w, drawn)| (w * drawn) as f32).collect();
-        let weights = Tensor::from_vec(weights, self.levels.len(), losses.device())?;
-        Ok((losses * weights)?.mean_all()?)
-    }
-
-    /// Adds `losses` to `totals`, unweighted.
-    fn gather(&self, losses: &[f32], steps: usize, totals: &mut Totals) {
-        for (&(level, drawn), &loss) in self.levels.iter().zip(losses) {
-            totals.add(level.0, steps, f64::from(loss), drawn);
-        }
     }
 }
 
@@ -274,21 +237,17 @@ pub fn train(
         }
 
         let batch = state.training_batch(&data.train, &order.1)?;
-        let output = batch.ask(&*state.network)?;
-        let losses = objective::losses(state.config.objective.prediction, &output, &batch.target)?;
-        let loss = batch.objective(&losses)?;
-        let grads = loss.backward()?;
-        let grad_norm = state.optimizer.step(&grads, state.step)?;
+        let learned = batch.gradients(&*state.network, state.config.objective.prediction)?;
+        let (losses, loss) = (&learned.losses, learned.objective);
+        let grad_norm = state.optimizer.step(&learned.store, state.step)?;
         if let Some(average) = &state.average {
             ema::update(average, &state.params, state.config.training.ema_decay, state.step)?;
         }
 
-        let loss = f64::from(loss.to_scalar::<f32>()?);
         if !loss.is_finite() || !grad_norm.is_finite() {
             return Err(Error::Diverged { step: state.step, loss });
         }
-        let losses = losses.to_vec1::<f32>()?;
-        batch.gather(&losses, steps, &mut state.totals);
+        batch.gather(losses, steps, &mut state.totals);
         let weighted = losses.iter().zip(&batch.weights).map(|(&loss, weight)| weight * f64::from(loss));
         state.levels.learn(batch.levels.iter().map(|&(level, _)| level).zip(weighted));
         let learning_rate = state.optimizer.learning_rate(state.step);

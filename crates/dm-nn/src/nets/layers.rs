@@ -37,8 +37,9 @@ fn by_rows(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let (rows, inputs) = x.dims2()?;
     let parts = rows.div_ceil(ROWS);
     let x = x.pad_with_zeros(0, 0, parts * ROWS - rows)?;
-    let y = x.reshape((parts, ROWS, inputs))?.broadcast_matmul(weight)?;
-    y.flatten(0, 1)?.narrow(0, 0, rows)
+    // A weight of its own for each part: with one that they share candle joins them to a single product of all rows.
+    let weights = weight.broadcast_as((parts, inputs, weight.dim(1)?))?.contiguous()?;
+    x.reshape((parts, ROWS, inputs))?.matmul(&weights)?.flatten(0, 1)?.narrow(0, 0, rows)
 }
 
 /// A same-padded convolution's parameters.

@@ -4,6 +4,7 @@
 
 pub mod judge;
 mod layers;
+mod parts;
 mod ref_cnn;
 mod unet;
 
@@ -12,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::params::Path;
+use parts::InParts;
 
+pub use parts::{parts, rows};
 pub use ref_cnn::{Norm, RefCnnConfig, frequencies};
 pub use unet::UNetConfig;
 
@@ -64,16 +67,18 @@ impl NetworkConfig {
         }
     }
 
-    /// Builds the network, taking its parameters from `path`.
+    /// Builds the network, taking its parameters from `path`; if they are frozen it takes batches apart (see [`parts`]).
     ///
     /// # Errors
     /// If the config is invalid or a parameter exists with another shape.
     pub fn build(&self, inputs: usize, outputs: usize, path: Path<'_>) -> Result<Box<dyn Network>> {
         self.check()?;
-        Ok(match self {
+        let trainable = path.is_trainable();
+        let network: Box<dyn Network> = match self {
             Self::RefCnn(config) => Box::new(config.build(inputs, outputs, path)?),
             Self::Unet(config) => Box::new(config.build(inputs, outputs, path)?),
-        })
+        };
+        Ok(if trainable { network } else { Box::new(InParts(network)) })
     }
 }
 

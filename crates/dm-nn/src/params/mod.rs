@@ -117,6 +117,11 @@ impl Path<'_> {
         Path { params: self.params, prefix, trainable: self.trainable }
     }
 
+    /// Whether the network that is built here will be trained.
+    pub fn is_trainable(&self) -> bool {
+        self.trainable
+    }
+
     /// The parameter `name` here, created by `init` if the set does not have it.
     ///
     /// # Errors

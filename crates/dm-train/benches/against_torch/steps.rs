@@ -2,16 +2,18 @@
 //! batch that is there already; and a whole epoch as `dm train` runs it.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use dm_nn::data::{Dataset, SIDE};
-use dm_nn::nets::Network;
+use dm_nn::nets::{Network, rows};
 use dm_nn::params::Params;
 use dm_nn::rng::{Seed, Stream};
 use dm_train::config::Config;
 use dm_train::event::{Event, Observer};
+use dm_train::gradients::Gradients;
 use dm_train::observers::{Metrics, Samples, Saver};
 use dm_train::optimizer::Adam;
 use dm_train::run::Run;
@@ -87,15 +89,18 @@ impl Steps {
 
     /// Forward, loss, backward, clipping, optimiser, average: what the config asks for.
     pub fn train(&mut self) -> Result<()> {
-        let output = self.network.forward(&self.x, &self.t)?;
-        let losses = objective::losses(self.config.objective.prediction, &output, &self.target)?;
-        let loss = losses.mean_all()?;
-        self.optimizer.step(&loss.backward()?, self.step)?;
+        let weights = vec![1.0 / self.t.elem_count() as f32; self.t.elem_count()];
+        let losses = |part: &Range<usize>| {
+            let output = self.network.forward(&rows(&self.x, part)?, &rows(&self.t, part)?)?;
+            objective::losses(self.config.objective.prediction, &output, &rows(&self.target, part)?)
+        };
+        let learned = Gradients::of(&weights, &Device::Cpu, losses)?;
+        self.optimizer.step(&learned.store, self.step)?;
         if let Some(average) = &self.average {
             ema::update(average, &self.params, self.config.training.ema_decay, self.step)?;
         }
         self.step += 1;
-        let loss = f64::from(loss.to_scalar::<f32>()?);
+        let loss = learned.objective;
         if loss.is_finite() { Ok(()) } else { Err(Error::Diverged { step: self.step, loss }) }
     }
 

@@ -1,0 +1,99 @@
+//! The gradients of a batch, part by part, are those of the whole batch at once, and the same on any number of threads.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Result, Tensor};
+use dm_degrade::prediction::Prediction;
+use dm_nn::nets::{Network, NetworkConfig, RefCnnConfig, UNetConfig, rows};
+use dm_nn::params::Params;
+use dm_nn::rng::{Seed, Stream};
+use dm_train::gradients::Gradients;
+use dm_train::objective::losses;
+
+/// Two parts and a ragged third.
+const COUNT: usize = 150;
+
+fn networks() -> [NetworkConfig; 2] {
+    [
+        NetworkConfig::RefCnn(RefCnnConfig { channels: vec![6, 5], ..RefCnnConfig::default() }),
+        NetworkConfig::Unet(UNetConfig {
+            channels: [8, 8, 16],
+            groups: 4,
+            time: 16,
+            ..UNetConfig::default()
+        }),
+    ]
+}
+
+fn normal(shape: &[usize], place: u64) -> Tensor {
+    let mut values = vec![0.0; shape.iter().product()];
+    Seed(4).stream(Stream::Degrade, place, 0).fill_normal(&mut values);
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// A network none of whose parameters is zero.
+fn network(config: &NetworkConfig) -> (Params, Box<dyn Network>) {
+    let mut params = Params::new(Seed(5), &Device::Cpu);
+    let network = config.build(1, 1, params.trainable()).unwrap();
+    for (i, (_, var)) in params.iter().enumerate() {
+        let noise = (normal(var.dims(), 100 + i as u64) * 0.05).unwrap();
+        var.set(&(var.as_detached_tensor() + noise).unwrap()).unwrap();
+    }
+    (params, network)
+}
+
+fn by_name(params: &Params, store: &GradStore) -> BTreeMap<String, Vec<f32>> {
+    let values = |var| store.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    params.iter().map(|(name, var)| (name.to_owned(), values(var))).collect()
+}
+
+#[test]
+fn parts_add_up_to_the_batch_and_threads_change_no_bit() {
+    for config in networks() {
+        let (params, network) = network(&config);
+        let (x, target) = (normal(&[COUNT, 1, 28, 28], 0), normal(&[COUNT, 1, 28, 28], 1));
+        let t = (normal(&[COUNT], 2).abs().unwrap() * 0.3).unwrap();
+        let weights: Vec<f32> = (0..COUNT).map(|i| (i % 7) as f32 / 300.0).collect();
+        let part = |part: &Range<usize>| -> Result<Tensor> {
+            let output = network.forward(&rows(&x, part)?, &rows(&t, part)?)?;
+            losses(Prediction::Eps, &output, &rows(&target, part)?)
+        };
+
+        let whole = part(&(0..COUNT)).unwrap();
+        let objective = (&whole * Tensor::from_slice(&weights, COUNT, &Device::Cpu).unwrap()).unwrap();
+        let objective = objective.sum_all().unwrap();
+        let expected = by_name(&params, &objective.backward().unwrap());
+
+        let learn = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Gradients::of(&weights, &Device::Cpu, part).unwrap())
+        };
+        let one = learn(1);
+        assert_eq!(
+            one.losses,
+            whole.to_vec1::<f32>().unwrap(),
+            "an image's loss does not depend on its part"
+        );
+        let all = f64::from(objective.to_scalar::<f32>().unwrap());
+        assert!((one.objective - all).abs() <= 1e-5 * all.abs(), "{} and {all}", one.objective);
+
+        let found = by_name(&params, &one.store);
+        for (name, expected) in &expected {
+            let size = expected.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+            assert!(size > 0.0, "{name} learns nothing");
+            let off =
+                expected.iter().zip(&found[name]).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+            assert!(off <= 2e-5 * size, "{name}: off by {off}, size {size}");
+        }
+        for threads in [2, 4] {
+            assert!(
+                by_name(&params, &learn(threads).store) == found,
+                "{config:?}: differs on {threads} threads"
+            );
+        }
+    }
+}
