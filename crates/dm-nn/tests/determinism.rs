@@ -119,4 +119,27 @@ fn each_part_is_told_the_classes_of_its_own_images() {
     assert!(bits(&frozen.forward(&x, &t).unwrap()) != whole);
     let error = frozen.forward_class(&x, &t, &classes[1..]).unwrap_err().to_string();
     assert!(error.contains("expected 150 numbers"), "{error}");
+    assert!(frozen.forward(&x, &Tensor::cat(&[&t, &t], 0).unwrap()).is_err(), "times of other images");
+}
+
+/// Threads that wait for others take up other work, of another part of the batch too; none may wait for itself.
+#[test]
+fn threads_never_wait_for_one_another_forever() {
+    let (done, finished) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().unwrap();
+        for config in networks() {
+            let (mut params, network) = params(&config);
+            let frozen = config.build(1, 1, params.frozen()).unwrap();
+            for count in [1, 16, 33, 64, 150].repeat(4) {
+                let (x, t) = inputs(count);
+                pool.install(|| {
+                    frozen.forward(&x, &t).unwrap();
+                    network.forward(&x, &t).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+                });
+            }
+        }
+        done.send(()).unwrap();
+    });
+    finished.recv_timeout(std::time::Duration::from_secs(240)).unwrap();
 }

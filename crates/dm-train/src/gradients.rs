@@ -20,7 +20,7 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// Those of a batch of images that count `weights`; `losses` says what the images of a part lose.
+    /// Those of a batch of images that count `weights`, `[B]`; `losses` says what the images of a part lose, `[part]`.
     ///
     /// # Errors
     /// Those of `losses` or of the tensor library.
@@ -29,15 +29,14 @@ impl Gradients {
         device: &Device,
         losses: impl Fn(&Range<usize>) -> Result<Tensor> + Sync,
     ) -> Result<Self> {
-        let whole = 0..weights.len();
-        let parts = if device.is_cpu() { parts(weights.len()) } else { vec![whole] };
         let one = |part: &Range<usize>| {
             let losses = losses(part)?;
             let weights = Tensor::from_slice(&weights[part.clone()], part.len(), device)?;
             let store = (&losses * weights)?.sum_all()?.backward()?;
             Ok((losses.to_vec1()?, store))
         };
-        let learned: Vec<(Vec<f32>, GradStore)> = parts.par_iter().map(one).collect::<Result<_>>()?;
+        let learned: Vec<(Vec<f32>, GradStore)> =
+            parts(weights.len(), device).par_iter().map(one).collect::<Result<_>>()?;
         let mut all =
             Self { losses: Vec::with_capacity(weights.len()), objective: 0.0, store: GradStore::default() };
         for (losses, store) in learned {

@@ -94,10 +94,10 @@ pub(crate) fn bias_planes(bias: &Tensor, shape: LaneShape) -> Result<Buffer> {
 
 /// Sums over the pixels of every plane: [B, C].
 pub(crate) fn channel_sums(grad: &PlaneData, shape: LaneShape) -> Vec<f32> {
-    let l = lanes();
+    let (l, planes) = (lanes(), grad.settled());
     let mut sums = Buffer::stale(shape.blocks() * shape.channels * l);
     sums.par_chunks_mut(l).enumerate().with_min_len(8).for_each(|(i, sum)| {
-        let plane = grad.at(shape, i / shape.channels, i % shape.channels);
+        let plane = planes.at(shape, i / shape.channels, i % shape.channels);
         dispatch(PixelSum { plane, sum });
     });
     per_image(&sums, shape)

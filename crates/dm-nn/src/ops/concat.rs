@@ -15,6 +15,9 @@ pub(crate) fn concat(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
     if a.shape.with_channels(0) != b.shape.with_channels(0) {
         candle_core::bail!("concat: {:?} and {:?} differ in more than channels", a.shape, b.shape);
     }
+    for part in [a, b] {
+        part.data.settled();
+    }
     let parts = [(a.data.clone(), a.shape), (b.data.clone(), b.shape)];
     let grad = Arc::<GradSlot>::default();
     let op = Concat { a: (a.grad.clone(), a.shape), b: (b.grad.clone(), b.shape), out: grad.clone() };
@@ -30,8 +33,8 @@ impl Joined {
     fn at(&self, block: usize, channel: usize) -> &[f32] {
         let [(a, a_shape), (b, b_shape)] = &self.0;
         match channel.checked_sub(a_shape.channels) {
-            None => a.at(*a_shape, block, channel),
-            Some(channel) => b.at(*b_shape, block, channel),
+            None => a.settled().at(*a_shape, block, channel),
+            Some(channel) => b.settled().at(*b_shape, block, channel),
         }
     }
 }
@@ -49,6 +52,10 @@ impl Pending for Joined {
     fn lying(&self, block: usize, channel: usize) -> Option<&[f32]> {
         Some(self.at(block, channel))
     }
+
+    fn is_view(&self) -> bool {
+        true
+    }
 }
 
 /// Some channels of a batch of planes, from `first` on.
@@ -61,7 +68,7 @@ struct Window {
 
 impl Window {
     fn at(&self, block: usize, channel: usize) -> &[f32] {
-        self.all.at(self.all_shape, block, self.first + channel)
+        self.all.settled().at(self.all_shape, block, self.first + channel)
     }
 }
 
@@ -76,6 +83,10 @@ impl Pending for Window {
 
     fn lying(&self, block: usize, channel: usize) -> Option<&[f32]> {
         Some(self.at(block, channel))
+    }
+
+    fn is_view(&self) -> bool {
+        true
     }
 }
 
@@ -102,6 +113,7 @@ impl CustomOp2 for Concat {
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(all) = self.out.take_data() else { return Ok((None, None)) };
+        all.settled();
         let split = self.a.1.channels;
         let all_shape = self.a.1.with_channels(split + self.b.1.channels);
         let part = |(slot, shape): &(Arc<GradSlot>, LaneShape), first: usize| {

@@ -35,12 +35,13 @@ pub(crate) fn group_norm_silu(
     let len = per_group * x.shape.plane();
     let mut y = Buffer::stale(x.data.len());
     let mut stats = Buffer::stale(x.shape.blocks() * groups * 2 * l);
+    let planes = x.data.settled();
     with_slice(gamma, |gamma| {
         with_slice(beta, |beta| {
             y.par_chunks_mut(len).zip(stats.par_chunks_mut(2 * l)).enumerate().for_each(|(i, (y, stats))| {
                 let first = i % groups * per_group;
                 let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
-                let x = &x.data.block(x.shape, i / groups, first..first + per_group);
+                let x = &planes.block(x.shape, i / groups, first..first + per_group);
                 dispatch(Forward { x, gamma, beta, eps, stats, y });
             });
             Ok(())
@@ -105,6 +106,7 @@ impl CustomOp3 for GroupNormSilu {
         let mut sums = Buffer::stale(self.shape.blocks() * channels * 2 * l);
         // What the input's other uses, a residual sum say, have sent already.
         let others = if x_token.track_op() { self.x_grad.take_data() } else { None };
+        let (planes, other_planes) = (x.settled(), others.as_ref().map(|others| others.settled()));
         with_slice(gamma, |gamma| {
             with_slice(beta, |beta| {
                 // The gradient of the input replaces that of the output in place.
@@ -116,9 +118,10 @@ impl CustomOp3 for GroupNormSilu {
                         let first = i % self.groups * per_group;
                         let (gamma, beta) = (&gamma[first..][..per_group], &beta[first..][..per_group]);
                         let (block, group) = (i / self.groups, first..first + per_group);
-                        let others = others.as_ref().map(|o| o.block(self.shape, block, group.clone()));
+                        let others =
+                            other_planes.map(|others| others.block(self.shape, block, group.clone()));
                         let others = others.as_deref();
-                        let x = &x.block(self.shape, block, group);
+                        let x = &planes.block(self.shape, block, group);
                         dispatch(Backward { x, gamma, beta, stats, others, grad, sums });
                     });
                 Ok(())

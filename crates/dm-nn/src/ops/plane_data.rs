@@ -24,6 +24,11 @@ pub(crate) trait Pending: Send + Sync {
     fn lying(&self, _block: usize, _channel: usize) -> Option<&[f32]> {
         None
     }
+
+    /// Whether all planes lie ready somewhere else.
+    fn is_view(&self) -> bool {
+        false
+    }
 }
 
 /// The values of lane planes, [blocks, C, H, W, LANES]; derefs to the slice of all of them.
@@ -70,23 +75,17 @@ impl PlaneData {
                 pending.compute(block, channel, scratch);
                 scratch
             }),
-            _ => self.at(shape, block, channel),
+            _ => Settled(self).at(shape, block, channel),
         }
     }
 
-    /// One plane where it lies; if it lies nowhere yet, all are computed.
-    pub fn at(&self, shape: LaneShape, block: usize, channel: usize) -> &[f32] {
-        if let (Some(pending), None) = (&self.pending, self.ready.get())
-            && let Some(plane) = pending.lying(block, channel)
-        {
-            return plane;
+    /// The planes where they lie; if they lie nowhere yet, all are computed. To be called before a loop over planes, whose
+    /// tasks would all find them missing.
+    pub fn settled(&self) -> Settled<'_> {
+        if self.pending.as_ref().is_some_and(|pending| !pending.is_view()) {
+            let _: &[f32] = self;
         }
-        &self[(block * shape.channels + channel) * shape.plane()..][..shape.plane()]
-    }
-
-    /// The planes of some channels of a block, as [`Self::at`].
-    pub fn block(&self, shape: LaneShape, block: usize, channels: Range<usize>) -> Vec<&[f32]> {
-        channels.map(|channel| self.at(shape, block, channel)).collect()
+        Settled(self)
     }
 
     /// Whether the values are in a buffer of their own.
@@ -97,11 +96,12 @@ impl PlaneData {
     /// Adds the values to `sum`.
     pub fn add_to(&self, sum: &mut [f32]) {
         let add = |(sum, values): (&mut [f32], &[f32])| sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
+        let planes = self.settled();
         match (&self.pending, self.ready.get()) {
             (Some(pending), None) => {
                 let shape = pending.shape();
                 sum.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, sum)| {
-                    add((sum, self.at(shape, i / shape.channels, i % shape.channels)));
+                    add((sum, planes.at(shape, i / shape.channels, i % shape.channels)));
                 });
             }
             _ => sum.par_chunks_mut(CHUNK).zip(self.par_chunks(CHUNK)).for_each(add),
@@ -115,18 +115,42 @@ impl PlaneData {
     }
 }
 
+/// Planes that lie ready, in a buffer or elsewhere.
+#[derive(Clone, Copy)]
+pub(crate) struct Settled<'a>(&'a PlaneData);
+
+impl<'a> Settled<'a> {
+    /// One plane.
+    pub fn at(self, shape: LaneShape, block: usize, channel: usize) -> &'a [f32] {
+        if let (Some(pending), None) = (&self.0.pending, self.0.ready.get())
+            && let Some(plane) = pending.lying(block, channel)
+        {
+            return plane;
+        }
+        &self.0[(block * shape.channels + channel) * shape.plane()..][..shape.plane()]
+    }
+
+    /// The planes of some channels of a block.
+    pub fn block(self, shape: LaneShape, block: usize, channels: Range<usize>) -> Vec<&'a [f32]> {
+        channels.map(|channel| self.at(shape, block, channel)).collect()
+    }
+}
+
 impl Deref for PlaneData {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        self.ready.get_or_init(|| {
-            let Some(pending) = &self.pending else { return Buffer::zeros(0) };
+        if let Some(ready) = self.ready.get() {
+            return ready;
+        }
+        // No lock is held while threads work together: one that waits takes up other work, which may want these planes.
+        let mut all = Buffer::stale(self.pending.as_ref().map_or(0, |pending| pending.shape().len()));
+        if let Some(pending) = &self.pending {
             let shape = pending.shape();
-            let mut all = Buffer::stale(shape.len());
             all.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, plane)| {
                 pending.compute(i / shape.channels, i % shape.channels, plane);
             });
-            all
-        })
+        }
+        self.ready.get_or_init(|| all)
     }
 }

@@ -88,22 +88,28 @@ const RECENT_MAX: usize = 8;
 /// [`KernelSpectra::new`], or what it made of the same kernels just now: drawing an image asks for them a thousand times.
 pub(crate) fn recent(kernels: &[f32], inputs: usize, outputs: usize, size: usize) -> Arc<KernelSpectra> {
     let lock = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let same = |(of, made): &(Vec<f32>, Arc<KernelSpectra>)| {
-        (made.inputs, made.outputs) == (inputs, outputs) && bits(of) == bits(kernels)
+    // Finds them and notes that they were read last.
+    let find = |recent: &mut Vec<(Vec<f32>, Arc<KernelSpectra>)>| {
+        let same = |(of, made): &(Vec<f32>, Arc<KernelSpectra>)| {
+            (made.inputs, made.outputs) == (inputs, outputs) && bits(of) == bits(kernels)
+        };
+        let at = recent.iter().position(same)?;
+        recent[at..].rotate_left(1);
+        recent.last().map(|(_, spectra)| spectra.clone())
     };
+    if let Some(spectra) = find(&mut lock()) {
+        return spectra;
+    }
     // Not locked while it computes: a thread that waits for others takes up other work, which may ask for kernels too.
-    let found = {
-        let mut recent = lock();
-        recent.iter().position(same).map(|at| recent.remove(at))
-    };
-    let entry = found
-        .unwrap_or_else(|| (kernels.to_vec(), Arc::new(KernelSpectra::new(kernels, inputs, outputs, size))));
-    let spectra = entry.1.clone();
+    let spectra = Arc::new(KernelSpectra::new(kernels, inputs, outputs, size));
     let mut recent = lock();
-    recent.push(entry);
-    let surplus = recent.len().saturating_sub(RECENT_MAX);
-    recent.drain(..surplus);
-    spectra
+    // Another thread may have been quicker.
+    find(&mut recent).unwrap_or_else(|| {
+        recent.push((kernels.to_vec(), spectra.clone()));
+        let surplus = recent.len().saturating_sub(RECENT_MAX);
+        recent.drain(..surplus);
+        spectra
+    })
 }
 
 fn bits(values: &[f32]) -> &[u32] {

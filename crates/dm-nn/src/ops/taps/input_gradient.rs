@@ -72,6 +72,7 @@ fn strided_input_gradient(
             packed.push((a, b, weights, offsets(grad_shape.channels, patch, &at)));
         }
     }
+    let grad = grad.settled();
     let mut dx = Buffer::stale(shape.len());
     let target = Disjoint::new(&mut dx);
     tasks(out, rows).into_par_iter().for_each_init(

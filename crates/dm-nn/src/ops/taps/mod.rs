@@ -118,7 +118,7 @@ fn convolve(
     geometry: Geometry,
     bias: &[f32],
 ) -> Buffer {
-    let l = lanes();
+    let (l, x) = (lanes(), x.settled());
     let padded = out.channels.next_multiple_of(OUT);
     let mut y = Buffer::stale(out.len());
     let target = Disjoint::new(&mut y);

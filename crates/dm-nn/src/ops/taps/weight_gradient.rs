@@ -26,6 +26,7 @@ pub(in crate::ops) fn weight_gradient(
     geometry: Geometry,
 ) -> Vec<f32> {
     let l = lanes();
+    let (x, grad) = (x.settled(), grad.settled());
     let grad_shape = geometry.output(shape, out);
     let rows = rows_per_task(shape.channels, geometry, grad_shape);
     let patch = patch_of(geometry, grad_shape, rows);

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use super::disjoint::Disjoint;
 use super::lanes::LaneShape;
-use super::plane_data::PlaneData;
+use super::plane_data::{PlaneData, Settled};
 use super::pool::Buffer;
 use super::products::{OUT, Runs, Target, correlate, product_run};
 use super::simd::{dispatch, lanes, load};
@@ -101,6 +101,7 @@ fn convolve(
     scale: Scale,
 ) -> Buffer {
     let l = lanes();
+    let (x, other) = (x.settled(), terms.and_then(|terms| terms.other).map(PlaneData::settled));
     let (weights, _) = weights.as_chunks::<OUT>();
     let (kind, tiled, out_shape) = match scale {
         Scale::Same => (Into::Input, shape, shape),
@@ -133,7 +134,6 @@ fn convolve(
                     Some(terms) => &terms.bias[(segment.block * padded + first) * l..][..count * l],
                     None => &zeros[..count * l],
                 };
-                let other = terms.and_then(|terms| terms.other);
                 let other = other.map(|planes| planes.block(out_shape, segment.block, channels.clone()));
                 let offset = (segment.block * out + first) * out_shape.plane();
                 dispatch(Backward {
@@ -154,7 +154,7 @@ fn convolve(
     y
 }
 
-fn transform(kind: Into, x: &PlaneData, shape: LaneShape, chunk: &Chunk, plan: &Plan, out: Spectra) {
+fn transform(kind: Into, x: Settled<'_>, shape: LaneShape, chunk: &Chunk, plan: &Plan, out: Spectra) {
     for segment in &chunk.segments {
         dispatch(Forward {
             kind,
@@ -217,6 +217,7 @@ pub(super) fn weight_gradient(
     out: usize,
     doubled: bool,
 ) -> (Vec<f32>, Buffer) {
+    let (x, grad) = (x.settled(), grad.settled());
     let (kind, scale, tiled) = if doubled {
         (Into::DoubledInput, Scale::Doubled, shape.doubled())
     } else {
