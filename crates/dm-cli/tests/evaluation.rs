@@ -143,8 +143,8 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     {
         assert_eq!(report["target"][key], again["target"][key], "{key}");
     }
-    // Two sets instead of one.
-    let sets = eval(dir.path(), &[&files[0], &files[1], "-n", "200", "--metrics", "fd"]);
+    // Two sets instead of one; a folder of `dm sample` stands for its images.
+    let sets = eval(dir.path(), &[&files[0], "2", "-n", "200", "--metrics", "fd"]);
     let sets = row(&sets, "frechet distance", "");
     assert_eq!((&sets["design"], &sets["n"]), (&"seeds".into(), &200.into()));
     // Without one of two parts there is the other.

@@ -84,6 +84,9 @@ pub(super) fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
     PossibleValuesParser::new(SamplerKind::ALL.map(value)).try_map(|name| name.parse())
 }
 
+/// The file of the images in the folder of results.
+pub(super) const SHEET: &str = "images.safetensors";
+
 /// The names of all spacings.
 fn spacings() -> impl TypedValueParser<Value = Spacing> {
     PossibleValuesParser::new(Spacing::ALL.map(Spacing::name)).try_map(|name| name.parse())
@@ -177,7 +180,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     ));
     let mut about = origin::of(&model, &sha256, &sampling)?;
     about.insert("seconds".into(), seconds.into());
-    let sheet = args.out.join("images.safetensors");
+    let sheet = args.out.join(SHEET);
     write_sheet(&sheet, about, &request, &pixels)?;
     terminal.line(sheet.display());
     let picture = |name: &str, images: &[u8], columns: usize| -> Result<()> {

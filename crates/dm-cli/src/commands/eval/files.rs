@@ -1,4 +1,4 @@
-//! Images that are there already: sheets, IDX files, folders of PNGs.
+//! Images that are there already: sheets, IDX files, folders of PNGs or of `dm sample`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use dm_nn::data::{PIXELS, SIDE, idx, sheet};
 use serde_json::{Map, Value};
 
+use crate::commands::sample::SHEET;
 use crate::origin;
 
 /// Images, and where they come from.
@@ -19,7 +20,8 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let path = path.to_owned();
+        let sheet = path.join(SHEET);
+        let path = if sheet.is_file() { sheet } else { path.to_owned() };
         if path.extension().is_some_and(|e| e == "safetensors") {
             let sheet = sheet::read_whole(&path)?;
             let origin = origin::from_metadata(&sheet.metadata);

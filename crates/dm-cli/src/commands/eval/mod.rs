@@ -39,8 +39,8 @@ use target::Target;
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Args {
-    /// A model (run folder, file or shipped name), images.safetensors, an IDX file, or a folder of PNGs of 28x28; or
-    /// several of images, such as `dm sample` draws with several seeds: each is a set.
+    /// A model (run folder, file or shipped name), a folder or a file of images from `dm sample`, an IDX file, or a folder
+    /// of PNGs of 28x28; or several of images, such as `dm sample` draws with several seeds: each is a set.
     #[arg(required_unless_present = "ladder", conflicts_with = "ladder", value_name = "TARGET")]
     targets: Vec<String>,
     /// Check the judge instead: real images spoiled in ten known ways must come out in order.
