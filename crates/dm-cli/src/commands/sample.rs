@@ -44,7 +44,7 @@ pub struct Args {
     /// Share of fresh noise in each step of ddim, 0 to 1 [default: as in the model's config, for its own sampler].
     #[arg(long)]
     eta: Option<f64>,
-    /// Where the levels lie: even, or closer in the middle [default: as in the model's config].
+    /// Where the levels lie: even, or closer in the middle or near T [default: as in the model's config].
     #[arg(long, value_parser = spacings())]
     spacing: Option<Spacing>,
     /// Draw this class, 0 to 9, or `all`: image i of class i mod 10. Needs a model trained with classes.
@@ -88,7 +88,7 @@ pub(super) fn samplers() -> impl TypedValueParser<Value = SamplerKind> {
 pub(super) const SHEET: &str = "images.safetensors";
 
 /// The names of all spacings.
-fn spacings() -> impl TypedValueParser<Value = Spacing> {
+pub(super) fn spacings() -> impl TypedValueParser<Value = Spacing> {
     PossibleValuesParser::new(Spacing::ALL.map(Spacing::name)).try_map(|name| name.parse())
 }
 
@@ -102,22 +102,27 @@ fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
         );
     }
     let usual = args.interpolate.then_some(SamplerKind::Ddim);
-    let own = changed(model, args.sampler.or(usual), args.steps);
-    let sampling =
-        Sampling { eta: args.eta.unwrap_or(own.eta), spacing: args.spacing.unwrap_or(own.spacing), ..own };
+    let own = changed(model, args.sampler.or(usual), args.steps, args.spacing);
+    let sampling = Sampling { eta: args.eta.unwrap_or(own.eta), ..own };
     sampling.check(&*model.degradation)?;
     Ok(sampling)
 }
 
-/// The model's own way of sampling with another sampler or number of steps.
-pub(super) fn changed(model: &Model, sampler: Option<SamplerKind>, steps: Option<usize>) -> Sampling {
+/// The model's own way of sampling with another sampler, number of steps or spacing.
+pub(super) fn changed(
+    model: &Model,
+    sampler: Option<SamplerKind>,
+    steps: Option<usize>,
+    spacing: Option<Spacing>,
+) -> Sampling {
     let own = model.config.sampling;
     let sampler = sampler.unwrap_or(own.sampler);
     // A sampler chosen by hand brings neither step count nor eta of its own: the notebook's needs every level, and only
     // ddim knows eta.
     let all = (sampler == SamplerKind::Prince).then(|| model.degradation.steps());
     let eta = if sampler == own.sampler { own.eta } else { 0.0 };
-    Sampling { sampler, steps: steps.or(all).unwrap_or(own.steps), eta, spacing: own.spacing }
+    let spacing = spacing.unwrap_or(own.spacing);
+    Sampling { sampler, steps: steps.or(all).unwrap_or(own.steps), eta, spacing }
 }
 
 /// Reads a class.

@@ -33,17 +33,20 @@ pub enum Spacing {
     Even,
     /// Closer in the middle, where an image is decided: steps there are a quarter of the mean.
     Middle,
+    /// Closer near T, where what kind of image it will be is decided: a share s of the steps walks s^1.5 of the way.
+    Early,
 }
 
 impl Spacing {
     /// Every spacing there is.
-    pub const ALL: [Self; 2] = [Self::Even, Self::Middle];
+    pub const ALL: [Self; 3] = [Self::Even, Self::Middle, Self::Early];
 
     /// The name in configs and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Even => "even",
             Self::Middle => "middle",
+            Self::Early => "early",
         }
     }
 
@@ -55,6 +58,10 @@ impl Spacing {
                 let left = (intervals - i) as f64 / intervals as f64;
                 let wave = (std::f64::consts::TAU * left).sin() / std::f64::consts::TAU;
                 (steps as f64 * (left + 0.75 * wave)).round() as usize
+            }
+            Self::Early => {
+                let walked = i as f64 / intervals as f64;
+                (steps as f64 * (1.0 - walked.powf(1.5))).round() as usize
             }
         };
         let mut above = steps + 1;

@@ -274,6 +274,17 @@ fn middle_spacing_is_closer_in_the_middle() {
     }
 }
 
+#[test]
+fn early_spacing_is_closer_the_nearer_to_t() {
+    let process = DegradationConfig::Gaussian(GaussianConfig::default()).build(&[]).unwrap();
+    let sampling = Sampling { spacing: Spacing::Early, ..Sampling::new(SamplerKind::Ddim, 25) };
+    let levels = sampling.levels(process.as_ref()).unwrap();
+    let steps: Vec<usize> = levels.windows(2).map(|pair| pair[0].0 - pair[1].0).collect();
+    // A share s of the steps walks s^1.5 of the way: 4 of 25 walk 0.064.
+    assert_eq!(levels[4], Level(936));
+    assert!(steps.windows(2).all(|pair| pair[0] <= pair[1] + 1), "{steps:?}");
+}
+
 proptest! {
     #[test]
     fn levels_descend_from_t_to_zero(

@@ -21,7 +21,7 @@ use crate::origin;
 const BLOCK: usize = 256;
 
 pub(super) fn sets(model: &Model, sha256: &str, args: &Args, room: &Room) -> Result<Drawn> {
-    let sampling = changed(model, args.sampler, args.steps);
+    let sampling = changed(model, args.sampler, args.steps, args.spacing);
     let mut origin = origin::of(model, sha256, &sampling)?;
     let evaluations = sampling.levels(&*model.degradation)?.len() - 1;
     let size = set_size(args, args.seeds as usize)?;

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use dm_degrade::SamplerKind;
+use dm_degrade::samplers::Spacing;
 use dm_eval::cache::Cache;
 use dm_eval::judge::Judge;
 use dm_eval::protocol::{Images, Measure, measures};
@@ -23,7 +24,7 @@ use dm_nn::data::{Dataset, PIXELS};
 use dm_nn::params::file::write_atomic;
 use indicatif::ProgressBar;
 
-use super::sample::samplers;
+use super::sample::{samplers, spacings};
 use crate::device::{self, DeviceKind};
 use crate::locate;
 use crate::terminal::Terminal;
@@ -69,13 +70,16 @@ pub struct Args {
     /// Sampler [default: as in the model's config].
     #[arg(long, value_parser = samplers())]
     sampler: Option<SamplerKind>,
+    /// Where the levels lie [default: as in the model's config].
+    #[arg(long, value_parser = spacings())]
+    spacing: Option<Spacing>,
     /// The classifier behind the features: a shipped name, a file or a run folder. Several, separated by commas, show
     /// whether a ranking holds; all but the first leave out what asks about the training set.
     #[arg(long, value_delimiter = ',', default_value = "judge", value_name = "JUDGE[,JUDGE...]")]
     judge: Vec<String>,
     /// Bound the likelihood of test images instead, in bits per dimension: how many bits a Gaussian model needs for an
     /// image of 256 greys, or an Ink model for its grain counts. The two do not compare.
-    #[arg(long, conflicts_with_all = ["ladder", "metrics", "sampler", "seeds", "pool", "panels", "classifier_accuracy"])]
+    #[arg(long, conflicts_with_all = ["ladder", "metrics", "sampler", "spacing", "seeds", "pool", "panels", "classifier_accuracy"])]
     likelihood: bool,
     /// Also train a classifier on the first set, as the judge labels it, and say how it does on the test images.
     #[arg(long, conflicts_with = "ladder")]

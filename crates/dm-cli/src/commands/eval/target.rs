@@ -63,14 +63,14 @@ impl Target {
     pub(super) fn check(&self, args: &Args) -> Result<()> {
         let sources = match self {
             Self::Model(model, _) => {
-                changed(model, args.sampler, args.steps).check(&*model.degradation)?;
+                changed(model, args.sampler, args.steps, args.spacing).check(&*model.degradation)?;
                 return set_size(args, args.seeds as usize).map(|_| ());
             }
             Self::Images(sources) => sources,
         };
         let path = sources[0].path.display();
-        let plain = args.steps.is_none() && args.sampler.is_none();
-        ensure!(plain, "--steps and --sampler: expected a model, found {path}");
+        let plain = args.steps.is_none() && args.sampler.is_none() && args.spacing.is_none();
+        ensure!(plain, "--steps, --sampler and --spacing: expected a model, found {path}");
         if sources.len() > 1 {
             let found = args.seeds;
             ensure!(found == 1, "--seeds: found {found}, expected none: each of several targets is a set");
