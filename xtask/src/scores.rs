@@ -38,6 +38,8 @@ pub struct Table {
 pub struct Target {
     pub model: Option<String>,
     pub sampler: Option<String>,
+    /// Where the levels lie.
+    pub spacing: Option<String>,
     /// Network evaluations per image.
     pub steps: Option<u64>,
     /// Hash of the model's file.
@@ -46,6 +48,15 @@ pub struct Target {
     #[serde(default)]
     pub degradation: serde_json::Map<String, Value>,
     pub n: u64,
+}
+
+impl Target {
+    /// The sampler, and the spacing of its levels where they are not even.
+    pub fn walk(&self) -> Option<String> {
+        let sampler = self.sampler.as_ref()?;
+        let spacing = self.spacing.as_ref().filter(|spacing| *spacing != "even");
+        Some(spacing.map_or_else(|| sampler.clone(), |spacing| format!("{sampler} {spacing}")))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

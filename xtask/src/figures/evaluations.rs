@@ -36,7 +36,7 @@ fn series(group: &[&Table]) -> Vec<(String, Vec<Point>)> {
     for table in group {
         let (Some(model), Some(steps)) = (&table.target.model, table.target.steps) else { continue };
         let Some((row, value)) = table.row(MEASURE).and_then(|row| Some((row, row.value?))) else { continue };
-        let name = format!("{model}, {}", table.target.sampler.as_deref().unwrap_or("?"));
+        let name = format!("{model}, {}", table.target.walk().as_deref().unwrap_or("?"));
         let point = (steps as f64, value, row.interval);
         match series.iter_mut().find(|(other, _)| *other == name) {
             Some((_, points)) => points.push(point),

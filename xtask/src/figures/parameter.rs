@@ -48,7 +48,7 @@ fn studies(group: &[&Table]) -> Vec<Study> {
             let mut rest = table.target.degradation.clone();
             rest.remove(key);
             let rest = serde_json::Value::Object(rest).to_string();
-            let sampler = table.target.sampler.as_deref().unwrap_or_default();
+            let sampler = table.target.walk().unwrap_or_default();
             let study = alike.entry((format!("{key} of {kind}"), format!("{rest} {sampler}"))).or_default();
             study.entry(steps).or_default().push((x, value, row.interval));
         }

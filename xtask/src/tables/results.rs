@@ -73,8 +73,8 @@ pub fn scores(root: &Path) -> Result<String> {
 fn order(group: &[&Table]) -> Vec<String> {
     let named = |table: &&Table| {
         let (model, steps) = (table.target.model.as_ref()?, table.target.steps?);
-        let sampler = table.target.sampler.as_deref().unwrap_or_default();
-        Some((table.row("frechet distance")?.value?, format!("`{model}` {sampler} {}", thousands(steps))))
+        let walk = table.target.walk().unwrap_or_default();
+        Some((table.row("frechet distance")?.value?, format!("`{model}` {walk} {}", thousands(steps))))
     };
     let mut values: Vec<_> = group.iter().filter_map(named).collect();
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -129,7 +129,7 @@ pub fn table(tables: &[&Table]) -> String {
     for table in &tables {
         let steps = table.target.steps.map_or("-".into(), thousands);
         let name = |name: &Option<String>| format!("`{}`", name.as_deref().unwrap_or_default());
-        let mut cells = vec![name(&table.target.model), name(&table.target.sampler), steps];
+        let mut cells = vec![name(&table.target.model), name(&table.target.walk()), steps];
         cells.extend(SHOWN.map(|(name, of, _)| table.row_of(name, of).map_or("-".into(), value)));
         rows.push(cells);
     }
