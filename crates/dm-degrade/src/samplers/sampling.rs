@@ -31,7 +31,7 @@ pub enum Spacing {
     /// Evenly.
     #[default]
     Even,
-    /// Closer in the middle, where an image is decided: steps there are a quarter of the mean.
+    /// Closer in the middle: steps there are a quarter of the mean.
     Middle,
     /// Closer near T, where what kind of image it will be is decided: a share s of the steps walks s^1.5 of the way.
     Early,

@@ -144,13 +144,17 @@ impl Deref for PlaneData {
             return ready;
         }
         // No lock is held while threads work together: one that waits takes up other work, which may want these planes.
-        let mut all = Buffer::stale(self.pending.as_ref().map_or(0, |pending| pending.shape().len()));
-        if let Some(pending) = &self.pending {
-            let shape = pending.shape();
-            all.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, plane)| {
-                pending.compute(i / shape.channels, i % shape.channels, plane);
-            });
-        }
+        let all = self.pending.as_ref().map_or_else(
+            || Buffer::zeros(0),
+            |pending| {
+                let shape = pending.shape();
+                let mut all = Buffer::stale(shape.len());
+                all.par_chunks_mut(shape.plane()).enumerate().for_each(|(i, plane)| {
+                    pending.compute(i / shape.channels, i % shape.channels, plane);
+                });
+                all
+            },
+        );
         self.ready.get_or_init(|| all)
     }
 }
