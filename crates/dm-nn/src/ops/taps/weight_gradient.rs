@@ -86,7 +86,7 @@ impl WithSimd for Correlate<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Steps whose runs stay in the first-level cache while the output channels pass.
-        const BLOCK: usize = 9;
+        const BLOCK: usize = 12;
         let steps = self.sources.len();
         for first in (0..steps).step_by(BLOCK) {
             let end = steps.min(first + BLOCK);
