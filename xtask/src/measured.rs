@@ -16,9 +16,12 @@ const SCHEMA: u64 = 1;
 /// The scores of one run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Measured {
-    /// Images behind the next three.
+    /// Images behind the next four, and generation seeds.
     pub n: Option<u64>,
+    pub seeds: Option<usize>,
     pub frechet_distance: Option<f64>,
+    /// Half of its 95 % interval.
+    pub frechet_half: Option<f64>,
     pub precision: Option<f64>,
     pub recall: Option<f64>,
     /// Test images behind the restorations.
@@ -49,7 +52,10 @@ impl Measured {
             let table = scores.tables.first();
             let mean = |name: &str| table.and_then(|table| table.row(name)?.value);
             measured.n = table.map(|table| table.target.n);
+            measured.seeds = table.map(|table| table.target.seeds.len()).filter(|&seeds| seeds > 0);
             measured.frechet_distance = mean("frechet distance");
+            let interval = table.and_then(|table| table.row("frechet distance")?.interval);
+            measured.frechet_half = interval.map(|[low, high]| (high - low) / 2.0);
             measured.precision = mean("precision");
             measured.recall = mean("recall");
         }
@@ -130,6 +136,8 @@ pub mod tests {
         write(dir.path(), 12.5);
         let found = Measured::read(dir.path()).unwrap();
         assert_eq!((found.n, found.frechet_distance, found.precision), (Some(1000), Some(12.5), Some(0.9)));
+        assert_eq!(found.seeds, Some(5));
+        assert!((found.frechet_half.unwrap() - 1.25).abs() < 1e-9);
         let below: Vec<_> = found.below_last().map(|row| (row.t, row.degraded, row.chain)).collect();
         assert_eq!(below, [(50, None, Some(17.25))]);
         std::fs::remove_file(dir.path().join(SCORES)).unwrap();

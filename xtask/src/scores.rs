@@ -44,6 +44,9 @@ pub struct Target {
     pub steps: Option<u64>,
     /// Hash of the model's file.
     pub sha256: Option<String>,
+    /// Generation seeds of what a model drew.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
     /// The table `degradation` of the model's config.
     #[serde(default)]
     pub degradation: serde_json::Map<String, Value>,

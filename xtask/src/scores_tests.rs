@@ -11,7 +11,7 @@ pub fn score_file(model: &str, steps: u64, fd: f64) -> Value {
     };
     json!({
         "schema": 1,
-        "target": { "model": model, "sampler": "bridge", "steps": steps, "n": 1000,
+        "target": { "model": model, "sampler": "bridge", "steps": steps, "n": 1000, "seeds": [1, 2, 3, 4, 5],
                     "degradation": { "kind": "ink", "density": 64.0, "sigma_max": 16.0 } },
         "judge": { "name": "judge", "sha256": "a" },
         "reference": { "name": "test images", "n": 10_000 },

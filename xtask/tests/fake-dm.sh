@@ -68,7 +68,7 @@ restore)
     echo '{"schema":1,"n":4,"restoration":[{"t":50,"steps":100,"degraded":{"psnr":9.5},"estimate":{"psnr":18.5},"restored":{"psnr":17.5}}]}' > "$scores"
     ;;
 eval)
-    [ -f "$model" ]
-    echo '{"schema":1,"target":{"n":25},"judge":{"name":"judge","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
+    [ -d "$model" ]
+    echo '{"schema":1,"target":{"n":40,"seeds":[1,2]},"judge":{"name":"judge","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5,"interval":[301.5,341.5]},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
     ;;
 esac

@@ -145,7 +145,10 @@ fn what_a_profile_measures_stands_in_the_table() {
     let text = std::fs::read_to_string(&sweeps).unwrap();
     std::fs::write(
         &sweeps,
-        text.replace("n = 25", "n = 25, restored = 9, measures = [\"fd\", \"manifold\"]"),
+        text.replace(
+            "n = 25",
+            "n = 25, restored = 9, measure = { n = 40, seeds = 2, metrics = [\"fd\", \"manifold\"] }",
+        ),
     )
     .unwrap();
     let output = place.sweep(&["--only", "b"]);
@@ -155,14 +158,14 @@ fn what_a_profile_measures_stands_in_the_table() {
         said.contains("restore ") && said.contains("--count 9 ") && said.contains("restore.json"),
         "{said}"
     );
-    assert!(said.contains("-n 25 --metrics fd,manifold --out"), "{said}");
+    assert!(said.contains("runs/b -n 40 --seeds 2 --pool --metrics fd,manifold --out"), "{said}");
     assert_eq!(place.calls(), ["sample", "degrade", "restore", "eval"]);
     let table = stdout(&output);
     assert!(
-        table.contains("| 321.5 |") && table.contains("17.5 |") && !table.contains("precision |"),
+        table.contains("| 322 ± 20 |") && table.contains("17.5 |") && !table.contains("precision |"),
         "{table}"
     );
-    assert!(table.contains("of 25 images each") && table.contains("4 test images, degraded to"), "{table}");
+    assert!(table.contains("of 40 images each") && table.contains("4 test images, degraded to"), "{table}");
 }
 
 #[test]

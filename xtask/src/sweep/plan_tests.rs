@@ -15,7 +15,7 @@ impl Fixture {
         std::fs::create_dir(dir.path().join("logs")).unwrap();
         let config = dir.path().join("config.toml");
         std::fs::write(&config, "seed = 1\n[train]\nepochs = 5\n").unwrap();
-        let sample = Sample { n: 4, steps: None, seed: 1, restored: 4, measures: Vec::new() };
+        let sample = Sample { n: 4, steps: None, seed: 1, restored: 4, measure: None };
         let (name, title, loss) = ("a".to_owned(), "A".to_owned(), "error".to_owned());
         let job = Job { name, title, loss, config, set: vec!["train.epochs=2".into()], sample };
         Self { dir, job }

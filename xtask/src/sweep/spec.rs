@@ -49,7 +49,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// Number of images.
+    /// Number of images to look at.
     pub n: u32,
     /// Network evaluations per image; absent: as in the model's config.
     pub steps: Option<u32>,
@@ -58,9 +58,20 @@ pub struct Sample {
     /// Number of test images to restore.
     #[serde(default = "few")]
     pub restored: u32,
-    /// Measures of the images, by their names for `dm eval --metrics`; none leaves them unmeasured.
-    #[serde(default)]
-    pub measures: Vec<String>,
+    /// What is measured of others; nothing where it is absent.
+    pub measure: Option<Measure>,
+}
+
+/// How a finished run is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// Number of images, from all generation seeds together.
+    pub n: u32,
+    /// Generation seeds, two or more: they make the interval.
+    pub seeds: u32,
+    /// Measures by their names for `dm eval --metrics`.
+    pub metrics: Vec<String>,
 }
 
 fn first_seed() -> u64 {
@@ -198,7 +209,7 @@ mod tests {
         assert_eq!(smoke.len(), 1);
         assert_eq!(smoke[0].config, Path::new("/root/data/first.toml"));
         assert_eq!(smoke[0].set, ["epochs=1"]);
-        let sample = Sample { n: 4, steps: Some(2), seed: 1, restored: 4, measures: Vec::new() };
+        let sample = Sample { n: 4, steps: Some(2), seed: 1, restored: 4, measure: None };
         assert_eq!(smoke[0].sample, sample);
         let full = load_text(TWO, Profile::Full).unwrap();
         assert_eq!(full.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);

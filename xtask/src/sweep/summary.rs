@@ -72,7 +72,10 @@ const NUMBERS: [Column; 7] = [
 
 /// Columns of scores; those that no run has are left out.
 const SCORES: [Column; 4] = [
-    ("FD", |row| number(row.measured.frechet_distance, 1)),
+    ("FD", |row| {
+        let half = row.measured.frechet_half.map_or(String::new(), |half| format!(" ± {half:.0}"));
+        number(row.measured.frechet_distance, 0) + &half
+    }),
     ("precision", |row| number(row.measured.precision, 3)),
     ("recall", |row| number(row.measured.recall, 3)),
     ("restored, dB", |row| {
@@ -94,7 +97,7 @@ pub fn table(rows: &[Row]) -> String {
     let mut cells: Vec<Vec<String>> = vec![columns.iter().map(|(head, _)| (*head).to_owned()).collect()];
     cells.extend(rows.iter().map(|row| columns.iter().map(|(_, say)| say(row)).collect()));
     let widths: Vec<usize> = (0..columns.len())
-        .map(|column| cells.iter().map(|row| row[column].len()).max().unwrap_or(0))
+        .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
     let mut text = String::new();
     for (index, row) in cells.iter().enumerate() {
@@ -122,10 +125,15 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = vec![
         "Losses of different runs are losses of different things: compare them within a run only.".to_owned(),
     ];
-    let scored = rows.iter().find_map(|row| Some((row.measured.n?, row.measured.frechet_distance?)));
-    notes.extend(scored.map(|(n, _)| {
-        let n = thousands(n);
-        format!("FD (lower is better), precision and recall of {n} images each, against the test images.")
+    notes.extend(rows.iter().find_map(|Row { measured, .. }| {
+        let (n, _) = (thousands(measured.n?), measured.frechet_distance?);
+        let sure = match (measured.seeds, measured.frechet_half) {
+            (Some(seeds), Some(_)) => format!(", of {seeds} generation seeds; ±: half of the 95 % interval"),
+            _ => String::new(),
+        };
+        Some(format!(
+            "FD (lower is better), precision and recall of {n} images each, against the test images{sure}."
+        ))
     }));
     notes.extend(rows.iter().find_map(|row| {
         let levels: Vec<_> = row.measured.below_last().collect();
@@ -176,11 +184,12 @@ mod tests {
             text.lines().nth(index).unwrap().split('|').map(|cell| cell.trim().to_owned()).collect()
         };
         assert_eq!(line(0)[10..14], ["FD", "precision", "recall", "restored, dB"]);
-        assert_eq!(line(2)[10..14], ["42.0", "0.900", "0.700", "17.2"]);
+        assert_eq!(line(2)[10..14], ["42 ± 4", "0.900", "0.700", "17.2"]);
         assert_eq!(line(3)[10..14], ["-", "-", "-", "-"]);
         let notes = notes(&rows).join("\n");
         assert!(
-            notes.contains("of 1,000 images each") && notes.contains("4 test images, degraded to 1/2 of T"),
+            notes.contains("of 1,000 images each, against the test images, of 5 generation seeds; ±")
+                && notes.contains("4 test images, degraded to 1/2 of T"),
             "{notes}"
         );
         assert!(!table(&rows[1..]).contains("FD") && super::notes(&rows[1..]).len() == 1);

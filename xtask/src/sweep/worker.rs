@@ -126,10 +126,11 @@ fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
     restore.arg("--out").arg(part.join("restore.png")).arg("--scores").arg(part.join(RESTORED));
     let mut commands = vec![("sample", generate), ("degrade", degrade), ("restore", restore)];
     let mut written = WRITTEN.to_vec();
-    if !sample.measures.is_empty() {
+    if let Some(measure) = &sample.measure {
+        let (n, seeds) = (measure.n.to_string(), measure.seeds.to_string());
         let mut eval = dm(setup, "eval");
-        eval.arg(part.join("images.safetensors")).args(["-n", &sample.n.to_string()]);
-        eval.args(["--metrics", &sample.measures.join(",")]).arg("--out").arg(part.join(SCORES));
+        eval.arg(run).args(["-n", &n, "--seeds", &seeds, "--pool"]).args(&steps);
+        eval.args(["--metrics", &measure.metrics.join(",")]).arg("--out").arg(part.join(SCORES));
         commands.push(("eval", eval));
         written.push(SCORES);
     }
