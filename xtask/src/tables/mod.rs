@@ -1,7 +1,9 @@
 //! `cargo xtask tables`: the tables of README.md and of the model cards, made of the same files as the report and written
-//! between markers, so that no number in them is copied by hand. What stands outside the markers is left alone.
+//! between markers, so that no number in them is copied by hand; what stands outside the markers is left alone. And the
+//! tables as data, in `report/tables`.
 
 mod cards;
+mod data;
 mod markers;
 mod results;
 mod speed;
@@ -40,29 +42,33 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         println!("{path}: {what}");
     }
     if !stale {
-        println!("tables: {} pages as their data make them", PAGES.len());
+        println!("tables: all as their data make them");
     }
     Ok(if stale && args.check { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Makes every block anew; the pages that changed, or with `check` would.
-pub fn refresh(root: &Path, check: bool) -> Result<Vec<&'static str>> {
-    let mut changed = Vec::new();
+/// Makes every block and file anew; the paths of those that changed, or with `check` would.
+pub fn refresh(root: &Path, check: bool) -> Result<Vec<String>> {
+    let mut fresh = data::files(root)?;
     for (page, blocks) in PAGES {
         let path = root.join(page);
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let mut fresh = text.clone();
+        let mut text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         for (name, make) in blocks {
-            fresh = markers::replace(&fresh, name, &make(root)?).with_context(|| page.to_owned())?;
+            text = markers::replace(&text, name, &make(root)?).with_context(|| page.to_owned())?;
         }
-        if fresh != text {
-            changed.push(page);
-            if !check {
-                write_atomically(&path, fresh.as_bytes())?;
-            }
+        fresh.push((page.to_owned(), text));
+    }
+    fresh.retain(|(path, text)| std::fs::read_to_string(root.join(path)).ok().as_ref() != Some(text));
+    if !check {
+        for (path, text) in &fresh {
+            let path = root.join(path);
+            path.parent()
+                .map_or(Ok(()), std::fs::create_dir_all)
+                .with_context(|| path.display().to_string())?;
+            write_atomically(&path, text.as_bytes())?;
         }
     }
-    Ok(changed)
+    Ok(fresh.into_iter().map(|(path, _)| path).collect())
 }
 
 /// Rows of cells as a table of Markdown; the first row is the head.
@@ -125,10 +131,10 @@ mod tests {
     #[test]
     fn pages_follow_their_data_and_a_second_time_changes_nothing() {
         let dir = workspace(3.5);
-        assert_eq!(refresh(dir.path(), true).unwrap().len(), 2);
+        assert_eq!(refresh(dir.path(), true).unwrap().len(), 6);
         let read = |page: &str| std::fs::read_to_string(dir.path().join(page)).unwrap();
         assert!(read("README.md").contains("old"), "a check wrote");
-        assert_eq!(refresh(dir.path(), false).unwrap().len(), 2);
+        assert_eq!(refresh(dir.path(), false).unwrap().len(), 6);
         assert!(refresh(dir.path(), true).unwrap().is_empty());
         let (readme, cards) = (read("README.md"), read("data/models/README.md"));
         for text in [
@@ -146,14 +152,20 @@ mod tests {
         {
             assert!(cards.contains(text), "{text}: {cards}");
         }
-        // Another score, another page.
+        let scores = read("report/tables/scores.csv");
+        assert!(
+            scores.contains("ink-unet,bridge,,100,1000,5,10000,judge,frechet distance,,3.5,3.15,3.85"),
+            "{scores}"
+        );
+        // Another score, other pages and data.
         let other = workspace(7.25);
         std::fs::copy(
             other.path().join("report/scores/ink-unet-100.json"),
             dir.path().join("report/scores/ink-unet-100.json"),
         )
         .unwrap();
-        assert_eq!(refresh(dir.path(), true).unwrap().len(), 2);
+        let changed = refresh(dir.path(), true).unwrap();
+        assert_eq!(changed, ["report/tables/scores.csv", "README.md", "data/models/README.md"]);
     }
 
     #[test]

@@ -1,0 +1,194 @@
+//! The tables as data: `report/tables/*.csv`, for whoever wants to calculate with the numbers. One line for each number or
+//! run, values in full; what is not there is empty.
+
+use crate::bench::Figures;
+use crate::scores::{Floor, Scores, Table};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::path::Path;
+
+/// Path from the root and text of every file.
+pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
+    let (mut studies, mut restored) = (vec![STUDIES.map(String::from).to_vec()], vec![]);
+    restored.push(RESTORED.map(String::from).to_vec());
+    for (set, summary) in summaries(&root.join("report/runs"))? {
+        for row in summary.as_array().into_iter().flatten() {
+            let measured = &row["measured"];
+            let cells =
+                STUDIES[1..].iter().map(|key| if row[*key].is_null() { &measured[*key] } else { &row[*key] });
+            studies.push(std::iter::once(set.clone()).chain(cells.map(text)).collect());
+            for level in measured["restored"].as_array().into_iter().flatten() {
+                let cells = RESTORED[2..].iter().map(|key| text(&level[*key]));
+                restored.push([set.clone(), text(&row["run"])].into_iter().chain(cells).collect());
+            }
+        }
+    }
+    let tables = [
+        ("scores", scores(&Scores::read(&root.join("report/scores"))?.tables)),
+        ("studies", studies),
+        ("restored", restored),
+        ("speed", speed(&root.join("report/bench.json"))?),
+    ];
+    Ok(tables.map(|(name, rows)| (format!("report/tables/{name}.csv"), csv(&rows))).into())
+}
+
+/// Columns of the runs of all studies; after the first, keys of their summaries.
+const STUDIES: [&str; 14] = [
+    "set",
+    "run",
+    "title",
+    "epochs",
+    "steps",
+    "parameters",
+    "train_loss",
+    "val_loss",
+    "n",
+    "seeds",
+    "frechet_distance",
+    "frechet_half",
+    "precision",
+    "recall",
+];
+
+/// Columns of the restorations; after the second, keys of a level.
+const RESTORED: [&str; 7] = ["set", "run", "t", "steps", "degraded", "estimate", "chain"];
+
+/// Name and summary of every study on record, in order of names.
+fn summaries(runs: &Path) -> Result<Vec<(String, Value)>> {
+    let entries = std::fs::read_dir(runs).with_context(|| runs.display().to_string())?;
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path().join("summary.json")).collect();
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let summary = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let set = path.parent().and_then(Path::file_name).unwrap_or_default();
+        Ok((set.to_string_lossy().into_owned(), summary))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Every score of every judge.
+fn scores(tables: &[Table]) -> Vec<Vec<String>> {
+    const HEAD: [&str; 16] = [
+        "file",
+        "model",
+        "sampler",
+        "spacing",
+        "evaluations",
+        "n",
+        "seeds",
+        "reference_n",
+        "judge",
+        "measure",
+        "of",
+        "value",
+        "low",
+        "high",
+        "floor_low",
+        "floor_high",
+    ];
+    let mut rows = vec![HEAD.map(String::from).to_vec()];
+    for table in tables {
+        let target = &table.target;
+        let word = |word: &Option<String>| word.clone().unwrap_or_default();
+        let number = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
+        let whose = [
+            table.name.clone(),
+            word(&target.model),
+            word(&target.sampler),
+            word(&target.spacing),
+            target.steps.map_or(String::new(), |steps| steps.to_string()),
+            target.n.to_string(),
+            if target.seeds.is_empty() { String::new() } else { target.seeds.len().to_string() },
+            table.n_reference.to_string(),
+            table.judge.name.clone(),
+        ];
+        for row in &table.rows {
+            let floor = row.floor.as_ref().and_then(Floor::range);
+            let values = [
+                row.name.clone(),
+                row.setting.clone(),
+                number(row.value),
+                number(row.interval.map(|[low, _]| low)),
+                number(row.interval.map(|[_, high]| high)),
+                number(floor.map(|(low, _)| low)),
+                number(floor.map(|(_, high)| high)),
+            ];
+            rows.push(whose.iter().cloned().chain(values).collect());
+        }
+    }
+    rows
+}
+
+/// Steps and images of both sides of the bench, in milliseconds.
+fn speed(path: &Path) -> Result<Vec<Vec<String>>> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let bench: Figures = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let head = ["name", "work", "batch", "ours_ms", "torch_best_ms", "torch_best", "ratio"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    rows.extend(bench.rows.iter().map(|row| {
+        let (ours, torch, ratio) =
+            (row.ours_ms.to_string(), row.torch_best_ms.to_string(), row.ratio.to_string());
+        vec![
+            row.net.clone(),
+            row.work.clone(),
+            row.batch.to_string(),
+            ours,
+            torch,
+            row.torch_best.clone(),
+            ratio,
+        ]
+    }));
+    rows.extend(bench.sampling.iter().map(|row| {
+        let work = format!("image of {} evaluations", row.evaluations);
+        let (ours, torch) = (row.ours_ms_per_image, row.torch_network_alone_ms_per_image);
+        let (ours, torch, ratio) = (ours.to_string(), torch.to_string(), row.ratio.to_string());
+        vec![row.model.clone(), work, String::new(), ours, torch, "network alone".into(), ratio]
+    }));
+    Ok(rows)
+}
+
+/// A value of JSON as it stands in a cell.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// RFC 4180.
+fn csv(rows: &[Vec<String>]) -> String {
+    let cell = |cell: &String| {
+        if cell.contains([',', '"', '\n']) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell.clone()
+        }
+    };
+    rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_with_commas_and_quotes_are_quoted() {
+        let rows = [vec!["a".to_owned(), "b, \"c\"".to_owned(), String::new()]];
+        assert_eq!(csv(&rows), "a,\"b, \"\"c\"\"\",\n");
+    }
+
+    #[test]
+    fn every_line_of_the_recorded_data_has_all_columns() {
+        let files = files(crate::workspace::root()).unwrap();
+        assert_eq!(files.len(), 4);
+        for (path, text) in files {
+            // Titles may hold commas, but no line does in more than one cell.
+            let columns = text.lines().next().unwrap().split(',').count();
+            let short = text.lines().find(|line| line.split(',').count() < columns);
+            assert!(text.lines().count() > 5 && short.is_none(), "{path}: {short:?}");
+        }
+    }
+}
