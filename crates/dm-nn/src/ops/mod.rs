@@ -18,6 +18,7 @@ mod group_norm_silu;
 mod lanes;
 mod layer_norm_gelu;
 mod math;
+mod memory;
 mod norm_kernels;
 #[cfg(test)]
 mod oracle;
