@@ -1,7 +1,7 @@
 //! What was measured of a run's images, as the table and the contact sheet read it: `scores.json` of `dm eval` and
 //! `restore.json` of `dm restore`. Reading only; what is not there yet is absent.
 
-use crate::scores::Scores;
+use crate::scores::{Scores, thousands};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
@@ -13,17 +13,24 @@ pub const RESTORED: &str = "restore.json";
 
 const SCHEMA: u64 = 1;
 
+/// Names of the scores.
+const FRECHET: &str = "frechet distance";
+const PRECISION: &str = "precision";
+const RECALL: &str = "recall";
+
 /// The scores of one run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Measured {
-    /// Images behind the next four, and generation seeds.
+    /// Images behind the scores, and generation seeds.
     pub n: Option<u64>,
     pub seeds: Option<usize>,
+    /// The scores, each with half of its 95 % interval.
     pub frechet_distance: Option<f64>,
-    /// Half of its 95 % interval.
     pub frechet_half: Option<f64>,
     pub precision: Option<f64>,
+    pub precision_half: Option<f64>,
     pub recall: Option<f64>,
+    pub recall_half: Option<f64>,
     /// Test images behind the restorations.
     pub n_restored: Option<u64>,
     /// By rising level, the last one T.
@@ -50,14 +57,14 @@ impl Measured {
         if folder.join(SCORES).is_file() {
             let scores = Scores::read(folder)?;
             let table = scores.tables.first();
-            let mean = |name: &str| table.and_then(|table| table.row(name)?.value);
+            let value = |name: &str| table.and_then(|table| table.row(name)?.value);
+            let interval = |name: &str| table.and_then(|table| table.row(name)?.interval);
+            let half = |name: &str| interval(name).map(|[low, high]| (high - low) / 2.0);
             measured.n = table.map(|table| table.target.n);
             measured.seeds = table.map(|table| table.target.seeds.len()).filter(|&seeds| seeds > 0);
-            measured.frechet_distance = mean("frechet distance");
-            let interval = table.and_then(|table| table.row("frechet distance")?.interval);
-            measured.frechet_half = interval.map(|[low, high]| (high - low) / 2.0);
-            measured.precision = mean("precision");
-            measured.recall = mean("recall");
+            (measured.frechet_distance, measured.frechet_half) = (value(FRECHET), half(FRECHET));
+            (measured.precision, measured.precision_half) = (value(PRECISION), half(PRECISION));
+            (measured.recall, measured.recall_half) = (value(RECALL), half(RECALL));
         }
         if let Some(file) = restored(&folder.join(RESTORED))? {
             measured.n_restored = Some(file.n);
@@ -71,6 +78,30 @@ impl Measured {
             measured.restored = file.restoration.into_iter().map(row).collect();
         }
         Ok(measured)
+    }
+
+    /// Names of the scores that there are, and each as it is told: with half of its interval, if it has one.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        let scores = [
+            ("FD", self.frechet_distance, self.frechet_half, 0),
+            (PRECISION, self.precision, self.precision_half, 2),
+            (RECALL, self.recall, self.recall_half, 2),
+        ];
+        let tell = |(name, value, half, digits): (_, Option<f64>, Option<f64>, usize)| {
+            let half = half.map_or(String::new(), |half| format!(" ± {half:.digits$}"));
+            Some((name, format!("{:.digits$}{half}", value?)))
+        };
+        scores.into_iter().filter_map(tell).collect()
+    }
+
+    /// Of how many images and generation seeds the scores are.
+    pub fn conditions(&self) -> Option<String> {
+        let n = thousands(self.n.filter(|_| self.frechet_distance.is_some())?);
+        let seeds = self.seeds.filter(|_| self.frechet_half.is_some());
+        let seeds = seeds.map_or(String::new(), |seeds| {
+            format!(" of {seeds} generation seeds; ±: half of the 95 % interval")
+        });
+        Some(format!("{n} images each{seeds}"))
     }
 
     /// The restorations from below T: from T itself there is nothing to restore.
@@ -135,9 +166,11 @@ pub mod tests {
         assert_eq!(Measured::read(dir.path()).unwrap(), Measured::default());
         write(dir.path(), 12.5);
         let found = Measured::read(dir.path()).unwrap();
-        assert_eq!((found.n, found.frechet_distance, found.precision), (Some(1000), Some(12.5), Some(0.9)));
-        assert_eq!(found.seeds, Some(5));
-        assert!((found.frechet_half.unwrap() - 1.25).abs() < 1e-9);
+        assert_eq!((found.n, found.seeds, found.frechet_distance), (Some(1000), Some(5), Some(12.5)));
+        let told = [("FD", "12 ± 1"), ("precision", "0.90 ± 0.09"), ("recall", "0.70 ± 0.07")];
+        assert_eq!(found.told(), told.map(|(name, text)| (name, text.to_owned())));
+        let conditions = "1,000 images each of 5 generation seeds; ±: half of the 95 % interval";
+        assert_eq!(found.conditions().as_deref(), Some(conditions));
         let below: Vec<_> = found.below_last().map(|row| (row.t, row.degraded, row.chain)).collect();
         assert_eq!(below, [(50, None, Some(17.25))]);
         std::fs::remove_file(dir.path().join(SCORES)).unwrap();

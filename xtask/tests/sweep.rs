@@ -165,7 +165,11 @@ fn what_a_profile_measures_stands_in_the_table() {
         table.contains("| 322 ± 20 |") && table.contains("17.5 |") && !table.contains("precision |"),
         "{table}"
     );
-    assert!(table.contains("of 40 images each") && table.contains("4 test images, degraded to"), "{table}");
+    assert!(
+        table.contains(": 40 images each of 2 generation seeds")
+            && table.contains("4 test images, degraded to"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -105,19 +105,16 @@ fn measured(run: &Run) -> Measured {
 
 /// How much stands behind the numbers.
 fn conditions<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> String {
-    let scored = runs.clone().find_map(|run| run.n).map(thousands);
+    let scored = runs.clone().find_map(Measured::conditions);
     let restored = runs.clone().find_map(|run| run.n_restored).map(thousands);
     let mut words = Vec::new();
-    words.extend(scored.map(|n| format!("FD, precision and recall of {n} images each")));
+    words.extend(scored.map(|scored| format!("FD, precision and recall of {scored}")));
     words.extend(restored.map(|n| format!("dB: mean PSNR of {n} test images walked back by the chain")));
     words.join("; ")
 }
 
 fn of_samples(run: &Measured) -> String {
-    let scores =
-        [("FD", run.frechet_distance, 1), ("precision", run.precision, 2), ("recall", run.recall, 2)];
-    let words =
-        scores.iter().filter_map(|(name, value, digits)| Some(format!("{name} {:.digits$}", (*value)?)));
+    let words = run.told().into_iter().map(|(name, text)| format!("{name} {text}"));
     words.collect::<Vec<_>>().join("   ")
 }
 
@@ -165,8 +162,14 @@ mod tests {
         let runs = [run("Whole", &folders[0]), run("Cut", &folders[1]), run("Bare", &folders[2])];
         let svg = draw(&runs).unwrap().svg().unwrap();
         assert_eq!(svg.matches("<image").count(), 6, "of the one run that has all its sheets");
-        for text in ["Whole", "FD 12.5", "precision 0.90", "T/2: 17.2 dB", "1,000 images", "of 4 test images"]
-        {
+        for text in [
+            "Whole",
+            "FD 12 ± 1",
+            "precision 0.90 ± 0.09",
+            "T/2: 17.2 dB",
+            "1,000 images",
+            "of 4 test images",
+        ] {
             assert!(svg.contains(text), "{text}");
         }
         assert!(!svg.contains("Cut") && !svg.contains("T: 9.0 dB"), "from T there is nothing to restore");

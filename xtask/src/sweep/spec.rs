@@ -58,17 +58,17 @@ pub struct Sample {
     /// Number of test images to restore.
     #[serde(default = "few")]
     pub restored: u32,
-    /// What is measured of others; nothing where it is absent.
+    /// What is measured of the model; nothing where it is absent.
     pub measure: Option<Measure>,
 }
 
-/// How a finished run is measured.
+/// How a finished run is measured: images of the generation seeds 1 to `seeds`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
-    /// Number of images, from all generation seeds together.
+    /// Number of images, of all seeds together: a multiple of theirs.
     pub n: u32,
-    /// Generation seeds, two or more: they make the interval.
+    /// Two or more: they make the interval.
     pub seeds: u32,
     /// Measures by their names for `dm eval --metrics`.
     pub metrics: Vec<String>,
@@ -146,6 +146,16 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
         let config = config.with_context(|| format!("{}: no config, here or at the top", place()))?;
         let mut profiles = if run.profiles.is_empty() { sweep.profiles.clone() } else { run.profiles };
         if let Some(chosen) = profiles.remove(&profile) {
+            if let Some(Measure { n, seeds, metrics }) = &chosen.sample.measure {
+                let divides = *seeds >= 2 && *n > 0 && n.is_multiple_of(*seeds);
+                ensure!(
+                    divides && !metrics.is_empty(),
+                    "{}: measure: found n = {n}, seeds = {seeds}, {} metrics; expected two seeds or more, a multiple of them \
+                     as n, and a metric",
+                    place(),
+                    metrics.len()
+                );
+            }
             jobs.push(Job {
                 config: root.join(config),
                 name: run.name,
@@ -226,6 +236,23 @@ mod tests {
         assert!(load_text(&twice, Profile::Full).unwrap_err().to_string().contains("named twice"));
         let odd = TWO.replace("\"second\"", "\"../second\"");
         assert!(load_text(&odd, Profile::Full).unwrap_err().to_string().contains("expected letters"));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused_before_anything_is_trained() {
+        for (measure, fits) in [
+            ("n = 70, seeds = 2, metrics = [\"fd\"]", true),
+            ("n = 70, seeds = 1, metrics = [\"fd\"]", false),
+            ("n = 71, seeds = 2, metrics = [\"fd\"]", false),
+            ("n = 70, seeds = 2, metrics = []", false),
+        ] {
+            let text = TWO.replace("n = 4,", &format!("n = 4, measure = {{ {measure} }},"));
+            let loaded = load_text(&text, Profile::Smoke);
+            assert_eq!(loaded.is_ok(), fits, "{measure}");
+            let refused =
+                loaded.err().is_none_or(|error| error.to_string().contains("\"first\": measure: found"));
+            assert!(refused, "{measure}");
+        }
     }
 
     #[test]

@@ -72,12 +72,9 @@ const NUMBERS: [Column; 7] = [
 
 /// Columns of scores; those that no run has are left out.
 const SCORES: [Column; 4] = [
-    ("FD", |row| {
-        let half = row.measured.frechet_half.map_or(String::new(), |half| format!(" ± {half:.0}"));
-        number(row.measured.frechet_distance, 0) + &half
-    }),
-    ("precision", |row| number(row.measured.precision, 3)),
-    ("recall", |row| number(row.measured.recall, 3)),
+    ("FD", |row| score(row, "FD")),
+    ("precision", |row| score(row, "precision")),
+    ("recall", |row| score(row, "recall")),
     ("restored, dB", |row| {
         let levels: Vec<_> = row.measured.below_last().map(|level| number(level.chain, 1)).collect();
         if levels.is_empty() { ABSENT.into() } else { levels.join(" ") }
@@ -85,6 +82,11 @@ const SCORES: [Column; 4] = [
 ];
 
 const ABSENT: &str = "-";
+
+fn score(row: &Row, name: &str) -> String {
+    let told = row.measured.told().into_iter().find(|(of, _)| *of == name);
+    told.map_or(ABSENT.into(), |(_, text)| text)
+}
 
 fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or(ABSENT.into(), |value| format!("{value:.digits$}"))
@@ -125,15 +127,9 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = vec![
         "Losses of different runs are losses of different things: compare them within a run only.".to_owned(),
     ];
-    notes.extend(rows.iter().find_map(|Row { measured, .. }| {
-        let (n, _) = (thousands(measured.n?), measured.frechet_distance?);
-        let sure = match (measured.seeds, measured.frechet_half) {
-            (Some(seeds), Some(_)) => format!(", of {seeds} generation seeds; ±: half of the 95 % interval"),
-            _ => String::new(),
-        };
-        Some(format!(
-            "FD (lower is better), precision and recall of {n} images each, against the test images{sure}."
-        ))
+    let conditions = rows.iter().find_map(|row| row.measured.conditions());
+    notes.extend(conditions.map(|conditions| {
+        format!("FD (lower is better), precision and recall, against the test images: {conditions}.")
     }));
     notes.extend(rows.iter().find_map(|row| {
         let levels: Vec<_> = row.measured.below_last().collect();
@@ -184,11 +180,11 @@ mod tests {
             text.lines().nth(index).unwrap().split('|').map(|cell| cell.trim().to_owned()).collect()
         };
         assert_eq!(line(0)[10..14], ["FD", "precision", "recall", "restored, dB"]);
-        assert_eq!(line(2)[10..14], ["42 ± 4", "0.900", "0.700", "17.2"]);
+        assert_eq!(line(2)[10..14], ["42 ± 4", "0.90 ± 0.09", "0.70 ± 0.07", "17.2"]);
         assert_eq!(line(3)[10..14], ["-", "-", "-", "-"]);
         let notes = notes(&rows).join("\n");
         assert!(
-            notes.contains("of 1,000 images each, against the test images, of 5 generation seeds; ±")
+            notes.contains("against the test images: 1,000 images each of 5 generation seeds; ±")
                 && notes.contains("4 test images, degraded to 1/2 of T"),
             "{notes}"
         );

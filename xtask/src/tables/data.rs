@@ -1,5 +1,5 @@
-//! The tables as data: `report/tables/*.csv`, for whoever wants to calculate with the numbers. One line for each number or
-//! run, values in full; what is not there is empty.
+//! The tables as data: `report/tables/*.csv`, for whoever wants to calculate with the numbers: scores of models, runs of
+//! studies and what they restore, times. One line for each number or run, values in full; what was not measured is empty.
 
 use crate::bench::Figures;
 use crate::scores::{Floor, Scores, Table};
@@ -24,7 +24,7 @@ pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
         }
     }
     let tables = [
-        ("scores", scores(&Scores::read(&root.join("report/scores"))?.tables)),
+        ("scores", scores(root)?),
         ("studies", studies),
         ("restored", restored),
         ("speed", speed(&root.join("report/bench.json"))?),
@@ -33,7 +33,7 @@ pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
 }
 
 /// Columns of the runs of all studies; after the first, keys of their summaries.
-const STUDIES: [&str; 14] = [
+const STUDIES: [&str; 16] = [
     "set",
     "run",
     "title",
@@ -47,7 +47,9 @@ const STUDIES: [&str; 14] = [
     "frechet_distance",
     "frechet_half",
     "precision",
+    "precision_half",
     "recall",
+    "recall_half",
 ];
 
 /// Columns of the restorations; after the second, keys of a level.
@@ -68,8 +70,11 @@ fn summaries(runs: &Path) -> Result<Vec<(String, Value)>> {
     paths.into_iter().map(read).collect()
 }
 
+/// Folders of scores, and what precedes the name of a file in each.
+const SCORES: [(&str, &str); 2] = [("report/scores", ""), ("report/scores/seeds", "seeds/")];
+
 /// Every score of every judge.
-fn scores(tables: &[Table]) -> Vec<Vec<String>> {
+fn scores(root: &Path) -> Result<Vec<Vec<String>>> {
     const HEAD: [&str; 16] = [
         "file",
         "model",
@@ -89,7 +94,15 @@ fn scores(tables: &[Table]) -> Vec<Vec<String>> {
         "floor_high",
     ];
     let mut rows = vec![HEAD.map(String::from).to_vec()];
-    for table in tables {
+    let mut tables: Vec<Table> = Vec::new();
+    for (folder, before) in SCORES {
+        let folder = root.join(folder);
+        if folder.is_dir() {
+            let found = Scores::read(&folder)?.tables.into_iter();
+            tables.extend(found.map(|table| Table { name: format!("{before}{}", table.name), ..table }));
+        }
+    }
+    for table in &tables {
         let target = &table.target;
         let word = |word: &Option<String>| word.clone().unwrap_or_default();
         let number = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
@@ -118,33 +131,41 @@ fn scores(tables: &[Table]) -> Vec<Vec<String>> {
             rows.push(whose.iter().cloned().chain(values).collect());
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// Steps and images of both sides of the bench, in milliseconds.
 fn speed(path: &Path) -> Result<Vec<Vec<String>>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let bench: Figures = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    let head = ["name", "work", "batch", "ours_ms", "torch_best_ms", "torch_best", "ratio"];
+    let head = [
+        "name",
+        "work",
+        "batch",
+        "ours_ms",
+        "torch_best_ms",
+        "torch_best",
+        "ratio",
+        "ours_peak_mb",
+        "torch_peak_mb",
+    ];
     let mut rows = vec![head.map(String::from).to_vec()];
+    let memory = |mb: Option<f64>| mb.map_or(String::new(), |mb| mb.to_string());
     rows.extend(bench.rows.iter().map(|row| {
-        let (ours, torch, ratio) =
-            (row.ours_ms.to_string(), row.torch_best_ms.to_string(), row.ratio.to_string());
-        vec![
-            row.net.clone(),
-            row.work.clone(),
-            row.batch.to_string(),
-            ours,
-            torch,
-            row.torch_best.clone(),
-            ratio,
-        ]
+        let times = [row.ours_ms, row.torch_best_ms].map(|ms| ms.to_string());
+        let mut cells = vec![row.net.clone(), row.work.clone(), row.batch.to_string()];
+        cells.extend(times);
+        cells.extend([row.torch_best.clone(), row.ratio.to_string()]);
+        cells.extend([memory(row.ours_peak_mb), memory(row.torch_peak_mb)]);
+        cells
     }));
     rows.extend(bench.sampling.iter().map(|row| {
-        let work = format!("image of {} evaluations", row.evaluations);
-        let (ours, torch) = (row.ours_ms_per_image, row.torch_network_alone_ms_per_image);
-        let (ours, torch, ratio) = (ours.to_string(), torch.to_string(), row.ratio.to_string());
-        vec![row.model.clone(), work, String::new(), ours, torch, "network alone".into(), ratio]
+        let mut cells =
+            vec![row.model.clone(), format!("image of {} evaluations", row.evaluations), String::new()];
+        cells.extend([row.ours_ms_per_image, row.torch_network_alone_ms_per_image].map(|ms| ms.to_string()));
+        // PyTorch's time is of its network alone, in the variant that is best for it.
+        cells.extend([String::new(), row.ratio.to_string(), String::new(), String::new()]);
+        cells
     }));
     Ok(rows)
 }
@@ -189,6 +210,12 @@ mod tests {
             let columns = text.lines().next().unwrap().split(',').count();
             let short = text.lines().find(|line| line.split(',').count() < columns);
             assert!(text.lines().count() > 5 && short.is_none(), "{path}: {short:?}");
+            // A key that is misspelt would be an empty column.
+            let filled = |column: usize| {
+                text.lines().skip(1).any(|line| !line.split(',').nth(column).unwrap().is_empty())
+            };
+            let empty = (0..columns).find(|&column| !filled(column));
+            assert_eq!(empty.map(|column| text.split(',').nth(column)), None, "{path}");
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Where the floats of a buffer lie: on the heap, or if they are many in pages of two megabytes, where the system has such.
 //!
 //! A step passes through hundreds of megabytes, and a transform writes to three dozen places at a time. In pages of four
-//! kilobytes that is more of them than a processor keeps in mind, and looking one up costs the more in a virtual machine:
-//! large pages take 3 to 5 % off every step.
+//! kilobytes that is more of them than a processor keeps in mind, and looking one up costs the more in a virtual machine.
 
 use memmap2::MmapMut;
 
@@ -20,7 +19,7 @@ const PAGE: usize = 2 << 20;
 /// Lines of floats, zeros at first.
 pub(super) enum Memory {
     Heap(Vec<Line>),
-    /// The first `lines` of whole large pages.
+    /// The first `lines` of a map as long as whole large pages: a system that aligns it to them can use them.
     Pages {
         map: MmapMut,
         lines: usize,

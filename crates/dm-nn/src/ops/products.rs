@@ -3,8 +3,8 @@
 //! Every convolution here, whether between Winograd transforms or direct, is a sum over steps k (an input channel, or a
 //! channel and a tap) of a scalar weight times a run of vectors of `sources[k]`; every weight gradient is the sum over
 //! such runs of the product with a run of the output's gradient. Four output channels are computed together, so that a
-//! vector once loaded is used four times; where twelve sums and what they are made of do not fit 16 registers, two and
-//! two with runs twice as long: sums that leave their registers cost a third of the speed.
+//! vector once loaded is used four times. With 32 registers that is 4 channels by 3 vectors at a time. With 16 such a block
+//! would leave none to spare, and its sums would be spilled; 2 channels by 6 vectors, in two passes, need one less.
 
 #![allow(clippy::needless_range_loop, reason = "register arrays read best by index, several at a time")]
 #![allow(unsafe_code, reason = "inner loops over vectors; bounds are fixed by the caller's geometry")]
@@ -71,7 +71,7 @@ pub(crate) unsafe fn product_run<S: Simd>(
     }
 }
 
-/// A run of `N` vectors, `M` output channels at a time; returns `N`.
+/// A run of `N` vectors, `M` output channels in each of at most two passes; returns `N`.
 #[inline(always)]
 unsafe fn products<S: Simd, const M: usize, const N: usize>(
     simd: S,
@@ -81,6 +81,7 @@ unsafe fn products<S: Simd, const M: usize, const N: usize>(
     bias: [V<S>; OUT],
     target: Target,
 ) -> usize {
+    debug_assert!(target.channels <= 2 * M, "channels of a third pass");
     // SAFETY: the caller's promise.
     unsafe {
         product_block::<S, M, N>(simd, sources, at, weights, 0, bias, target);
@@ -194,6 +195,7 @@ unsafe fn correlations<S: Simd, const N: usize, const M: usize>(
     runs: Runs,
     sums: &mut [[f32; OUT]],
 ) -> usize {
+    const { assert!((M == OUT || 2 * M == OUT) && (M * N).is_multiple_of(4)) };
     let (blocks, _) = sources.as_chunks::<N>();
     for (sources, sums) in blocks.iter().zip(sums.as_chunks_mut::<N>().0) {
         // SAFETY: the caller's promise.
