@@ -80,8 +80,8 @@ impl Measured {
         Ok(measured)
     }
 
-    /// Names of the scores that there are, and each as it is told: with half of its interval, if it has one.
-    pub fn told(&self) -> Vec<(&'static str, String)> {
+    /// Names of the scores that there are, and each as it is told: its value, and half of its interval if it has one.
+    pub fn told(&self) -> Vec<(&'static str, String, String)> {
         let scores = [
             ("FD", self.frechet_distance, self.frechet_half, 0),
             (PRECISION, self.precision, self.precision_half, 2),
@@ -89,18 +89,16 @@ impl Measured {
         ];
         let tell = |(name, value, half, digits): (_, Option<f64>, Option<f64>, usize)| {
             let half = half.map_or(String::new(), |half| format!(" ± {half:.digits$}"));
-            Some((name, format!("{:.digits$}{half}", value?)))
+            Some((name, format!("{:.digits$}", value?), half))
         };
         scores.into_iter().filter_map(tell).collect()
     }
 
-    /// Of how many images and generation seeds the scores are.
+    /// Of how many images, and of how many generation seeds if there is an interval, the scores are.
     pub fn conditions(&self) -> Option<String> {
         let n = thousands(self.n.filter(|_| self.frechet_distance.is_some())?);
         let seeds = self.seeds.filter(|_| self.frechet_half.is_some());
-        let seeds = seeds.map_or(String::new(), |seeds| {
-            format!(" of {seeds} generation seeds; ±: half of the 95 % interval")
-        });
+        let seeds = seeds.map_or(String::new(), |seeds| format!(" of {seeds} generation seeds"));
         Some(format!("{n} images each{seeds}"))
     }
 
@@ -167,9 +165,9 @@ pub mod tests {
         write(dir.path(), 12.5);
         let found = Measured::read(dir.path()).unwrap();
         assert_eq!((found.n, found.seeds, found.frechet_distance), (Some(1000), Some(5), Some(12.5)));
-        let told = [("FD", "12 ± 1"), ("precision", "0.90 ± 0.09"), ("recall", "0.70 ± 0.07")];
-        assert_eq!(found.told(), told.map(|(name, text)| (name, text.to_owned())));
-        let conditions = "1,000 images each of 5 generation seeds; ±: half of the 95 % interval";
+        let told = [("FD", "12", " ± 1"), ("precision", "0.90", " ± 0.09"), ("recall", "0.70", " ± 0.07")];
+        assert_eq!(found.told(), told.map(|(name, value, half)| (name, value.to_owned(), half.to_owned())));
+        let conditions = "1,000 images each of 5 generation seeds";
         assert_eq!(found.conditions().as_deref(), Some(conditions));
         let below: Vec<_> = found.below_last().map(|row| (row.t, row.degraded, row.chain)).collect();
         assert_eq!(below, [(50, None, Some(17.25))]);

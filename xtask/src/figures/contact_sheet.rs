@@ -108,13 +108,16 @@ fn conditions<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> String {
     let scored = runs.clone().find_map(Measured::conditions);
     let restored = runs.clone().find_map(|run| run.n_restored).map(thousands);
     let mut words = Vec::new();
-    words.extend(scored.map(|scored| format!("FD, precision and recall of {scored}")));
+    words.extend(scored.map(|scored| format!("FD (± 95 %), precision and recall of {scored}")));
     words.extend(restored.map(|n| format!("dB: mean PSNR of {n} test images walked back by the chain")));
     words.join("; ")
 }
 
 fn of_samples(run: &Measured) -> String {
-    let words = run.told().into_iter().map(|(name, text)| format!("{name} {text}"));
+    // There is room for one interval.
+    let told = run.told().into_iter().enumerate();
+    let words =
+        told.map(|(i, (name, value, half))| format!("{name} {value}{}", if i == 0 { &half } else { "" }));
     words.collect::<Vec<_>>().join("   ")
 }
 
@@ -164,8 +167,7 @@ mod tests {
         assert_eq!(svg.matches("<image").count(), 6, "of the one run that has all its sheets");
         for text in [
             "Whole",
-            "FD 12 ± 1",
-            "precision 0.90 ± 0.09",
+            "FD 12 ± 1   precision 0.90   recall 0.70",
             "T/2: 17.2 dB",
             "1,000 images",
             "of 4 test images",

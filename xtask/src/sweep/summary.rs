@@ -84,8 +84,8 @@ const SCORES: [Column; 4] = [
 const ABSENT: &str = "-";
 
 fn score(row: &Row, name: &str) -> String {
-    let told = row.measured.told().into_iter().find(|(of, _)| *of == name);
-    told.map_or(ABSENT.into(), |(_, text)| text)
+    let told = row.measured.told().into_iter().find(|(of, ..)| *of == name);
+    told.map_or(ABSENT.into(), |(_, value, half)| value + &half)
 }
 
 fn number(value: Option<f64>, digits: usize) -> String {
@@ -129,7 +129,9 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
     ];
     let conditions = rows.iter().find_map(|row| row.measured.conditions());
     notes.extend(conditions.map(|conditions| {
-        format!("FD (lower is better), precision and recall, against the test images: {conditions}.")
+        format!(
+            "FD (lower is better), precision and recall, against the test images: {conditions}; ±: half of the 95 % interval."
+        )
     }));
     notes.extend(rows.iter().find_map(|row| {
         let levels: Vec<_> = row.measured.below_last().collect();
