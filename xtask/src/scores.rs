@@ -342,14 +342,15 @@ struct Other {
 }
 
 /// What is in a folder, in order of names.
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+pub fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).with_context(|| dir.display().to_string())?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     Ok(paths)
 }
 
-fn json(path: &Path) -> Result<Value> {
+/// What a file says.
+pub fn json(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| path.display().to_string())
 }

@@ -108,7 +108,8 @@ fn conditions<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> String {
     let scored = runs.clone().find_map(Measured::conditions);
     let restored = runs.clone().find_map(|run| run.n_restored).map(thousands);
     let mut words = Vec::new();
-    words.extend(scored.map(|scored| format!("FD (± 95 %), precision and recall of {scored}")));
+    let half = if runs.clone().any(|run| run.frechet_half.is_some()) { " (± 95 %)" } else { "" };
+    words.extend(scored.map(|scored| format!("FD{half}, precision and recall of {scored}")));
     words.extend(restored.map(|n| format!("dB: mean PSNR of {n} test images walked back by the chain")));
     words.join("; ")
 }

@@ -128,10 +128,10 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
         "Losses of different runs are losses of different things: compare them within a run only.".to_owned(),
     ];
     let conditions = rows.iter().find_map(|row| row.measured.conditions());
+    let sure = rows.iter().any(|row| row.measured.frechet_half.is_some());
+    let half = if sure { "; ±: half of the 95 % interval" } else { "" };
     notes.extend(conditions.map(|conditions| {
-        format!(
-            "FD (lower is better), precision and recall, against the test images: {conditions}; ±: half of the 95 % interval."
-        )
+        format!("FD (lower is better), precision and recall, against the test images: {conditions}{half}.")
     }));
     notes.extend(rows.iter().find_map(|row| {
         let levels: Vec<_> = row.measured.below_last().collect();

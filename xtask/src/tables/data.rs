@@ -1,16 +1,16 @@
 //! The tables as data: `report/tables/*.csv`, for whoever wants to calculate with the numbers: scores of models, runs of
 //! studies and what they restore, times. One line for each number or run, values in full; what was not measured is empty.
 
-use crate::bench::Figures;
-use crate::scores::{Floor, Scores, Table};
-use anyhow::{Context, Result};
+use super::speed::figures;
+use crate::scores::{Floor, Scores, Table, entries, json};
+use anyhow::Result;
 use serde_json::Value;
 use std::path::Path;
 
 /// Path from the root and text of every file.
 pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
-    let (mut studies, mut restored) = (vec![STUDIES.map(String::from).to_vec()], vec![]);
-    restored.push(RESTORED.map(String::from).to_vec());
+    let mut studies = vec![STUDIES.map(String::from).to_vec()];
+    let mut restored = vec![RESTORED.map(String::from).to_vec()];
     for (set, summary) in summaries(&root.join("report/runs"))? {
         for row in summary.as_array().into_iter().flatten() {
             let measured = &row["measured"];
@@ -23,12 +23,8 @@ pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
             }
         }
     }
-    let tables = [
-        ("scores", scores(root)?),
-        ("studies", studies),
-        ("restored", restored),
-        ("speed", speed(&root.join("report/bench.json"))?),
-    ];
+    let tables =
+        [("scores", scores(root)?), ("studies", studies), ("restored", restored), ("speed", speed(root)?)];
     Ok(tables.map(|(name, rows)| (format!("report/tables/{name}.csv"), csv(&rows))).into())
 }
 
@@ -57,17 +53,15 @@ const RESTORED: [&str; 7] = ["set", "run", "t", "steps", "degraded", "estimate",
 
 /// Name and summary of every study on record, in order of names.
 fn summaries(runs: &Path) -> Result<Vec<(String, Value)>> {
-    let entries = std::fs::read_dir(runs).with_context(|| runs.display().to_string())?;
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path().join("summary.json")).collect();
-    paths.retain(|path| path.is_file());
-    paths.sort();
-    let read = |path: std::path::PathBuf| {
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let summary = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        let set = path.parent().and_then(Path::file_name).unwrap_or_default();
-        Ok((set.to_string_lossy().into_owned(), summary))
-    };
-    paths.into_iter().map(read).collect()
+    let mut found = Vec::new();
+    for folder in entries(runs)? {
+        let summary = folder.join("summary.json");
+        if summary.is_file() {
+            let set = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.push((set, json(&summary)?));
+        }
+    }
+    Ok(found)
 }
 
 /// Folders of scores, and what precedes the name of a file in each.
@@ -135,9 +129,8 @@ fn scores(root: &Path) -> Result<Vec<Vec<String>>> {
 }
 
 /// Steps and images of both sides of the bench, in milliseconds.
-fn speed(path: &Path) -> Result<Vec<Vec<String>>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let bench: Figures = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+fn speed(root: &Path) -> Result<Vec<Vec<String>>> {
+    let bench = figures(root)?;
     let head = [
         "name",
         "work",

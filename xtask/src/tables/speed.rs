@@ -8,11 +8,16 @@ use std::path::Path;
 
 const FILE: &str = "report/bench.json";
 
-/// Steps of both networks, and the time of an image.
-pub fn speed(root: &Path) -> Result<String> {
+/// What was measured.
+pub fn figures(root: &Path) -> Result<Figures> {
     let path = root.join(FILE);
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let bench: Figures = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// Steps of both networks, and the time of an image.
+pub fn speed(root: &Path) -> Result<String> {
+    let bench = figures(root)?;
     let head = ["", "`dm`", "PyTorch", "times as fast", "memory"].map(str::to_owned);
     let mut rows = vec![head.to_vec()];
     for step in &bench.rows {
