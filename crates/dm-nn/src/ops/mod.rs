@@ -22,6 +22,7 @@ mod memory;
 mod norm_kernels;
 #[cfg(test)]
 mod oracle;
+mod outer;
 mod plane_data;
 mod pool;
 mod products;

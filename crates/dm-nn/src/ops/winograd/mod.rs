@@ -20,9 +20,10 @@ use rayon::prelude::*;
 
 use super::disjoint::Disjoint;
 use super::lanes::LaneShape;
+use super::outer::{Sums, add_products, turn};
 use super::plane_data::{PlaneData, Settled};
 use super::pool::Buffer;
-use super::products::{OUT, Runs, Target, correlate, product_run};
+use super::products::{OUT, Target, product_run};
 use super::simd::{dispatch, lanes, load};
 use plan::{Chunk, FREQUENCIES, Plan, Scale};
 use strips::{Backward, Forward, Into, Spectra};
@@ -36,7 +37,7 @@ const GRADIENT_BYTES: usize = 3 << 20;
 /// Output channels multiplied before they are transformed back, so that their products stay in cache.
 const OUTPUT_GROUP: usize = 16;
 /// Partial weight gradients: a fixed number, so that sums do not depend on the number of threads.
-const PARTS: usize = 8;
+const PARTS: usize = 2;
 
 /// Gap between frequencies in floats: keeps them off the same cache sets.
 const GAP: usize = 16;
@@ -228,6 +229,9 @@ pub(super) fn weight_gradient(
     let plan = Plan::new(tiled, (GRADIENT_BYTES / tile_bytes).max(4), scale);
     let per_part = plan.chunks.len().div_ceil(PARTS);
     let pixel_sums = shape.blocks() * out * lanes();
+    // What there is less of is turned.
+    let swapped = out < shape.channels;
+    let (many, few) = if swapped { (shape.channels, out) } else { (out, shape.channels) };
     let (parts, sums): (Vec<Buffer>, Vec<Buffer>) = plan
         .chunks
         .par_chunks(per_part)
@@ -236,13 +240,23 @@ pub(super) fn weight_gradient(
             let mut m = Buffer::stale(spectra_len(out, plan.slots));
             let v = spectra(&mut v, shape.channels, plan.slots);
             let m = spectra(&mut m, out, plan.slots);
-            let mut sums = Buffer::stale(weights::len(shape.channels, out));
+            let row = few.next_multiple_of(lanes());
+            let mut turned = Buffer::stale(plan.slots * lanes() * row);
+            let mut sums = Buffer::stale(FREQUENCIES * many * row);
             let mut pixel_sums = Buffer::zeros(pixel_sums);
             for (i, chunk) in chunks.iter().enumerate() {
                 transform(kind, x, shape, chunk, &plan, v);
                 transform(Into::Gradient, grad, grad_shape, chunk, &plan, m);
-                let (from, (sums, _)) = (shape.channels, sums.as_chunks_mut());
-                dispatch(Correlate { chunk, plan: &plan, v, from, m, out, fresh: i == 0, sums });
+                let (rows, columns) = if swapped { (v, m) } else { (m, v) };
+                dispatch(Correlate {
+                    chunk,
+                    plan: &plan,
+                    rows: (rows, many),
+                    columns: (columns, few),
+                    fresh: i == 0,
+                    turned: &mut turned,
+                    sums: &mut sums,
+                });
                 dispatch(PixelSums { chunk, m, out, sums: &mut pixel_sums });
             }
             (sums, pixel_sums)
@@ -252,7 +266,7 @@ pub(super) fn weight_gradient(
     for part in &sums {
         pixel_sums.iter_mut().zip(&**part).for_each(|(sum, part)| *sum += part);
     }
-    (weights::gradient(&parts, out, shape.channels), pixel_sums)
+    (weights::gradient(&parts, out, shape.channels, swapped), pixel_sums)
 }
 
 /// Adds one chunk's gradients, each tile's from the frequency that is its sum, to `sums`: vectors [block, out].
@@ -290,13 +304,16 @@ impl WithSimd for PixelSums<'_> {
 struct Correlate<'a> {
     chunk: &'a Chunk,
     plan: &'a Plan,
-    v: Spectra,
-    from: usize,
-    m: Spectra,
-    out: usize,
-    /// Whether the sums begin here: zeroed one frequency at a time they are in cache when they are needed.
+    /// Transformed input or gradient, and its channels: the rows of the sums.
+    rows: (Spectra, usize),
+    /// The other one: their columns.
+    columns: (Spectra, usize),
+    /// Whether the sums begin here.
     fresh: bool,
-    sums: &'a mut [[f32; OUT]],
+    /// Room for one frequency of the columns, turned.
+    turned: &'a mut [f32],
+    /// [frequency, rows, columns rounded up to whole vectors]
+    sums: &'a mut [f32],
 }
 
 impl WithSimd for Correlate<'_> {
@@ -304,35 +321,24 @@ impl WithSimd for Correlate<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Input channels whose runs stay in the first-level cache while the output channels pass.
-        const BLOCK: usize = 12;
-        let sources = self.v.channels(self.from);
-        let groups = self.out.div_ceil(OUT);
-        for f in 0..FREQUENCIES {
-            if self.fresh {
-                let len = groups * self.from;
-                self.sums[f * len..][..len].fill([0.0; OUT]);
-            }
+        let (rows, columns) = (self.rows.0.channels(self.rows.1), self.columns.0.channels(self.columns.1));
+        let row = columns.len().next_multiple_of(S::F32_LANES);
+        for (f, sums) in self.sums.chunks_exact_mut(rows.len() * row).enumerate() {
             let width = self.plan.tiles(self.chunk, f / POINTS, f % POINTS);
             if width == 0 {
+                if self.fresh {
+                    sums.fill(0.0);
+                }
                 continue;
             }
-            let runs = Runs { rows: 1, width, grad_row: 0, x_row: 0 };
-            for first in (0..self.from).step_by(BLOCK) {
-                let block = first..self.from.min(first + BLOCK);
-                for group in 0..groups {
-                    let at = (f * groups + group) * self.from;
-                    let sums = &mut self.sums[at + block.start..at + block.end];
-                    // SAFETY: frequency `f` of all channels and `width` slots; the last group repeats its last channel.
-                    unsafe {
-                        let grad = std::array::from_fn(|m| {
-                            let channel = (group * OUT + m).min(self.out - 1);
-                            self.m.start.add(f * self.m.frequency + channel * self.m.channel).cast_const()
-                        });
-                        let at = f * self.v.frequency;
-                        correlate(simd, grad, &sources[block.clone()], at, runs, sums);
-                    }
-                }
+            let count = width * S::F32_LANES;
+            let sums = Sums { start: sums.as_mut_ptr(), row, fresh: self.fresh };
+            assert!(count * row <= self.turned.len());
+            let turned = self.turned.as_mut_ptr();
+            // SAFETY: frequency `f` of all channels and `width` slots; there is room for as much, turned.
+            unsafe {
+                turn(simd, &columns, f * self.columns.0.frequency, width, row, turned);
+                add_products(simd, &rows, f * self.rows.0.frequency, turned, count, sums);
             }
         }
     }

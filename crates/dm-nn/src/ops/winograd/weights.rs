@@ -1,4 +1,6 @@
 //! Weights into frequencies and weight gradients back.
+//!
+//! The loops run over pairs of channels, beside each other in memory, so that compilers make vectors of them.
 
 use rayon::prelude::*;
 
@@ -6,6 +8,12 @@ use super::plan::FREQUENCIES;
 use super::transform::{POINTS, WEIGHTS};
 use crate::ops::pool::Buffer;
 use crate::ops::products::OUT;
+use crate::ops::simd::{dispatch, lanes};
+
+/// Taps of a kernel.
+const TAPS: usize = 9;
+/// Floats that go through both passes of a transform together, in the first-level cache.
+const BLOCK: usize = 256;
 
 /// How a stored [O, I, 3, 3] weight is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,9 +24,9 @@ pub(super) enum Use {
     Transposed,
 }
 
-/// Floats of the transformed weights of so many channels.
-pub(super) fn len(from: usize, to: usize) -> usize {
-    FREQUENCIES * to.div_ceil(OUT) * from * OUT
+/// Floats per frequency: pairs of channels [to / 4, from, 4], `to` rounded up.
+fn pairs_len(from: usize, to: usize) -> usize {
+    to.div_ceil(OUT) * from * OUT
 }
 
 /// Transformed weights [frequency, to / 4, from, 4], `to` rounded up with zeros.
@@ -27,64 +35,103 @@ pub(super) fn transform(weight: &[f32], out: usize, inp: usize, how: Use) -> Buf
         Use::Forward => (inp, out),
         Use::Transposed => (out, inp),
     };
-    let pairs = to.div_ceil(OUT) * from;
-    let mut result = Buffer::stale(len(from, to));
-    result.par_chunks_mut(POINTS * pairs * OUT).zip(WEIGHTS).for_each(|(rows, g)| {
-        let (rows, _) = rows.as_chunks_mut::<OUT>();
-        for pair in 0..pairs {
-            let (group, f) = (pair / from, pair % from);
-            let mut row = [[0.0f32; OUT]; 3];
-            for m in 0..OUT.min(to - group * OUT) {
-                let t = group * OUT + m;
-                let tap = |k: usize| match how {
-                    Use::Forward => weight[(t * inp + f) * 9 + k],
-                    Use::Transposed => weight[(f * inp + t) * 9 + 8 - k],
+    let len = pairs_len(from, to);
+    // [tap, to / 4, from, 4]
+    let mut taps = Buffer::zeros(TAPS * len);
+    taps.par_chunks_mut(len).enumerate().for_each(|(k, taps)| {
+        let (taps, _) = taps.as_chunks_mut::<OUT>();
+        for (pair, taps) in taps.iter_mut().enumerate() {
+            let (first, f) = (pair / from * OUT, pair % from);
+            for (t, tap) in (first..to).zip(taps) {
+                *tap = match how {
+                    Use::Forward => weight[(t * inp + f) * TAPS + k],
+                    Use::Transposed => weight[(f * inp + t) * TAPS + TAPS - 1 - k],
                 };
-                for (x, value) in row.iter_mut().enumerate() {
-                    value[m] = g[0] * tap(x) + g[1] * tap(3 + x) + g[2] * tap(6 + x);
-                }
             }
-            for (j, g) in WEIGHTS.iter().enumerate() {
-                let value = &mut rows[j * pairs + pair];
-                for m in 0..OUT {
-                    value[m] = g[0] * row[0][m] + g[1] * row[1][m] + g[2] * row[2][m];
+        }
+    });
+    let mut result = Buffer::stale(FREQUENCIES * len);
+    result.par_chunks_mut(POINTS * len).zip(WEIGHTS).for_each(|(rows, g)| {
+        dispatch(
+            #[inline(always)]
+            || {
+                for start in (0..len).step_by(BLOCK) {
+                    let n = BLOCK.min(len - start);
+                    let mut row = [[0.0f32; BLOCK]; 3];
+                    for (x, row) in row.iter_mut().enumerate() {
+                        let tap = |y: usize| &taps[(3 * y + x) * len + start..][..n];
+                        combine(&mut row[..n], g, tap(0), tap(1), tap(2));
+                    }
+                    for (j, g) in WEIGHTS.into_iter().enumerate() {
+                        combine(&mut rows[j * len + start..][..n], g, &row[0], &row[1], &row[2]);
+                    }
                 }
-            }
+            },
+        );
+    });
+    result
+}
+
+/// `to = g[0] * a + g[1] * b + g[2] * c`.
+#[inline(always)]
+fn combine(to: &mut [f32], g: [f32; 3], a: &[f32], b: &[f32], c: &[f32]) {
+    for (((to, a), b), c) in to.iter_mut().zip(a).zip(b).zip(c) {
+        *to = g[0] * a + g[1] * b + g[2] * c;
+    }
+}
+
+/// `to += factor * of`.
+#[inline(always)]
+fn add(to: &mut [f32], factor: f32, of: &[f32]) {
+    to.iter_mut().zip(of).for_each(|(to, of)| *to += factor * of);
+}
+
+/// Gradient [O, I, 3, 3] from that of the transformed weights, the sum of `parts` in their order: [frequency, O, I], or
+/// with `swapped` [frequency, I, O], their rows rounded up to whole vectors.
+pub(super) fn gradient(parts: &[Buffer], out: usize, inp: usize, swapped: bool) -> Vec<f32> {
+    let (rows, row) = if swapped { (inp, out) } else { (out, inp) };
+    let row = row.next_multiple_of(lanes());
+    let len = rows * row;
+    // [block, tap, BLOCK]
+    let mut taps = Buffer::stale(len.div_ceil(BLOCK) * TAPS * BLOCK);
+    taps.par_chunks_mut(TAPS * BLOCK).enumerate().for_each(|(block, taps)| {
+        let start = block * BLOCK;
+        dispatch(
+            #[inline(always)]
+            || to_taps(parts, len, start, BLOCK.min(len - start), taps),
+        );
+    });
+    let mut result = vec![0.0; out * inp * TAPS];
+    result.par_chunks_mut(inp * TAPS).enumerate().for_each(|(o, result)| {
+        for (i, result) in result.chunks_exact_mut(TAPS).enumerate() {
+            let at = if swapped { i * row + o } else { o * row + i };
+            let taps = taps[at / BLOCK * TAPS * BLOCK + at % BLOCK..].iter().step_by(BLOCK);
+            result.iter_mut().zip(taps).for_each(|(to, tap)| *to = *tap);
         }
     });
     result
 }
 
-/// Gradient [O, I, 3, 3] from that of the forward-transformed weights, the sum of `parts` in their order.
-pub(super) fn gradient(parts: &[Buffer], out: usize, inp: usize) -> Vec<f32> {
-    let groups = out.div_ceil(OUT);
-    let mut result = vec![0.0; out * inp * 9];
-    result.par_chunks_mut(OUT * inp * 9).enumerate().for_each(|(group, result)| {
-        for i in 0..inp {
-            let mut half = [[[0.0f32; OUT]; POINTS]; 3];
-            for (a, weights) in WEIGHTS.iter().enumerate() {
-                for b in 0..POINTS {
-                    let at = (((a * POINTS + b) * groups + group) * inp + i) * OUT;
-                    let mut value = [0.0; OUT];
-                    for part in parts {
-                        value.iter_mut().zip(&part[at..at + OUT]).for_each(|(v, p)| *v += p);
-                    }
-                    for (y, row) in half.iter_mut().enumerate() {
-                        for m in 0..OUT {
-                            row[b][m] += weights[y] * value[m];
-                        }
-                    }
-                }
+/// The transform back of `n` numbers per frequency, from `start` on.
+#[inline(always)]
+fn to_taps(parts: &[Buffer], len: usize, start: usize, n: usize, taps: &mut [f32]) {
+    let mut half = [[[0.0; BLOCK]; 3]; POINTS];
+    for (a, weights) in WEIGHTS.iter().enumerate() {
+        for (b, half) in half.iter_mut().enumerate() {
+            let at = (a * POINTS + b) * len + start;
+            let mut value = [0.0; BLOCK];
+            for part in parts {
+                add(&mut value[..n], 1.0, &part[at..][..n]);
             }
-            for m in 0..OUT.min(out - group * OUT) {
-                for (y, row) in half.iter().enumerate() {
-                    for x in 0..3 {
-                        let sum = (0..POINTS).map(|b| WEIGHTS[b][x] * row[b][m]).sum();
-                        result[(m * inp + i) * 9 + y * 3 + x] = sum;
-                    }
-                }
+            for (half, &weight) in half.iter_mut().zip(weights) {
+                add(&mut half[..n], weight, &value[..n]);
             }
         }
-    });
-    result
+    }
+    for (k, tap) in taps.chunks_exact_mut(BLOCK).enumerate() {
+        tap.fill(0.0);
+        for (half, weights) in half.iter().zip(WEIGHTS) {
+            add(&mut tap[..n], weights[k % 3], &half[k / 3][..n]);
+        }
+    }
 }
