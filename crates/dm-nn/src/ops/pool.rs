@@ -5,11 +5,14 @@
 //! fresh buffer are whatever the last user left (or zeros): never uninitialised memory, but nothing to rely on.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use super::memory::{LINE, Memory};
 
-static POOL: Mutex<Vec<Memory>> = Mutex::new(Vec::new());
+/// Memory that waits, with the thread that used it last: its core's caches may still hold it, and writing to what another
+/// core's caches hold is slow.
+static POOL: Mutex<Vec<(Memory, ThreadId)>> = Mutex::new(Vec::new());
 
 /// A 64-byte-aligned slice of f32 from the pool; derefs to `[f32]` and goes back when dropped.
 pub(crate) struct Buffer {
@@ -21,11 +24,13 @@ impl Buffer {
     /// A buffer of `len` floats with arbitrary (initialised) content: for callers that write every element.
     pub fn stale(len: usize) -> Self {
         let need = len.div_ceil(LINE);
+        let thread = thread::current().id();
         let reused = {
-            let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let fits = |m: &&Memory| m.len() >= need && m.len() <= need + need / 2;
-            let best = pool.iter().filter(fits).map(Memory::len).min();
-            best.and_then(|n| pool.iter().position(|m| m.len() == n)).map(|i| pool.swap_remove(i))
+            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+            // One of this thread's before those of others, then the smallest, then the one that came back last.
+            let fits = (0..pool.len()).rev().filter(|&i| (need..=need + need / 2).contains(&pool[i].0.len()));
+            let best = fits.min_by_key(|&i| (pool[i].1 != thread, pool[i].0.len()));
+            best.map(|i| pool.remove(i).0)
         };
         let memory = reused.unwrap_or_else(|| Memory::new(need));
         Self { memory, len }
@@ -56,7 +61,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let memory = std::mem::replace(&mut self.memory, Memory::new(0));
         if memory.len() > 0 {
-            POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(memory);
+            POOL.lock().unwrap_or_else(PoisonError::into_inner).push((memory, thread::current().id()));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The two register-blocked inner loops that all convolutions share.
+//! The two register-blocked inner loops of the convolutions.
 //!
 //! Every convolution here, whether between Winograd transforms or direct, is a sum over steps k (an input channel, or a
-//! channel and a tap) of a scalar weight times a run of vectors of `sources[k]`; every weight gradient is the sum over
-//! such runs of the product with a run of the output's gradient. Four output channels are computed together, so that a
+//! channel and a tap) of a scalar weight times a run of vectors of `sources[k]`; the weight gradient of a direct one is the
+//! sum over such runs of the product with a run of the output's gradient. Four output channels are computed together, so that a
 //! vector once loaded is used four times. With 32 registers that is 4 channels by 3 vectors at a time. With 16 such a block
 //! would leave none to spare, and its sums would be spilled; 2 channels by 6 vectors, in two passes, need one less.
 
