@@ -153,6 +153,8 @@ fn network_shapes_match_candle() {
     {
         check_conv(3, 1, input, out, true);
     }
+    // So large that each part of a weight gradient is summed over several chunks.
+    check_conv(3, 1, [9, 32, 40, 40], 24, false);
     check_conv(3, 1, [3, 1, 28, 28], 8, false);
     check_conv(3, 1, [3, 8, 28, 28], 1, false);
     check_conv(3, 2, [2, 8, 28, 28], 8, false);

@@ -10,8 +10,8 @@ use std::thread::{self, ThreadId};
 
 use super::memory::{LINE, Memory};
 
-/// Memory that waits, with the thread that used it last: its core's caches may still hold it, and writing to what another
-/// core's caches hold is slow.
+/// Memory that waits, with the thread that gave it back, most often the one that wrote to it last: its core's caches may
+/// still hold it, and writing to what another core's caches hold is slow.
 static POOL: Mutex<Vec<(Memory, ThreadId)>> = Mutex::new(Vec::new());
 
 /// A 64-byte-aligned slice of f32 from the pool; derefs to `[f32]` and goes back when dropped.
@@ -42,6 +42,19 @@ impl Buffer {
         buffer.fill(0.0);
         buffer
     }
+
+    /// `count` buffers of `len` small whole numbers, whose products and sums are exact.
+    #[cfg(test)]
+    pub fn numbers(count: usize, len: usize, seed: usize) -> Vec<Self> {
+        let fill = |i: usize| {
+            let mut buffer = Self::stale(len);
+            for (p, value) in buffer.iter_mut().enumerate() {
+                *value = ((p * 5 + i * 7 + seed + p * i % 3) % 11) as f32 - 5.0;
+            }
+            buffer
+        };
+        (0..count).map(fill).collect()
+    }
 }
 
 impl Deref for Buffer {
@@ -63,5 +76,24 @@ impl Drop for Buffer {
         if memory.len() > 0 {
             POOL.lock().unwrap_or_else(PoisonError::into_inner).push((memory, thread::current().id()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_gets_back_its_own_before_what_others_gave() {
+        // A length that nothing else here asks for.
+        const LEN: usize = 123_457;
+        let (ours, theirs) = (Buffer::stale(LEN), Buffer::stale(LEN));
+        let (our_start, their_start) = (ours.as_ptr(), theirs.as_ptr());
+        drop(ours);
+        thread::scope(|scope| {
+            scope.spawn(|| drop(theirs));
+        });
+        let (first, second) = (Buffer::stale(LEN), Buffer::stale(LEN));
+        assert_eq!((first.as_ptr(), second.as_ptr()), (our_start, their_start));
     }
 }

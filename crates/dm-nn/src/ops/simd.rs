@@ -63,3 +63,14 @@ pub(crate) fn sum4<S: Simd>(simd: S, v: [V<S>; 4]) -> [f32; 4] {
     }
     total
 }
+
+/// Runs `op` with every instruction set that this machine has.
+#[cfg(test)]
+pub(crate) fn on_all_sets(op: impl WithSimd<Output = ()> + Copy) {
+    dispatch(op);
+    Simd::vectorize(pulp::Scalar, op);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        Simd::vectorize(simd, op);
+    }
+}

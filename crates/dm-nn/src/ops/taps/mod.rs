@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "loops over vectors in patches; bounds come from the geometry")]
 
+mod correlate;
 mod input_gradient;
 mod patch;
 mod weight_gradient;

@@ -7,11 +7,11 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::OUT;
+use super::correlate::{Runs, correlate};
 use super::patch::{Geometry, offsets, patch_of, pixels, rows_per_task, sources, tap_order, tasks};
 use crate::ops::lanes::LaneShape;
 use crate::ops::plane_data::PlaneData;
 use crate::ops::pool::Buffer;
-use crate::ops::products::{Runs, correlate};
 use crate::ops::simd::{dispatch, lanes};
 
 /// Partial weight gradients: a fixed number, so that sums do not depend on the number of threads.
@@ -95,7 +95,7 @@ impl WithSimd for Correlate<'_> {
                 // SAFETY: rows of the task in the gradient and in the sources; a last incomplete group repeats a channel.
                 unsafe {
                     let grad = std::array::from_fn(|m| self.grad[(c + m).min(self.grad.len() - 1)]);
-                    correlate(simd, grad, &self.sources[first..end], 0, self.runs, sums);
+                    correlate(simd, grad, &self.sources[first..end], self.runs, sums);
                 }
             }
         }

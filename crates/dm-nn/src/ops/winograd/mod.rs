@@ -36,7 +36,7 @@ const FORWARD_BYTES: usize = 600 << 10;
 const GRADIENT_BYTES: usize = 3 << 20;
 /// Output channels multiplied before they are transformed back, so that their products stay in cache.
 const OUTPUT_GROUP: usize = 16;
-/// Partial weight gradients of a part of a batch: a fixed number, so that sums do not depend on the number of threads. More
+/// Partial weight gradients of a part of a batch, at most: a number so that sums do not depend on that of the threads. More
 /// would feed more threads, but each is written and read once more.
 const PARTS: usize = 4;
 
@@ -249,7 +249,7 @@ pub(super) fn weight_gradient(
                 transform(kind, x, shape, chunk, &plan, v);
                 transform(Into::Gradient, grad, grad_shape, chunk, &plan, m);
                 let (rows, columns) = if swapped { (v, m) } else { (m, v) };
-                dispatch(Correlate {
+                dispatch(WeightProducts {
                     chunk,
                     plan: &plan,
                     rows: (rows, many),
@@ -302,7 +302,7 @@ impl WithSimd for PixelSums<'_> {
 }
 
 /// Adds one chunk's part of the gradient of the transformed weights to `sums`.
-struct Correlate<'a> {
+struct WeightProducts<'a> {
     chunk: &'a Chunk,
     plan: &'a Plan,
     /// Transformed input or gradient, and its channels: the rows of the sums.
@@ -317,7 +317,7 @@ struct Correlate<'a> {
     sums: &'a mut [f32],
 }
 
-impl WithSimd for Correlate<'_> {
+impl WithSimd for WeightProducts<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -336,7 +336,8 @@ impl WithSimd for Correlate<'_> {
             let sums = Sums { start: sums.as_mut_ptr(), row, fresh: self.fresh };
             assert!(count * row <= self.turned.len());
             let turned = self.turned.as_mut_ptr();
-            // SAFETY: frequency `f` of all channels and `width` slots; there is room for as much, turned.
+            // SAFETY: frequency `f` of all channels and `width` slots; there is room for as much, turned; buffers are aligned,
+            // and rows are whole vectors.
             unsafe {
                 turn(simd, &columns, f * self.columns.0.frequency, width, row, turned);
                 add_products(simd, &rows, f * self.rows.0.frequency, turned, count, sums);

@@ -1,6 +1,6 @@
 //! Weights into frequencies and weight gradients back.
 //!
-//! The loops run over pairs of channels, beside each other in memory, so that compilers make vectors of them.
+//! The transforms' loops run over pairs of channels, beside each other in memory, so that the compiler makes vectors of them.
 
 use rayon::prelude::*;
 
@@ -83,7 +83,9 @@ fn combine(to: &mut [f32], g: [f32; 3], a: &[f32], b: &[f32], c: &[f32]) {
 /// `to += factor * of`.
 #[inline(always)]
 fn add(to: &mut [f32], factor: f32, of: &[f32]) {
-    to.iter_mut().zip(of).for_each(|(to, of)| *to += factor * of);
+    for (to, of) in to.iter_mut().zip(of) {
+        *to += factor * of;
+    }
 }
 
 /// Gradient [O, I, 3, 3] from that of the transformed weights, the sum of `parts` in their order: [frequency, O, I], or
@@ -115,23 +117,24 @@ pub(super) fn gradient(parts: &[Buffer], out: usize, inp: usize, swapped: bool) 
 /// The transform back of `n` numbers per frequency, from `start` on.
 #[inline(always)]
 fn to_taps(parts: &[Buffer], len: usize, start: usize, n: usize, taps: &mut [f32]) {
-    let mut half = [[[0.0; BLOCK]; 3]; POINTS];
-    for (a, weights) in WEIGHTS.iter().enumerate() {
-        for (b, half) in half.iter_mut().enumerate() {
-            let at = (a * POINTS + b) * len + start;
+    // Taps of a column at each point along a row.
+    let mut columns = [[[0.0; BLOCK]; 3]; POINTS];
+    for (i, weights) in WEIGHTS.iter().enumerate() {
+        for (j, column) in columns.iter_mut().enumerate() {
+            let at = (i * POINTS + j) * len + start;
             let mut value = [0.0; BLOCK];
             for part in parts {
                 add(&mut value[..n], 1.0, &part[at..][..n]);
             }
-            for (half, &weight) in half.iter_mut().zip(weights) {
-                add(&mut half[..n], weight, &value[..n]);
+            for (tap, &weight) in column.iter_mut().zip(weights) {
+                add(&mut tap[..n], weight, &value[..n]);
             }
         }
     }
     for (k, tap) in taps.chunks_exact_mut(BLOCK).enumerate() {
         tap.fill(0.0);
-        for (half, weights) in half.iter().zip(WEIGHTS) {
-            add(&mut tap[..n], weights[k % 3], &half[k / 3][..n]);
+        for (column, weights) in columns.iter().zip(WEIGHTS) {
+            add(&mut tap[..n], weights[k % 3], &column[k / 3][..n]);
         }
     }
 }
