@@ -13,7 +13,7 @@ use crate::ops::simd::{dispatch, lanes};
 /// Taps of a kernel.
 const TAPS: usize = 9;
 /// Floats that go through both passes of a transform together, in the first-level cache.
-const BLOCK: usize = 256;
+const BLOCK: usize = 128;
 
 /// How a stored [O, I, 3, 3] weight is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
