@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {cause}", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// What the operating system said. Part of the message, so no `source`: whoever prints the chain would repeat it.
+        cause: std::io::Error,
     },
     /// A file's content is not what its format demands.
     #[error("{path}: {field}: found {found}, expected {expected}", path = path.display())]
@@ -47,8 +47,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An I/O error at `path`.
-    pub fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
+    pub fn io(path: &Path, cause: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), cause }
     }
 
     /// A format error in the file at `path`.
