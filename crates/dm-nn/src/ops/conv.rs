@@ -14,7 +14,7 @@ use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::taps::{self, Geometry};
 use super::upsample::upsample2;
-use super::winograd::{self, Terms};
+use super::winograd::{self, Kernels, Terms};
 
 /// Fewest channels on both sides for which the transforms of Winograd's algorithm pay.
 const WINOGRAD_CHANNELS: usize = 8;
@@ -88,16 +88,15 @@ impl Algorithm {
         self,
         x: &PlaneData,
         shape: LaneShape,
-        weight: &[f32],
-        out: usize,
+        kernels: Kernels<'_>,
         bias: &[f32],
         other: Option<&PlaneData>,
     ) -> Buffer {
         match self {
             Self::Winograd { doubled } => {
-                winograd::forward(x, shape, weight, out, Terms { bias, other }, doubled)
+                winograd::forward(x, shape, kernels, Terms { bias, other }, doubled)
             }
-            Self::Taps(geometry) => taps::forward(x, shape, weight, out, geometry, bias),
+            Self::Taps(geometry) => taps::forward(x, shape, kernels.weights, kernels.out, geometry, bias),
         }
     }
 
@@ -153,8 +152,9 @@ fn convolution(
         candle_core::bail!("convolution: its results {out_shape:?} and {:?} differ", other.shape);
     }
     let planes = bias_planes(bias, out_shape)?;
-    let y = with_slice(weight, |w| {
-        Ok(algorithm.forward(&x.data, x.shape, w, out, &planes, other.map(|o| &*o.data)))
+    let y = with_slice(weight, |weights| {
+        let kernels = Kernels { weights, out, frozen: !weight.track_op() };
+        Ok(algorithm.forward(&x.data, x.shape, kernels, &planes, other.map(|o| &*o.data)))
     })?;
     let grad = Arc::<GradSlot>::default();
     let op = Convolution {

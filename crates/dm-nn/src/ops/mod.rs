@@ -26,6 +26,7 @@ mod outer;
 mod plane_data;
 mod pool;
 mod products;
+mod recent;
 mod relu;
 mod simd;
 #[cfg(test)]

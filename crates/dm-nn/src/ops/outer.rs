@@ -11,9 +11,6 @@ use pulp::Simd;
 
 use super::simd::{V, load, store};
 
-/// Rows computed together.
-const ROWS: usize = 4;
-
 /// Turns `width` vectors of every source, `at` floats into it, into rows of `row` floats, one per vector and lane:
 /// float `c` of row `p` is number `p` of source `c`, or of the last one beyond it.
 ///
@@ -91,42 +88,66 @@ pub(crate) unsafe fn add_products<S: Simd>(
     sums: Sums,
 ) {
     let l = S::F32_LANES;
-    // 16 sums, 4 vectors and a factor in 32 registers; 8, 2 and 1 in 16.
+    // 24 sums, 4 vectors and a factor in 32 registers; 12, 2 and 1 in 16.
     let widest = if S::REGISTER_COUNT > 16 { 4 } else { 2 };
     let mut column = 0;
     while column < sums.row {
         let wide = widest.min((sums.row - column) / l);
-        for (block, some) in rows.chunks(ROWS).enumerate() {
-            // The last block repeats its last row.
-            let row = std::array::from_fn(|m| some[m.min(some.len() - 1)].wrapping_add(at));
+        let mut done = 0;
+        while done < rows.len() {
+            let left = &rows[done..];
             // SAFETY: the caller's promise; `wide` vectors are left of each row.
-            unsafe {
+            done += unsafe {
                 let turned = turned.add(column);
-                let to = Sums { start: sums.start.add(block * ROWS * sums.row + column), ..sums };
+                let to = Sums { start: sums.start.add(done * sums.row + column), ..sums };
                 match wide {
-                    1 => block_of::<S, 1>(simd, row, turned, count, to, some.len()),
-                    2 => block_of::<S, 2>(simd, row, turned, count, to, some.len()),
-                    3 => block_of::<S, 3>(simd, row, turned, count, to, some.len()),
-                    _ => block_of::<S, 4>(simd, row, turned, count, to, some.len()),
+                    1 => some_rows::<S, 1>(simd, left, at, turned, count, to),
+                    2 => some_rows::<S, 2>(simd, left, at, turned, count, to),
+                    3 => some_rows::<S, 3>(simd, left, at, turned, count, to),
+                    _ => some_rows::<S, 4>(simd, left, at, turned, count, to),
                 }
-            }
+            };
         }
         column += wide * l;
     }
 }
 
-/// `N` vectors of each of the first `height` of [`ROWS`] rows.
+/// `N` vectors of as many of `rows` as go together, and how many these are.
 #[inline(always)]
-unsafe fn block_of<S: Simd, const N: usize>(
+unsafe fn some_rows<S: Simd, const N: usize>(
     simd: S,
-    rows: [*const f32; ROWS],
+    rows: &[*const f32],
+    at: usize,
     turned: *const f32,
     count: usize,
     sums: Sums,
-    height: usize,
-) {
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match rows.len() {
+            1 | 2 => block_of::<S, 2, N>(simd, rows, at, turned, count, sums),
+            // Two blocks of four rather than a last one of two.
+            3 | 4 | 7 | 8 => block_of::<S, 4, N>(simd, rows, at, turned, count, sums),
+            _ => block_of::<S, 6, N>(simd, rows, at, turned, count, sums),
+        }
+    }
+}
+
+/// `N` vectors of the first of `rows`, at most `M`, and how many these are.
+#[inline(always)]
+unsafe fn block_of<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    rows: &[*const f32],
+    at: usize,
+    turned: *const f32,
+    count: usize,
+    sums: Sums,
+) -> usize {
     let l = S::F32_LANES;
-    let mut acc = [[simd.splat_f32s(0.0); N]; ROWS];
+    let height = M.min(rows.len());
+    // Beyond the last row is the last row again.
+    let rows: [*const f32; M] = std::array::from_fn(|m| rows[m.min(height - 1)].wrapping_add(at));
+    let mut acc = [[simd.splat_f32s(0.0); N]; M];
     // SAFETY: the caller's promise.
     unsafe {
         if !sums.fresh {
@@ -141,7 +162,7 @@ unsafe fn block_of<S: Simd, const N: usize>(
             for n in 0..N {
                 v[n] = load::<S>(turned.add(p * sums.row + n * l));
             }
-            for m in 0..ROWS {
+            for m in 0..M {
                 let factor = simd.splat_f32s(*rows[m].add(p));
                 for n in 0..N {
                     acc[m][n] = simd.mul_add_e_f32s(factor, v[n], acc[m][n]);
@@ -154,6 +175,7 @@ unsafe fn block_of<S: Simd, const N: usize>(
             }
         }
     }
+    height
 }
 
 #[cfg(test)]

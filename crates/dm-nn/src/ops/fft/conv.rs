@@ -14,8 +14,9 @@ use super::super::norm_kernels::Moments;
 use super::super::plane_data::PlaneData;
 use super::super::pool::Buffer;
 use super::super::simd::{dispatch, lanes};
-use super::product::{GROUP, Product, WeightGradient, channel_bins};
+use super::product::{GROUP, Product, channel_bins};
 use super::transform::{BINS, Extent, POINTS, WORK, forward, inverse};
+use super::weight_gradient::WeightGradient;
 use super::weights::{KernelSpectra, kernel_gradient, recent};
 
 /// Bins of the weight gradient that one task sums.

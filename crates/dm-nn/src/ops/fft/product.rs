@@ -9,9 +9,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::super::pool::Buffer;
-use super::super::simd::sum4;
-use super::super::vector::{F, inlined};
+use super::super::vector::F;
 use super::transform::BINS;
 use super::weights::KernelSpectra;
 
@@ -66,23 +64,21 @@ fn multiply<S: Simd, const CONJ: bool>(
     let outputs = to.len() / (2 * BINS);
     assert!(from.len() == 2 * inputs * BINS && offset + outputs <= stride);
     assert!(kernels.data.len() == BINS * 2 * kernels.pairs && inputs * stride <= kernels.pairs);
-    // Eight outputs at a time need 16 registers for the sums alone.
-    let wide = if S::REGISTER_COUNT > 16 { outputs / 8 * 8 } else { 0 };
     for bin in 0..BINS {
         let values = &kernels.data[bin * 2 * kernels.pairs..][..2 * kernels.pairs];
-        let tile_at = inlined(
-            #[inline(always)]
-            |first: usize| Tile { bin, inputs, outputs, first, values, weight: offset + first, stride },
-        );
-        for first in (0..wide).step_by(8) {
-            tile::<S, 8, CONJ>(simd, from, tile_at(first), to);
-        }
-        for first in (wide..outputs).step_by(GROUP) {
-            match outputs - first {
-                1 => tile::<S, 1, CONJ>(simd, from, tile_at(first), to),
-                2 => tile::<S, 2, CONJ>(simd, from, tile_at(first), to),
-                3 => tile::<S, 3, CONJ>(simd, from, tile_at(first), to),
-                _ => tile::<S, 4, CONJ>(simd, from, tile_at(first), to),
+        let mut first = 0;
+        while first < outputs {
+            let tile_at = Tile { bin, inputs, outputs, first, values, weight: offset + first, stride };
+            // Each output has two sums; 16 registers hold those of six, two numbers of an input and one of a kernel.
+            first += match outputs - first {
+                1 => tile::<S, 1, CONJ>(simd, from, tile_at, to),
+                2 => tile::<S, 2, CONJ>(simd, from, tile_at, to),
+                3 => tile::<S, 3, CONJ>(simd, from, tile_at, to),
+                5 => tile::<S, 5, CONJ>(simd, from, tile_at, to),
+                8.. if S::REGISTER_COUNT > 16 => tile::<S, 8, CONJ>(simd, from, tile_at, to),
+                // Two tiles of four rather than a last one of two.
+                4 | 7 | 8 => tile::<S, 4, CONJ>(simd, from, tile_at, to),
+                _ => tile::<S, 6, CONJ>(simd, from, tile_at, to),
             }
         }
     }
@@ -103,13 +99,14 @@ struct Tile<'a> {
     stride: usize,
 }
 
+/// The first `T` of them; returns `T`.
 #[inline(always)]
 fn tile<S: Simd, const T: usize, const CONJ: bool>(
     simd: S,
     from: &[S::f32s],
     tile: Tile<'_>,
     to: &mut [S::f32s],
-) {
+) -> usize {
     let Tile { bin, inputs, outputs, first, values, weight, stride } = tile;
     let mut sums = [(F::zero(simd), F::zero(simd)); T];
     let full = inputs / GROUP * GROUP;
@@ -125,15 +122,13 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
         let (x, at) = (&from[2 * (full * BINS + bin * rest + i)..][..2], weight + (full + i) * stride);
         accumulate::<S, T, CONJ>(simd, &mut sums, x, values, at);
     }
-    for (chunk, sums) in sums.chunks(GROUP).enumerate() {
-        let first = first + chunk * GROUP;
-        let size = GROUP.min(outputs - first);
-        let to = &mut to[2 * (first * BINS + bin * size)..][..2 * size];
-        for (to, (re, im)) in to.chunks_exact_mut(2).zip(sums) {
-            to[0] = re.1;
-            to[1] = im.1;
-        }
+    for (t, (re, im)) in sums.into_iter().enumerate() {
+        let (at, step) = channel_bins(first + t, outputs);
+        let to = &mut to[2 * (at + bin * step)..][..2];
+        to[0] = re.1;
+        to[1] = im.1;
     }
+    T
 }
 
 /// Adds the products of one input with the numbers of `T` outputs, the first of them at `at` in `values`.
@@ -161,114 +156,73 @@ fn accumulate<S: Simd, const T: usize, const CONJ: bool>(
     }
 }
 
-/// dW[i, o] = sum over images of X[i] * conj(dY[o]), for some bins of all lane blocks.
-pub(crate) struct WeightGradient<'a> {
-    /// Spectra of the inputs of all blocks.
-    pub x: &'a [f32],
-    /// Spectra of the outputs' gradients of all blocks.
-    pub y: &'a [f32],
-    /// Input and output channels.
-    pub channels: (usize, usize),
-    /// First bin.
-    pub bin: usize,
-    /// Numbers per half bin, see [`KernelSpectra`].
-    pub pairs: usize,
-    /// [bins][re, im][pairs]: where the result goes.
-    pub out: &'a mut [f32],
-}
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ops::pool::Buffer;
+    use crate::ops::simd::on_all_sets;
 
-impl WithSimd for WeightGradient<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (inputs, outputs) = self.channels;
-        let x = S::as_simd_f32s(self.x).0;
-        let y = S::as_simd_f32s(self.y).0;
-        let blocks = x.len() / (2 * inputs * BINS);
-        assert!(x.len() == blocks * 2 * inputs * BINS && y.len() == blocks * 2 * outputs * BINS);
-        assert!(inputs * outputs <= self.pairs);
-        // One bin of all blocks, gathered: the loops below read it many times.
-        let mut x_bin = Buffer::stale(blocks * 2 * inputs * S::F32_LANES);
-        let mut y_bin = Buffer::stale(blocks * 2 * outputs * S::F32_LANES);
-        let x_bin = S::as_mut_simd_f32s(&mut x_bin).0;
-        let y_bin = S::as_mut_simd_f32s(&mut y_bin).0;
-        let pairs = self.pairs;
-        for (n, out) in self.out.chunks_exact_mut(2 * pairs).enumerate() {
-            let bin = self.bin + n;
-            assert!(bin < BINS);
-            gather::<_, 2>(x, x_bin, bin, blocks, inputs);
-            gather::<_, GROUP>(y, y_bin, bin, blocks, outputs);
-            for i in (0..inputs).step_by(2) {
-                let height = 2.min(inputs - i);
-                let x = &x_bin[2 * i * blocks..][..2 * height * blocks];
-                for o in (0..outputs).step_by(GROUP) {
-                    let width = GROUP.min(outputs - o);
-                    let y = &y_bin[2 * o * blocks..][..2 * width * blocks];
-                    let at = (i * outputs + o, outputs, pairs);
-                    match (height, width) {
-                        (2, 4) => outer::<S, 2, 4>(simd, x, y, at, out),
-                        (2, 3) => outer::<S, 2, 3>(simd, x, y, at, out),
-                        (2, 2) => outer::<S, 2, 2>(simd, x, y, at, out),
-                        (2, _) => outer::<S, 2, 1>(simd, x, y, at, out),
-                        (_, 4) => outer::<S, 1, 4>(simd, x, y, at, out),
-                        (_, 3) => outer::<S, 1, 3>(simd, x, y, at, out),
-                        (_, 2) => outer::<S, 1, 2>(simd, x, y, at, out),
-                        _ => outer::<S, 1, 1>(simd, x, y, at, out),
+    /// Whole numbers as the spectrum of so many channels and blocks.
+    pub fn spectrum(blocks: usize, channels: usize, lanes: usize, seed: usize) -> Buffer {
+        Buffer::numbers(1, blocks * 2 * channels * BINS * lanes, seed).remove(0)
+    }
+
+    /// One complex number of one block's spectrum.
+    pub fn number(spectrum: &[f32], channels: usize, channel: usize, bin: usize, lane: usize) -> (f32, f32) {
+        let lanes = spectrum.len() / (2 * channels * BINS);
+        let (at, step) = channel_bins(channel, channels);
+        let first = 2 * (at + bin * step) * lanes + lane;
+        (spectrum[first], spectrum[first + lanes])
+    }
+
+    /// `outputs` of the kernels' `all`, from `first` on.
+    fn product<S: Simd>(simd: S, inputs: usize, all: usize, first: usize, outputs: usize) {
+        let l = S::F32_LANES;
+        let from = spectrum(1, inputs, l, 0);
+        let pairs = (inputs * all).next_multiple_of(l);
+        let data = Buffer::numbers(1, BINS * 2 * pairs, 1).remove(0);
+        let kernels = KernelSpectra { data, inputs, outputs: all, pairs };
+        for conjugate in [true, false] {
+            let mut to = spectrum(1, outputs, l, 2);
+            Product { from: &from, kernels: &kernels, conjugate, first, to: &mut to }.with_simd(simd);
+            for bin in 0..BINS {
+                let (re, im) = kernels.data[bin * 2 * pairs..][..2 * pairs].split_at(pairs);
+                for (o, lane) in (0..outputs).flat_map(|o| [(o, 0), (o, l - 1)]) {
+                    let mut expected = (0.0, 0.0);
+                    for i in 0..inputs {
+                        let (a, b) = number(&from, inputs, i, bin, lane);
+                        let (c, d) = (re[i * all + first + o], im[i * all + first + o]);
+                        let d = if conjugate { -d } else { d };
+                        expected.0 += a * c - b * d;
+                        expected.1 += a * d + b * c;
                     }
+                    let found = number(&to, outputs, o, bin, lane);
+                    assert_eq!(found, expected, "{inputs} to {outputs} of {all}: output {o}, bin {bin}");
                 }
             }
         }
     }
-}
 
-/// Copies one bin of all blocks into [channels/T][blocks][T][re, im], the last group smaller if need be.
-#[inline(always)]
-fn gather<V: Copy, const T: usize>(from: &[V], to: &mut [V], bin: usize, blocks: usize, channels: usize) {
-    for first in (0..channels).step_by(T) {
-        let size = T.min(channels - first);
-        let (at, step) = channel_bins(first, channels);
-        let to = to[2 * first * blocks..].chunks_exact_mut(2 * size);
-        for (from, to) in from.chunks_exact(2 * channels * BINS).zip(to) {
-            let from = &from[2 * (at + bin * step)..][..2 * size];
-            for (to, from) in to.iter_mut().zip(from) {
-                *to = *from;
+    #[derive(Clone, Copy)]
+    struct Shapes;
+
+    impl WithSimd for Shapes {
+        type Output = ();
+
+        fn with_simd<S: Simd>(self, simd: S) {
+            for outputs in 1..=17 {
+                product(simd, 5, outputs, 0, outputs);
+            }
+            for (inputs, all, first, outputs) in [(1, 16, 8, 8), (3, 40, 32, 8), (4, 37, 32, 5), (8, 4, 0, 4)]
+            {
+                product(simd, inputs, all, first, outputs);
             }
         }
     }
-}
 
-/// I x O complex numbers of the weight gradient at one bin, summed over blocks and lanes; x and y as [`gather`] left
-/// them.
-#[inline(always)]
-fn outer<S: Simd, const I: usize, const O: usize>(
-    simd: S,
-    x: &[S::f32s],
-    y: &[S::f32s],
-    (at, outputs, pairs): (usize, usize, usize),
-    out: &mut [f32],
-) {
-    let mut sums = [[(F::zero(simd), F::zero(simd)); O]; I];
-    for (x, y) in x.chunks_exact(2 * I).zip(y.chunks_exact(2 * O)) {
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let (xr, xi) = (F(simd, x[2 * i]), F(simd, x[2 * i + 1]));
-            for (o, sum) in sums.iter_mut().enumerate() {
-                let (yr, yi) = (F(simd, y[2 * o]), F(simd, y[2 * o + 1]));
-                *sum = (yi.mul_add(xi, yr.mul_add(xr, sum.0)), yi.neg_mul_add(xr, yr.mul_add(xi, sum.1)));
-            }
-        }
-    }
-    for (i, sums) in sums.into_iter().enumerate() {
-        let at = at + i * outputs;
-        if O == 4 {
-            let re = sum4(simd, [0, 1, 2, 3].map(|o| sums[o % O].0.1));
-            let im = sum4(simd, [0, 1, 2, 3].map(|o| sums[o % O].1.1));
-            out[at..][..4].copy_from_slice(&re);
-            out[pairs + at..][..4].copy_from_slice(&im);
-        } else {
-            for (o, (re, im)) in sums.into_iter().enumerate() {
-                out[at + o] = simd.reduce_sum_f32s(re.1);
-                out[pairs + at + o] = simd.reduce_sum_f32s(im.1);
-            }
-        }
+    /// Blocks of registers differ between instruction sets.
+    #[test]
+    fn products_are_exact_for_all_shapes() {
+        on_all_sets(Shapes);
     }
 }

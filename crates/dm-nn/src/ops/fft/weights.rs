@@ -1,11 +1,12 @@
 //! Kernels [O, I, k, k] to and from the frequency domain, one (input, output) pair per lane.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::pool::Buffer;
+use super::super::recent::Recent;
 use super::super::simd::{dispatch, lanes};
 use super::super::vector::{C, F};
 use super::transform::{
@@ -80,40 +81,12 @@ impl KernelSpectra {
     }
 }
 
-/// Kernels that were last transformed for no gradient, the latest at the end.
-static RECENT: Mutex<Vec<(Vec<f32>, Arc<KernelSpectra>)>> = Mutex::new(Vec::new());
-/// How many of them: those of a network.
-const RECENT_MAX: usize = 8;
+/// Those of frozen kernels; weights of the reference network five times over, whose spectra take 21 times as much memory.
+static FROZEN: Recent<KernelSpectra> = Recent::new(1 << 19);
 
-/// [`KernelSpectra::new`], or what it made of the same kernels just now: drawing an image asks for them a thousand times.
+/// [`KernelSpectra::new`], or what it made of the same frozen kernels just now.
 pub(crate) fn recent(kernels: &[f32], inputs: usize, outputs: usize, size: usize) -> Arc<KernelSpectra> {
-    let lock = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-    // Finds them and notes that they were read last.
-    let find = |recent: &mut Vec<(Vec<f32>, Arc<KernelSpectra>)>| {
-        let same = |(of, made): &(Vec<f32>, Arc<KernelSpectra>)| {
-            (made.inputs, made.outputs) == (inputs, outputs) && bits(of) == bits(kernels)
-        };
-        let at = recent.iter().position(same)?;
-        recent[at..].rotate_left(1);
-        recent.last().map(|(_, spectra)| spectra.clone())
-    };
-    if let Some(spectra) = find(&mut lock()) {
-        return spectra;
-    }
-    // Not locked while it computes: a thread that waits for others takes up other work, which may ask for kernels too.
-    let spectra = Arc::new(KernelSpectra::new(kernels, inputs, outputs, size));
-    let mut recent = lock();
-    // Another thread may have been quicker.
-    find(&mut recent).unwrap_or_else(|| {
-        recent.push((kernels.to_vec(), spectra.clone()));
-        let surplus = recent.len().saturating_sub(RECENT_MAX);
-        recent.drain(..surplus);
-        spectra
-    })
-}
-
-fn bits(values: &[f32]) -> &[u32] {
-    bytemuck::cast_slice(values)
+    FROZEN.get(kernels, (inputs, outputs), || KernelSpectra::new(kernels, inputs, outputs, size))
 }
 
 /// Moves vectors between [groups][bins] and [bins][groups] layouts: vector g of row r, at `from[r * from_step +

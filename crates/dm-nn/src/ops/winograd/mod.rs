@@ -24,6 +24,7 @@ use super::outer::{Sums, add_products, turn};
 use super::plane_data::{PlaneData, Settled};
 use super::pool::Buffer;
 use super::products::{OUT, Target, product_run};
+use super::recent::Recent;
 use super::simd::{dispatch, lanes, load};
 use plan::{Chunk, FREQUENCIES, Plan, Scale};
 use strips::{Backward, Forward, Into, Spectra};
@@ -33,7 +34,7 @@ use weights::Use;
 /// Bytes of transformed input per chunk that still share a core's second-level cache with the rest.
 const FORWARD_BYTES: usize = 600 << 10;
 /// Bytes of transformed input and gradient per chunk of a weight gradient: longer sums against cache misses.
-const GRADIENT_BYTES: usize = 3 << 20;
+const GRADIENT_BYTES: usize = 1 << 20;
 /// Output channels multiplied before they are transformed back, so that their products stay in cache.
 const OUTPUT_GROUP: usize = 16;
 /// Partial weight gradients of a part of a batch, at most: a number so that sums do not depend on that of the threads. More
@@ -52,19 +53,37 @@ pub(super) struct Terms<'a> {
     pub other: Option<&'a PlaneData>,
 }
 
-/// y = x * weight + terms. Here and below `shape` is the input's, which
-/// with `doubled` is first doubled by nearest upsampling.
+/// The weights of a convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Kernels<'a> {
+    /// [out, in, k, k].
+    pub weights: &'a [f32],
+    pub out: usize,
+    /// Whether they stay as they are, so that it pays to keep their transforms.
+    pub frozen: bool,
+}
+
+/// Transforms of frozen kernels; weights of the U-Net many times over, whose transforms take 4 times as much memory.
+static FROZEN: Recent<Buffer> = Recent::new(1 << 22);
+
+/// y = x * kernels + terms. Here and below `shape` is the input's, which with `doubled` is first doubled by nearest
+/// upsampling.
 pub(super) fn forward(
     x: &PlaneData,
     shape: LaneShape,
-    weight: &[f32],
-    out: usize,
+    kernels: Kernels<'_>,
     terms: Terms<'_>,
     doubled: bool,
 ) -> Buffer {
-    let weights = weights::transform(weight, out, shape.channels, Use::Forward);
+    let Kernels { weights, out, frozen } = kernels;
     let scale = if doubled { Scale::Doubled } else { Scale::Same };
-    convolve(x, shape, &weights, out, Some(terms), scale)
+    let transform = || weights::transform(weights, out, shape.channels, Use::Forward);
+    if frozen {
+        let weights = FROZEN.get(weights, (shape.channels, out), transform);
+        convolve(x, shape, &weights, out, Some(terms), scale)
+    } else {
+        convolve(x, shape, &transform(), out, Some(terms), scale)
+    }
 }
 
 /// Gradient of the input.
