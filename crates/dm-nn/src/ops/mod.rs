@@ -25,6 +25,7 @@ mod oracle;
 mod outer;
 mod plane_data;
 mod pool;
+mod prefetch;
 mod products;
 mod recent;
 mod relu;

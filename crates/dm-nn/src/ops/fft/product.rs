@@ -9,6 +9,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::super::prefetch::prefetch;
 use super::super::vector::F;
 use super::transform::BINS;
 use super::weights::KernelSpectra;
@@ -112,8 +113,14 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
     let full = inputs / GROUP * GROUP;
     for group in (0..full).step_by(GROUP) {
         let x = &from[2 * (group * BINS + bin * GROUP)..][..2 * GROUP];
+        if first == 0 {
+            prefetch(x.as_ptr_range().end.cast(), 2 * GROUP * S::F32_LANES);
+        }
         for i in 0..GROUP {
             let at = weight + (group + i) * stride;
+            let next = values.as_ptr().wrapping_add(values.len() + at);
+            prefetch(next, T);
+            prefetch(next.wrapping_add(values.len() / 2), T);
             accumulate::<S, T, CONJ>(simd, &mut sums, &x[2 * i..2 * i + 2], values, at);
         }
     }
@@ -125,6 +132,7 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
     for (t, (re, im)) in sums.into_iter().enumerate() {
         let (at, step) = channel_bins(first + t, outputs);
         let to = &mut to[2 * (at + bin * step)..][..2];
+        prefetch(to.as_ptr().wrapping_add(2 * step).cast(), 2 * S::F32_LANES);
         to[0] = re.1;
         to[1] = im.1;
     }

@@ -10,6 +10,7 @@
 
 use pulp::Simd;
 
+use super::super::prefetch::prefetch;
 use super::super::vector::{C, F, inlined};
 use super::fft32::{LINE, fft32, get, set};
 
@@ -132,6 +133,12 @@ pub(super) fn forward_row_pair<S: Simd, const TAIL: bool>(
     }
 }
 
+/// Asks for the number two columns on from number `at` of a spectrum.
+#[inline(always)]
+fn prefetch_ahead<S: Simd>(spectrum: *const S::f32s, at: usize, step: usize) {
+    prefetch(spectrum.wrapping_add(2 * (at + 2 * POINTS * step)).cast(), 2 * S::F32_LANES);
+}
+
 /// Transforms the columns in `work`, of which rows from `height` on are zero, into the spectrum.
 #[inline(always)]
 pub(super) fn forward_columns<S: Simd, const TAIL: bool>(
@@ -172,7 +179,10 @@ pub(super) fn forward_columns<S: Simd, const TAIL: bool>(
                 part,
                 load,
                 #[inline(always)]
-                |r, v| set::<S>(out, start + r * step, v),
+                |r, v| {
+                    prefetch_ahead::<S>(out.as_ptr(), start + r * step, step);
+                    set::<S>(out, start + r * step, v);
+                },
             );
         }
     }
@@ -267,7 +277,10 @@ pub(super) fn inverse_columns<S: Simd>(
                 simd,
                 part,
                 #[inline(always)]
-                |r| get(simd, spectrum, start + r * step),
+                |r| {
+                    prefetch_ahead::<S>(spectrum.as_ptr(), start + r * step, step);
+                    get(simd, spectrum, start + r * step)
+                },
                 #[inline(always)]
                 |row, v| set::<S>(column, row, v),
             );

@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::super::pool::Buffer;
+use super::super::prefetch::prefetch;
 use super::super::simd::sum4;
 use super::super::vector::F;
 use super::product::{GROUP, channel_bins};
@@ -42,9 +43,12 @@ impl WithSimd for WeightGradient<'_> {
         let pairs = self.pairs;
         // Inputs that go together with four outputs: each such pair of channels has two sums.
         let tall = if S::REGISTER_COUNT > 16 { 2 } else { 1 };
+        let runs: Vec<Run> = runs::<S>(x, inputs).chain(runs::<S>(y, outputs)).collect();
+        let per_block = runs.len().div_ceil(inputs.div_ceil(tall) * outputs.div_ceil(GROUP));
         for (n, out) in self.out.chunks_exact_mut(2 * pairs).enumerate() {
             let bin = self.bin + n;
             assert!(bin < BINS);
+            let mut runs = runs.chunks(per_block);
             gather(x, x_bin, bin, blocks, inputs, tall);
             gather(y, y_bin, bin, blocks, outputs, GROUP);
             for i in (0..inputs).step_by(tall) {
@@ -54,6 +58,10 @@ impl WithSimd for WeightGradient<'_> {
                     let width = GROUP.min(outputs - o);
                     let y = &y_bin[2 * o * blocks..][..2 * width * blocks];
                     let at = (i * outputs + o, outputs, pairs);
+                    // What will be gathered next is asked for while this is computed.
+                    for run in runs.next().unwrap_or_default() {
+                        prefetch(run.start.wrapping_add((bin + 1) * run.len), run.len);
+                    }
                     match (height, width) {
                         (2, 4) => outer::<S, 2, 4>(simd, x, y, at, out),
                         (2, 3) => outer::<S, 2, 3>(simd, x, y, at, out),
@@ -68,6 +76,22 @@ impl WithSimd for WeightGradient<'_> {
             }
         }
     }
+}
+
+/// The numbers of some channels of one block, bin by bin.
+struct Run {
+    start: *const f32,
+    /// Floats of a bin.
+    len: usize,
+}
+
+fn runs<S: Simd>(spectra: &[S::f32s], channels: usize) -> impl Iterator<Item = Run> {
+    spectra.chunks_exact(2 * channels * BINS).flat_map(move |block| {
+        (0..channels).step_by(GROUP).map(move |first| {
+            let (at, size) = channel_bins(first, channels);
+            Run { start: block[2 * at..].as_ptr().cast(), len: 2 * size * S::F32_LANES }
+        })
+    })
 }
 
 /// Copies one bin of all blocks into [channels/some][blocks][some][re, im], the last group smaller if need be; `some` divides

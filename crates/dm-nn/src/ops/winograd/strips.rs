@@ -13,6 +13,7 @@ use super::transform::{
     PAIRED, POINTS, doubled_input, halved_output, has_point, input, output, output_gradient,
 };
 use crate::ops::lanes::LaneShape;
+use crate::ops::prefetch::prefetch_along;
 use crate::ops::simd::{V, load, store};
 
 /// Most columns of a segment: full tiles, a smaller one, two of border.
@@ -124,14 +125,24 @@ impl Forward<'_> {
                 starts[r] = Some((y * w + left + first - border) * l);
             }
         }
+        let rows_of = |plane: &[f32]| {
+            starts.map(|start| start.map_or(ZEROS.0.as_ptr(), |start| plane[start..].as_ptr()))
+        };
         let mut buffer = Columns::<S>::stale();
         for (channel, plane) in self.planes.iter().enumerate() {
-            let source = starts.map(|start| start.map_or(ZEROS.0.as_ptr(), |start| plane[start..].as_ptr()));
+            let source = rows_of(plane);
+            let next = self.planes.get(channel + 1).map(|plane| rows_of(plane));
             for x in first..last {
+                let at = (x - first) * l;
+                if let Some(next) = next {
+                    for r in 0..rows {
+                        prefetch_along(next[r], at);
+                    }
+                }
                 let mut d = [simd.splat_f32s(0.0); POINTS];
                 for r in 0..rows {
                     // SAFETY: column `x` of row `r` is inside the image, or in ZEROS.
-                    d[r] = unsafe { load::<S>(source[r].add((x - first) * l)) };
+                    d[r] = unsafe { load::<S>(source[r].add(at)) };
                 }
                 let t = Self::line::<S, SPAN, KIND>(simd, d);
                 for i in 0..POINTS {
@@ -279,7 +290,19 @@ impl Backward<'_> {
             }
             let start = (top * w + left) * l;
             let other = self.other.map(|planes| planes[channel].as_ptr());
+            let out = self.out.wrapping_add(channel * h * w * l);
+            // The next channel's rows, of what is added and of what is written.
+            let next_other =
+                self.other.and_then(|planes| planes.get(channel + 1)).map(|plane| plane.as_ptr());
+            let next_out = out.wrapping_add(h * w * l).cast_const();
             for x in 0..columns {
+                for r in 0..rows {
+                    let row = start + r * w * l;
+                    prefetch_along(next_out.wrapping_add(row), x * l);
+                    if let Some(next) = next_other {
+                        prefetch_along(next.wrapping_add(row), x * l);
+                    }
+                }
                 let mut m = [simd.splat_f32s(0.0); POINTS];
                 for i in 0..POINTS {
                     if Self::has::<SPAN, SCALE>(i) {
@@ -296,7 +319,7 @@ impl Backward<'_> {
                             if let Some(other) = other {
                                 y = simd.add_f32s(y, load::<S>(other.add(at)));
                             }
-                            store::<S>(self.out.add(channel * h * w * l + at), y);
+                            store::<S>(out.add(at), y);
                         }
                     }
                 }
