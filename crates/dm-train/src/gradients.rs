@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor};
-use dm_nn::nets::{TRAINED, parts};
+use dm_nn::nets::parts;
 use rayon::prelude::*;
 
 use crate::in_place;
@@ -36,7 +36,7 @@ impl Gradients {
             Ok((losses.to_vec1()?, store))
         };
         let learned: Vec<(Vec<f32>, GradStore)> =
-            parts(weights.len(), TRAINED, device).par_iter().map(one).collect::<Result<_>>()?;
+            parts(weights.len(), device).par_iter().map(one).collect::<Result<_>>()?;
         let mut all =
             Self { losses: Vec::with_capacity(weights.len()), objective: 0.0, store: GradStore::default() };
         for (losses, store) in learned {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::params::Path;
 use parts::InParts;
 
-pub use parts::{TRAINED, parts, rows};
+pub use parts::{parts, rows};
 pub use ref_cnn::{Norm, RefCnnConfig, frequencies};
 pub use unet::UNetConfig;
 

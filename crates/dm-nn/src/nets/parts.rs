@@ -11,21 +11,17 @@ use rayon::prelude::*;
 
 use super::Network;
 
-/// Images of a part in training, at most: several full registers of every machine, for a part transforms the weights and
-/// sums their gradients for itself.
-pub const TRAINED: usize = 64;
-/// Images of a part where weights are frozen and their transforms are kept: of its planes more stay in caches.
-const FROZEN: usize = 32;
+/// Images of a part, at most: several full registers of every machine, for a part transforms the weights for itself.
+const PART: usize = 64;
 /// Parts are multiples of it: images of the widest register.
 const LANES: usize = 16;
 
-/// The places of a batch of `count` images, part by part, about as many in each and at most `most`; in one on devices other
-/// than the CPU.
-pub fn parts(count: usize, most: usize, device: &Device) -> Vec<Range<usize>> {
-    if count <= most || !device.is_cpu() {
+/// The places of a batch of `count` images, part by part, about as many in each; in one on devices other than the CPU.
+pub fn parts(count: usize, device: &Device) -> Vec<Range<usize>> {
+    if count <= PART || !device.is_cpu() {
         return std::iter::once(0..count).collect();
     }
-    let size = count.div_ceil(count.div_ceil(most)).next_multiple_of(LANES);
+    let size = count.div_ceil(count.div_ceil(PART)).next_multiple_of(LANES);
     (0..count).step_by(size).map(|start| start..count.min(start + size)).collect()
 }
 
@@ -47,7 +43,7 @@ fn in_parts(
     network: impl Fn(&Tensor, &Tensor, Range<usize>) -> Result<Tensor> + Sync,
 ) -> Result<Tensor> {
     let count = x.dim(0)?;
-    let parts = parts(count, FROZEN, x.device());
+    let parts = parts(count, x.device());
     // Times that do not fit the images are not taken apart: the network says what is wrong.
     if parts.len() == 1 || t.dims() != [count] {
         return network(x, t, 0..count);

@@ -1,16 +1,15 @@
 //! Asking for memory before it is needed.
 //!
 //! Processors foresee long runs through memory. A transform or a product of spectra takes a few lines here and a few there,
-//! and each time stands still until they are in cache: with two cores, a fifth of a training step. The loops know
-//! where they will be next and ask for it. Asking must be spread over the work before: a core waits for about two dozen lines
-//! at a time, and one that asks for more stands still too.
+//! and each time stands still until they are in cache: for a tenth of a training step on two cores. The loops know where
+//! they will be next and ask for it. Asking must be spread over the work before: a core waits for about two dozen lines at a
+//! time, and one that asks for more stands still too.
 
 use super::memory::LINE;
 
 /// Asks for the lines of `len` floats from `p` on, which may lie outside of any buffer.
 ///
-/// Into the second-level cache: the first is full of what the loop works on (measured: asking for them there instead makes a
-/// step of the U-Net 8 % slower).
+/// Into the second-level cache: the first is full of what the loop works on, and half of the gain is lost there.
 #[inline(always)]
 #[allow(unsafe_code, reason = "prefetching is an intrinsic")]
 pub(crate) fn prefetch(p: *const f32, len: usize) {
