@@ -4,15 +4,16 @@
 //! time costs a page fault per 4 KB. Dropped buffers wait here for the next request of about their size. Contents of a
 //! fresh buffer are whatever the last user left (or zeros): never uninitialised memory, but nothing to rely on.
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use super::memory::{LINE, Memory};
 
-/// Memory that waits, with the thread that gave it back, most often the one that wrote to it last: its core's caches may
-/// still hold it, and writing to what another core's caches hold is slow.
-static POOL: Mutex<Vec<(Memory, ThreadId)>> = Mutex::new(Vec::new());
+/// Memory that waits, by its length: with the thread that gave it back, most often the one that wrote to it last. Its core's
+/// caches may still hold it, and writing to what another core's caches hold is slow.
+static POOL: Mutex<BTreeMap<usize, Vec<(Memory, ThreadId)>>> = Mutex::new(BTreeMap::new());
 
 /// A 64-byte-aligned slice of f32 from the pool; derefs to `[f32]` and goes back when dropped.
 pub(crate) struct Buffer {
@@ -27,10 +28,15 @@ impl Buffer {
         let thread = thread::current().id();
         let reused = {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+            let fits = need..=need + need / 2;
             // One of this thread's before those of others, then the smallest, then the one that came back last.
-            let fits = (0..pool.len()).rev().filter(|&i| (need..=need + need / 2).contains(&pool[i].0.len()));
-            let best = fits.min_by_key(|&i| (pool[i].1 != thread, pool[i].0.len()));
-            best.map(|i| pool.remove(i).0)
+            let own = pool.range(fits.clone()).find_map(|(&len, waiting)| {
+                Some((len, waiting.iter().rposition(|(_, giver)| *giver == thread)?))
+            });
+            let others =
+                || pool.range(fits).find_map(|(&len, waiting)| Some((len, waiting.len().checked_sub(1)?)));
+            let best = own.or_else(others);
+            best.and_then(|(len, at)| Some(pool.get_mut(&len)?.remove(at).0))
         };
         let memory = reused.unwrap_or_else(|| Memory::new(need));
         Self { memory, len }
@@ -74,7 +80,8 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let memory = std::mem::replace(&mut self.memory, Memory::new(0));
         if memory.len() > 0 {
-            POOL.lock().unwrap_or_else(PoisonError::into_inner).push((memory, thread::current().id()));
+            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+            pool.entry(memory.len()).or_default().push((memory, thread::current().id()));
         }
     }
 }

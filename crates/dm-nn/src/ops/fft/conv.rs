@@ -267,7 +267,7 @@ impl CustomOp3 for Conv {
             self.x.accumulate(x_grad);
         }
 
-        let mut spectra = Buffer::zeros(BINS * 2 * pairs);
+        let mut spectra = Buffer::stale(BINS * 2 * pairs);
         let channels = (inputs, outputs);
         spectra.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, out)| {
             let bin = chunk * BIN_CHUNK;

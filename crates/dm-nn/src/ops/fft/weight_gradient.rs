@@ -21,7 +21,7 @@ pub(crate) struct WeightGradient<'a> {
     pub bin: usize,
     /// Numbers per half bin, see [`KernelSpectra`](super::weights::KernelSpectra).
     pub pairs: usize,
-    /// [bins][re, im][pairs]: where the result goes.
+    /// [bins][re, im][pairs]: where the result goes; what is beyond the channels' pairs is left alone.
     pub out: &'a mut [f32],
 }
 
