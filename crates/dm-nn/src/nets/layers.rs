@@ -1,7 +1,8 @@
 //! The layers the networks share: linear, convolution, GroupNorm-SiLU, and their initial values.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
+use crate::ops;
 use crate::params::{Init, Path};
 use crate::planes::Planes;
 
@@ -22,24 +23,11 @@ impl Linear {
 
     /// [B, inputs] -> [B, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let weight = self.weight.t()?;
-        let product = if x.device().is_cpu() { by_rows(x, &weight)? } else { x.matmul(&weight)? };
-        product.broadcast_add(&self.bias)
+        if x.device().is_cpu() && x.dtype() == DType::F32 {
+            return ops::linear(x, &self.weight, &self.bias);
+        }
+        x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)
     }
-}
-
-/// Rows multiplied at a time.
-const ROWS: usize = 32;
-
-/// The product of `x` [B, I] with `weight` [I, O], always so many rows at a time: candle sums in another order where there
-/// are fewer of them, and an image would depend, in its last digits, on the batch it is in.
-fn by_rows(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let (rows, inputs) = x.dims2()?;
-    let parts = rows.div_ceil(ROWS);
-    let x = x.pad_with_zeros(0, 0, parts * ROWS - rows)?;
-    // A weight of its own for each part: with one that they share candle joins them to a single product of all rows.
-    let weights = weight.broadcast_as((parts, inputs, weight.dim(1)?))?.contiguous()?;
-    x.reshape((parts, ROWS, inputs))?.matmul(&weights)?.flatten(0, 1)?.narrow(0, 0, rows)
 }
 
 /// A same-padded convolution's parameters.

@@ -1,0 +1,226 @@
+//! Linear layers, row by row: what becomes of an image does not depend, in its last digits either, on the batch it is in.
+//!
+//! candle's product sums in another order where there are few rows, and asks the system for its cores each time, which for
+//! the small matrices here takes longer than to multiply them.
+
+#![allow(unsafe_code, reason = "rows and columns go to `outer` as pointers")]
+
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use pulp::{Simd, WithSimd};
+
+use super::lanes::with_slice;
+use super::outer::{Sums, add_products};
+use super::pool::Buffer;
+use super::simd::{dispatch, lanes};
+
+/// x W^T + b of f32 tensors on the CPU: x [B, I], `weight` [O, I], `bias` `[O]` -> [B, O].
+pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let ((_, inputs), (outputs, columns)) = (x.dims2()?, weight.dims2()?);
+    if columns != inputs || bias.dims() != [outputs] || inputs * outputs == 0 {
+        candle_core::bail!(
+            "linear: {:?} with a weight {:?} and a bias {:?}",
+            x.shape(),
+            weight.shape(),
+            bias.shape()
+        );
+    }
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Linear)
+}
+
+/// A matrix whose rows are whole vectors; what is beyond its columns does not count.
+struct Matrix {
+    values: Buffer,
+    row: usize,
+}
+
+impl Matrix {
+    fn stale(rows: usize, columns: usize) -> Self {
+        let row = columns.next_multiple_of(lanes());
+        Self { values: Buffer::stale(rows * row), row }
+    }
+
+    /// [rows, columns] as it is.
+    fn new(values: &[f32], columns: usize) -> Self {
+        let mut matrix = Self::stale(values.len() / columns, columns);
+        for (to, from) in matrix.values.chunks_exact_mut(matrix.row).zip(values.chunks_exact(columns)) {
+            to[..columns].copy_from_slice(from);
+        }
+        matrix
+    }
+
+    /// [rows, columns] -> [columns, rows].
+    fn transposed(values: &[f32], columns: usize) -> Self {
+        let rows = values.len() / columns;
+        let mut matrix = Self::stale(columns, rows);
+        for (c, to) in matrix.rows_mut().enumerate() {
+            to.iter_mut().zip(values[c..].iter().step_by(columns)).for_each(|(to, from)| *to = *from);
+        }
+        matrix
+    }
+
+    fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.values.chunks_exact_mut(self.row.max(1))
+    }
+
+    /// Its first `columns`, without what is beyond.
+    fn dense(&self, columns: usize) -> Vec<f32> {
+        self.values.chunks_exact(self.row.max(1)).flat_map(|row| &row[..columns]).copied().collect()
+    }
+}
+
+/// `rows` [R, P], each `step` floats after the one before, times `columns` [P, C].
+struct Product<'a> {
+    rows: &'a [f32],
+    step: usize,
+    count: usize,
+    columns: &'a Matrix,
+    /// [R, C].
+    to: &'a mut Matrix,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { rows, step, count, columns, to } = self;
+        let row = columns.row;
+        let rows: Vec<*const f32> = rows.chunks_exact(step).map(<[f32]>::as_ptr).collect();
+        assert!(count <= step && count * row <= columns.values.len());
+        assert!(to.row == row && rows.len() * row <= to.values.len());
+        let sums = Sums { start: to.values.as_mut_ptr(), row, fresh: true };
+        // SAFETY: rows have `count` floats, and columns as many rows; buffers are aligned and their rows whole vectors.
+        unsafe { add_products(simd, &rows, 0, columns.values.as_ptr(), count, sums) };
+    }
+}
+
+/// `rows` [R, P] times `columns` [P, C] with C numbers that count: [R, C].
+fn product(rows: &[f32], step: usize, count: usize, columns: &Matrix) -> Matrix {
+    let mut to = Matrix { values: Buffer::stale(rows.len() / step * columns.row), row: columns.row };
+    dispatch(Product { rows, step, count, columns, to: &mut to });
+    to
+}
+
+/// The values of a contiguous tensor.
+fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let start = layout.start_offset();
+    Ok(&storage.as_slice::<f32>()?[start..start + layout.shape().elem_count()])
+}
+
+struct Linear;
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight, bias) =
+            (values(x, x_layout)?, values(weight, weight_layout)?, values(bias, bias_layout)?);
+        let (rows, inputs) = x_layout.shape().dims2()?;
+        let outputs = bias.len();
+        let y = product(weight, inputs, inputs, &Matrix::transposed(x, inputs));
+        let mut result = vec![0.0; rows * outputs];
+        for (o, (y, bias)) in y.values.chunks_exact(y.row.max(1)).zip(bias).enumerate() {
+            result[o..].iter_mut().step_by(outputs).zip(y).for_each(|(to, y)| *to = y + bias);
+        }
+        Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (outputs, inputs) = weight.dims2()?;
+        with_slice(grad, |grad| {
+            let x_grad = if x.track_op() {
+                let columns = with_slice(weight, |weight| Ok(Matrix::new(weight, inputs)))?;
+                let x_grad = product(grad, outputs, outputs, &columns).dense(inputs);
+                Some(Tensor::from_vec(x_grad, x.shape(), &Device::Cpu)?)
+            } else {
+                None
+            };
+            let by_output = Matrix::transposed(grad, outputs);
+            let rows = grad.len() / outputs;
+            let columns = with_slice(x, |x| Ok(Matrix::new(x, inputs)))?;
+            let weight_grad = product(&by_output.values, by_output.row, rows, &columns).dense(inputs);
+            let bias_grad: Vec<f32> =
+                by_output.values.chunks_exact(by_output.row).map(|row| row[..rows].iter().sum()).collect();
+            Ok((
+                x_grad,
+                Some(Tensor::from_vec(weight_grad, weight.shape(), &Device::Cpu)?),
+                Some(Tensor::from_vec(bias_grad, outputs, &Device::Cpu)?),
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::*;
+
+    fn numbers(shape: &[usize], seed: usize) -> Var {
+        let len = shape.iter().product();
+        let values = Buffer::numbers(1, len, seed).remove(0)[..len].to_vec();
+        Var::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    /// Whole numbers, whose products and sums are exact in any order.
+    #[test]
+    fn values_and_gradients_are_those_of_candle() {
+        for (rows, inputs, outputs) in
+            [(1, 1, 1), (3, 5, 2), (10, 32, 128), (16, 128, 16), (33, 7, 70), (64, 12, 9)]
+        {
+            let (x, weight, bias) =
+                (numbers(&[rows, inputs], 0), numbers(&[outputs, inputs], 1), numbers(&[outputs], 2));
+            let slopes = numbers(&[rows, outputs], 3);
+            let expected = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+            let found = linear(&x, &weight, &bias).unwrap();
+            let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(flat(&found), flat(&expected), "{rows}x{inputs} to {outputs}");
+            let grads = |y: &Tensor| (y * slopes.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+            let (found, expected) = (grads(&found), grads(&expected));
+            for (name, of) in [("x", &x), ("weight", &weight), ("bias", &bias)] {
+                let (found, expected) = (found.get(of).unwrap(), expected.get(of).unwrap());
+                assert_eq!(found.dims(), expected.dims(), "{name}");
+                assert_eq!(flat(found), flat(expected), "{name}: {rows}x{inputs} to {outputs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_in_every_batch() {
+        let scale = |v: &Var| (v.as_tensor() * 0.1).unwrap();
+        let (x, weight) = (scale(&numbers(&[67, 45], 0)), scale(&numbers(&[19, 45], 1)));
+        let bias = scale(&numbers(&[19], 2));
+        let bits = |x: &Tensor| -> Vec<u32> {
+            let y = linear(x, &weight, &bias).unwrap();
+            y.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+        };
+        let all = bits(&x);
+        for rows in [1, 2, 15, 16, 17, 40] {
+            assert_eq!(bits(&x.narrow(0, 3, rows).unwrap()), all[3 * 19..][..rows * 19], "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let (x, weight, bias) = (numbers(&[3, 5], 0), numbers(&[2, 4], 1), numbers(&[2], 2));
+        let error = linear(&x, &weight, &bias).unwrap_err().to_string();
+        assert!(error.contains("linear: [3, 5] with a weight [2, 4] and a bias [2]"), "{error}");
+    }
+}
