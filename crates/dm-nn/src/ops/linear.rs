@@ -30,12 +30,13 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tenso
 /// A matrix whose rows are whole vectors; what is beyond its columns does not count.
 struct Matrix {
     values: Buffer,
+    /// Floats of a row.
     row: usize,
 }
 
 impl Matrix {
     fn stale(rows: usize, columns: usize) -> Self {
-        let row = columns.next_multiple_of(lanes());
+        let row = columns.max(1).next_multiple_of(lanes());
         Self { values: Buffer::stale(rows * row), row }
     }
 
@@ -53,22 +54,22 @@ impl Matrix {
         let rows = values.len() / columns;
         let mut matrix = Self::stale(columns, rows);
         for (c, to) in matrix.rows_mut().enumerate() {
-            to.iter_mut().zip(values[c..].iter().step_by(columns)).for_each(|(to, from)| *to = *from);
+            to.iter_mut().zip(values.iter().skip(c).step_by(columns)).for_each(|(to, from)| *to = *from);
         }
         matrix
     }
 
     fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
-        self.values.chunks_exact_mut(self.row.max(1))
+        self.values.chunks_exact_mut(self.row)
     }
 
     /// Its first `columns`, without what is beyond.
     fn dense(&self, columns: usize) -> Vec<f32> {
-        self.values.chunks_exact(self.row.max(1)).flat_map(|row| &row[..columns]).copied().collect()
+        self.values.chunks_exact(self.row).flat_map(|row| &row[..columns]).copied().collect()
     }
 }
 
-/// `rows` [R, P], each `step` floats after the one before, times `columns` [P, C].
+/// `rows` [R, P], each `step` floats after the one before, times `columns` [P, C]; P is `count`.
 struct Product<'a> {
     rows: &'a [f32],
     step: usize,
@@ -94,7 +95,7 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// `rows` [R, P] times `columns` [P, C] with C numbers that count: [R, C].
+/// See [`Product`].
 fn product(rows: &[f32], step: usize, count: usize, columns: &Matrix) -> Matrix {
     let mut to = Matrix { values: Buffer::stale(rows.len() / step * columns.row), row: columns.row };
     dispatch(Product { rows, step, count, columns, to: &mut to });
@@ -129,8 +130,8 @@ impl CustomOp3 for Linear {
         let outputs = bias.len();
         let y = product(weight, inputs, inputs, &Matrix::transposed(x, inputs));
         let mut result = vec![0.0; rows * outputs];
-        for (o, (y, bias)) in y.values.chunks_exact(y.row.max(1)).zip(bias).enumerate() {
-            result[o..].iter_mut().step_by(outputs).zip(y).for_each(|(to, y)| *to = y + bias);
+        for (o, (y, bias)) in y.values.chunks_exact(y.row).zip(bias).enumerate() {
+            result.iter_mut().skip(o).step_by(outputs).zip(y).for_each(|(to, y)| *to = y + bias);
         }
         Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
     }
@@ -215,6 +216,16 @@ mod tests {
         for rows in [1, 2, 15, 16, 17, 40] {
             assert_eq!(bits(&x.narrow(0, 3, rows).unwrap()), all[3 * 19..][..rows * 19], "{rows} rows");
         }
+    }
+
+    #[test]
+    fn no_rows_are_a_batch_too() {
+        let (x, weight) = (numbers(&[0, 3], 0), numbers(&[2, 3], 1));
+        let y = linear(&x, &weight, &numbers(&[2], 2)).unwrap();
+        assert_eq!(y.dims(), [0, 2]);
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        assert_eq!(grads.get(&x).unwrap().dims(), [0, 3]);
+        assert_eq!(grads.get(&weight).unwrap().to_vec2::<f32>().unwrap(), [[0.0; 3]; 2]);
     }
 
     #[test]

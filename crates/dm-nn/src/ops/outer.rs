@@ -223,9 +223,16 @@ mod tests {
         type Output = ();
 
         fn with_simd<S: Simd>(self, simd: S) {
-            for (rows, columns, width) in
-                [(1, 1, 1), (4, 16, 3), (3, 20, 2), (5, 33, 2), (7, 70, 1), (9, 130, 4)]
-            {
+            for (rows, columns, width) in [
+                (1, 1, 1),
+                (4, 16, 3),
+                (3, 20, 2),
+                (5, 33, 2),
+                (7, 70, 1),
+                (8, 24, 2),
+                (9, 130, 4),
+                (14, 16, 1),
+            ] {
                 sums(simd, rows, columns, width);
             }
         }

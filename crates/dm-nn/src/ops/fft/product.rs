@@ -113,6 +113,7 @@ fn tile<S: Simd, const T: usize, const CONJ: bool>(
     let full = inputs / GROUP * GROUP;
     for group in (0..full).step_by(GROUP) {
         let x = &from[2 * (group * BINS + bin * GROUP)..][..2 * GROUP];
+        // Of the next bin, inputs are asked for by the first tile, kernels by the tile that multiplies with them.
         if first == 0 {
             prefetch(x.as_ptr_range().end.cast(), 2 * GROUP * S::F32_LANES);
         }
