@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use super::Network;
 
-/// Images of a part, at most: several full registers of every machine, for a part transforms the weights for itself.
+/// Images of a part, at most: several full registers of every machine, for in training a part transforms the weights for
+/// itself.
 const PART: usize = 64;
 /// Parts are multiples of it: images of the widest register.
 const LANES: usize = 16;

@@ -15,7 +15,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
 use super::plane_data::PlaneData;
@@ -150,17 +150,21 @@ pub(crate) fn token_grad() -> Result<Option<Tensor>> {
     Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).map(Some)
 }
 
+const EXPECTED: &str = "lane operations take f32 tensors on the CPU";
+
+/// The content of a contiguous f32 tensor.
+pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let CpuStorage::F32(values) = storage else { candle_core::bail!("{EXPECTED}") };
+    let start = layout.start_offset();
+    Ok(&values[start..start + layout.shape().elem_count()])
+}
+
 /// Runs `f` on the contiguous f32 content of a CPU tensor.
 pub(crate) fn with_slice<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        candle_core::Storage::Cpu(CpuStorage::F32(values)) => {
-            let start = layout.start_offset();
-            f(&values[start..start + layout.shape().elem_count()])
-        }
-        _ => candle_core::bail!("lane operations take f32 tensors on the CPU"),
-    }
+    let Storage::Cpu(storage) = &*storage else { candle_core::bail!("{EXPECTED}") };
+    f(slice(storage, layout)?)
 }
 
 /// [B, C, H, W] -> lane buffer.

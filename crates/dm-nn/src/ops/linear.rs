@@ -8,7 +8,7 @@
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 
-use super::lanes::with_slice;
+use super::lanes::{slice, with_slice};
 use super::outer::{Sums, add_products};
 use super::pool::Buffer;
 use super::simd::{dispatch, lanes};
@@ -43,7 +43,7 @@ impl Matrix {
     /// [rows, columns] as it is.
     fn new(values: &[f32], columns: usize) -> Self {
         let mut matrix = Self::stale(values.len() / columns, columns);
-        for (to, from) in matrix.values.chunks_exact_mut(matrix.row).zip(values.chunks_exact(columns)) {
+        for (to, from) in matrix.rows_mut().zip(values.chunks_exact(columns)) {
             to[..columns].copy_from_slice(from);
         }
         matrix
@@ -59,53 +59,43 @@ impl Matrix {
         matrix
     }
 
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.row)
+    }
+
     fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.values.chunks_exact_mut(self.row)
     }
 
     /// Its first `columns`, without what is beyond.
     fn dense(&self, columns: usize) -> Vec<f32> {
-        self.values.chunks_exact(self.row).flat_map(|row| &row[..columns]).copied().collect()
+        self.rows().flat_map(|row| &row[..columns]).copied().collect()
     }
 }
 
-/// `rows` [R, P], each `step` floats after the one before, times `columns` [P, C]; P is `count`.
+/// `rows` [R, P], each `step` floats after the one before, times `columns` [P, C]: [R, C]; P is `count`.
 struct Product<'a> {
     rows: &'a [f32],
     step: usize,
     count: usize,
     columns: &'a Matrix,
-    /// [R, C].
-    to: &'a mut Matrix,
 }
 
 impl WithSimd for Product<'_> {
-    type Output = ();
+    type Output = Matrix;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { rows, step, count, columns, to } = self;
+    fn with_simd<S: Simd>(self, simd: S) -> Matrix {
+        let Self { rows, step, count, columns } = self;
         let row = columns.row;
         let rows: Vec<*const f32> = rows.chunks_exact(step).map(<[f32]>::as_ptr).collect();
         assert!(count <= step && count * row <= columns.values.len());
-        assert!(to.row == row && rows.len() * row <= to.values.len());
-        let sums = Sums { start: to.values.as_mut_ptr(), row, fresh: true };
+        let mut result = Matrix { values: Buffer::stale(rows.len() * row), row };
+        let sums = Sums { start: result.values.as_mut_ptr(), row, fresh: true };
         // SAFETY: rows have `count` floats, and columns as many rows; buffers are aligned and their rows whole vectors.
         unsafe { add_products(simd, &rows, 0, columns.values.as_ptr(), count, sums) };
+        result
     }
-}
-
-/// See [`Product`].
-fn product(rows: &[f32], step: usize, count: usize, columns: &Matrix) -> Matrix {
-    let mut to = Matrix { values: Buffer::stale(rows.len() / step * columns.row), row: columns.row };
-    dispatch(Product { rows, step, count, columns, to: &mut to });
-    to
-}
-
-/// The values of a contiguous tensor.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let start = layout.start_offset();
-    Ok(&storage.as_slice::<f32>()?[start..start + layout.shape().elem_count()])
 }
 
 struct Linear;
@@ -125,12 +115,13 @@ impl CustomOp3 for Linear {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight, bias) =
-            (values(x, x_layout)?, values(weight, weight_layout)?, values(bias, bias_layout)?);
+            (slice(x, x_layout)?, slice(weight, weight_layout)?, slice(bias, bias_layout)?);
         let (rows, inputs) = x_layout.shape().dims2()?;
         let outputs = bias.len();
-        let y = product(weight, inputs, inputs, &Matrix::transposed(x, inputs));
+        let columns = Matrix::transposed(x, inputs);
+        let y = dispatch(Product { rows: weight, step: inputs, count: inputs, columns: &columns });
         let mut result = vec![0.0; rows * outputs];
-        for (o, (y, bias)) in y.values.chunks_exact(y.row).zip(bias).enumerate() {
+        for (o, (y, bias)) in y.rows().zip(bias).enumerate() {
             result.iter_mut().skip(o).step_by(outputs).zip(y).for_each(|(to, y)| *to = y + bias);
         }
         Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
@@ -148,17 +139,19 @@ impl CustomOp3 for Linear {
         with_slice(grad, |grad| {
             let x_grad = if x.track_op() {
                 let columns = with_slice(weight, |weight| Ok(Matrix::new(weight, inputs)))?;
-                let x_grad = product(grad, outputs, outputs, &columns).dense(inputs);
+                let x_grad = Product { rows: grad, step: outputs, count: outputs, columns: &columns };
+                let x_grad = dispatch(x_grad).dense(inputs);
                 Some(Tensor::from_vec(x_grad, x.shape(), &Device::Cpu)?)
             } else {
                 None
             };
             let by_output = Matrix::transposed(grad, outputs);
-            let rows = grad.len() / outputs;
+            let count = grad.len() / outputs;
             let columns = with_slice(x, |x| Ok(Matrix::new(x, inputs)))?;
-            let weight_grad = product(&by_output.values, by_output.row, rows, &columns).dense(inputs);
-            let bias_grad: Vec<f32> =
-                by_output.values.chunks_exact(by_output.row).map(|row| row[..rows].iter().sum()).collect();
+            let weight_grad =
+                Product { rows: &by_output.values, step: by_output.row, count, columns: &columns };
+            let weight_grad = dispatch(weight_grad).dense(inputs);
+            let bias_grad: Vec<f32> = by_output.rows().map(|row| row[..count].iter().sum()).collect();
             Ok((
                 x_grad,
                 Some(Tensor::from_vec(weight_grad, weight.shape(), &Device::Cpu)?),

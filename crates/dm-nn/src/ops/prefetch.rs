@@ -27,7 +27,7 @@ pub(crate) fn prefetch(p: *const f32, len: usize) {
     }
 }
 
-/// [`prefetch`] for loops over vectors of `lanes` floats: of the line at `p + at`, once per line.
+/// [`prefetch`] for loops over vectors: of the line `at` floats after `p`, where a line begins there.
 #[inline(always)]
 pub(crate) fn prefetch_along(p: *const f32, at: usize) {
     if at.is_multiple_of(LINE) {

@@ -69,17 +69,17 @@ fn multiply<S: Simd, const CONJ: bool>(
         let values = &kernels.data[bin * 2 * kernels.pairs..][..2 * kernels.pairs];
         let mut first = 0;
         while first < outputs {
-            let tile_at = Tile { bin, inputs, outputs, first, values, weight: offset + first, stride };
+            let which = Tile { bin, inputs, outputs, first, values, weight: offset + first, stride };
             // Each output has two sums; 16 registers hold those of six, two numbers of an input and one of a kernel.
             first += match outputs - first {
-                1 => tile::<S, 1, CONJ>(simd, from, tile_at, to),
-                2 => tile::<S, 2, CONJ>(simd, from, tile_at, to),
-                3 => tile::<S, 3, CONJ>(simd, from, tile_at, to),
-                5 => tile::<S, 5, CONJ>(simd, from, tile_at, to),
-                8.. if S::REGISTER_COUNT > 16 => tile::<S, 8, CONJ>(simd, from, tile_at, to),
+                1 => tile::<S, 1, CONJ>(simd, from, which, to),
+                2 => tile::<S, 2, CONJ>(simd, from, which, to),
+                3 => tile::<S, 3, CONJ>(simd, from, which, to),
+                5 => tile::<S, 5, CONJ>(simd, from, which, to),
+                8.. if S::REGISTER_COUNT > 16 => tile::<S, 8, CONJ>(simd, from, which, to),
                 // Two tiles of four rather than a last one of two.
-                4 | 7 | 8 => tile::<S, 4, CONJ>(simd, from, tile_at, to),
-                _ => tile::<S, 6, CONJ>(simd, from, tile_at, to),
+                4 | 7 | 8 => tile::<S, 4, CONJ>(simd, from, which, to),
+                _ => tile::<S, 6, CONJ>(simd, from, which, to),
             }
         }
     }

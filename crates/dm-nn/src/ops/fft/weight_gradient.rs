@@ -44,11 +44,12 @@ impl WithSimd for WeightGradient<'_> {
         // Inputs that go together with four outputs: each such pair of channels has two sums.
         let tall = if S::REGISTER_COUNT > 16 { 2 } else { 1 };
         let runs: Vec<Run> = runs::<S>(x, inputs).chain(runs::<S>(y, outputs)).collect();
-        let per_block = runs.len().div_ceil(inputs.div_ceil(tall) * outputs.div_ceil(GROUP));
+        // As many at each of the products below; of no images there are none.
+        let at_once = runs.len().div_ceil(inputs.div_ceil(tall) * outputs.div_ceil(GROUP)).max(1);
         for (n, out) in self.out.chunks_exact_mut(2 * pairs).enumerate() {
             let bin = self.bin + n;
             assert!(bin < BINS);
-            let mut runs = runs.chunks(per_block);
+            let mut runs = runs.chunks(at_once);
             gather(x, x_bin, bin, blocks, inputs, tall);
             gather(y, y_bin, bin, blocks, outputs, GROUP);
             for i in (0..inputs).step_by(tall) {
@@ -166,7 +167,8 @@ mod tests {
             for (n, out) in out.chunks_exact(2 * pairs).enumerate() {
                 for (i, o) in (0..inputs).flat_map(|i| (0..outputs).map(move |o| (i, o))) {
                     let mut expected = (0.0, 0.0);
-                    for (x, y) in x.chunks(x.len() / blocks).zip(y.chunks(y.len() / blocks)) {
+                    let block = |channels| 2 * channels * BINS * l;
+                    for (x, y) in x.chunks(block(inputs)).zip(y.chunks(block(outputs))) {
                         for lane in 0..l {
                             let (a, b) = number(x, inputs, i, bin + n, lane);
                             let (c, d) = number(y, outputs, o, bin + n, lane);
@@ -193,9 +195,17 @@ mod tests {
         type Output = ();
 
         fn with_simd<S: Simd>(self, simd: S) {
-            for (inputs, outputs, blocks) in
-                [(1, 1, 1), (2, 4, 3), (3, 5, 2), (4, 6, 1), (5, 7, 2), (16, 1, 2), (1, 16, 2), (7, 8, 3)]
-            {
+            for (inputs, outputs, blocks) in [
+                (1, 1, 1),
+                (2, 4, 3),
+                (3, 5, 2),
+                (4, 6, 1),
+                (5, 7, 2),
+                (16, 1, 2),
+                (1, 16, 2),
+                (7, 8, 3),
+                (3, 5, 0),
+            ] {
                 gradient(simd, inputs, outputs, blocks);
             }
         }

@@ -15,6 +15,8 @@ mod strips;
 mod transform;
 mod weights;
 
+use std::sync::Arc;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -78,12 +80,9 @@ pub(super) fn forward(
     let Kernels { weights, out, frozen } = kernels;
     let scale = if doubled { Scale::Doubled } else { Scale::Same };
     let transform = || weights::transform(weights, out, shape.channels, Use::Forward);
-    if frozen {
-        let weights = FROZEN.get(weights, (shape.channels, out), transform);
-        convolve(x, shape, &weights, out, Some(terms), scale)
-    } else {
-        convolve(x, shape, &transform(), out, Some(terms), scale)
-    }
+    let weights =
+        if frozen { FROZEN.get(weights, (shape.channels, out), transform) } else { Arc::new(transform()) };
+    convolve(x, shape, &weights, out, Some(terms), scale)
 }
 
 /// Gradient of the input.
