@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use candle_core::Device;
 use dm_degrade::restorer::Restorer;
+use dm_degrade::{SamplerKind, Sampling};
 use dm_nn::data::Dataset;
 use dm_train::event::{Event, Observer};
 use dm_train::levels::LevelLaw;
@@ -128,6 +129,25 @@ fn a_run_is_a_function_of_its_config() {
     assert!(go(&a, &config, &data, false, u64::MAX) && go(&b, &config, &data, false, u64::MAX));
     same_file(&a, &b, "model.safetensors");
     assert_eq!(metrics(&a), metrics(&b));
+}
+
+#[test]
+fn the_pictures_of_an_epoch_may_take_fewer_steps_than_samples_do() {
+    let data = common::data();
+    let dir = tempfile::tempdir().unwrap();
+    let picture = |sampler: SamplerKind, steps: usize, grid_steps: usize| {
+        let mut config = common::config("gaussian", "eps", "bridge");
+        config.sampling = Sampling::new(sampler, steps);
+        (config.training.grid_steps, config.training.epochs) = (grid_steps, 1);
+        let folder = dir.path().join(format!("{}-{steps}-{grid_steps}", sampler.name()));
+        assert!(go(&folder, &config, &data, false, u64::MAX));
+        fs::read(folder.join("samples/epoch-0001.png")).unwrap()
+    };
+    let five = picture(SamplerKind::Ancestral, 5, 0);
+    assert!(picture(SamplerKind::Ancestral, 10, 5) == five);
+    // The notebook's sampler has no shorter chain of its own.
+    assert!(picture(SamplerKind::Prince, 10, 5) == five);
+    assert!(picture(SamplerKind::Ancestral, 10, 0) != five);
 }
 
 #[test]

@@ -144,6 +144,15 @@ fn eta_one_is_the_bridge() {
     assert!(worst(&ddim, &bridge) < 1e-4, "{}", worst(&ddim, &bridge));
 }
 
+#[test]
+fn ancestral_over_every_level_is_the_notebooks() {
+    let process = process(300);
+    let exact = Exact(TWO, process.as_ref());
+    let each = [SamplerKind::Ancestral, SamplerKind::Prince].map(|sampler| Sampling::new(sampler, 300));
+    let [ancestral, prince] = each.map(|s| run(s, process.as_ref(), &exact, 0..2).unwrap());
+    assert!(worst(&ancestral, &prince) < 1e-4, "{}", worst(&ancestral, &prince));
+}
+
 /// Where the probability flow takes `x` from level T: it keeps the order of points, so quantile goes to quantile.
 fn flow(exact: &Exact<'_>, x: f64) -> f64 {
     let due = below(exact.0, exact.at(Level(exact.1.steps())), x);

@@ -31,13 +31,10 @@ impl Observer for Samples {
         if config.training.grid == 0 {
             return Ok(());
         }
-        let mut sampling = config.sampling;
-        if config.training.grid_steps > 0 {
-            sampling.steps = config.training.grid_steps;
-        }
         // One column per class.
         let class = (config.network.classes() > 0).then_some(Class::All);
-        let request = Request { class, ..Request::new(SEED, config.training.grid, 256, sampling) };
+        let request =
+            Request { class, ..Request::new(SEED, config.training.grid, 256, config.grid_sampling()) };
         let drawn = images(&state.restorer(), &request, &mut |_, _, _| {})?;
         grid::write(&self.folder.join(format!("epoch-{epoch:04}.png")), &drawn, 10, 1)
     }
