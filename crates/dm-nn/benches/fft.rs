@@ -30,7 +30,7 @@ fn parameters() -> Vec<[Var; 4]> {
 fn chain(x: &Tensor, parameters: &[[Tensor; 4]]) -> Result<Tensor> {
     let mut x = LanePlanes::enter(x)?;
     for [weight, bias, gamma, beta] in parameters {
-        x = conv_norm_gelu(&x, weight, bias, gamma, beta, None, 1e-5)?;
+        x = conv_norm_gelu(&x, &weight.into(), bias, gamma, beta, None, 1e-5)?;
     }
     x.leave()
 }
@@ -57,11 +57,11 @@ fn reference_network(c: &mut Criterion) {
 
 fn operations(c: &mut Criterion) {
     let x = LanePlanes::enter(&values(&[128, 32, 28, 28])).expect("planes");
-    let (weight, bias) = (values(&[32, 32, 7, 7]), values(&[32]));
+    let (kernels, bias) = (values(&[32, 32, 7, 7]).into(), values(&[32]));
     let mut group = c.benchmark_group("32 channels at 28x28, 128 images");
     group.sample_size(20);
     group.bench_function("convolution 7x7", |b| {
-        b.iter(|| black_box(conv_fft(&x, &weight, &bias).expect("conv")));
+        b.iter(|| black_box(conv_fft(&x, &kernels, &bias).expect("conv")));
     });
     for (name, shape) in [("joint", vec![32, 28, 28]), ("plane", vec![28, 28])] {
         let affine = values(&shape);

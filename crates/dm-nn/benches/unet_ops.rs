@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dm_nn::planes::Planes;
+use dm_nn::planes::{Kernels, Planes};
 
 const BATCH: usize = 128;
 
@@ -33,19 +33,24 @@ fn bench(
     Ok(())
 }
 
+/// Kernels in training: nothing is kept of them.
+fn kernels(shape: &[usize]) -> Result<Kernels> {
+    Ok(values(shape)?.as_tensor().into())
+}
+
 fn all(c: &mut Criterion) -> Result<()> {
     for (i, o, size) in
         [(1, 32, 28), (32, 32, 28), (96, 32, 28), (64, 64, 14), (128, 64, 14), (64, 64, 7), (32, 1, 28)]
     {
-        let (w, b) = (values(&[o, i, 3, 3])?, values(&[o])?);
+        let (w, b) = (kernels(&[o, i, 3, 3])?, values(&[o])?);
         bench(c, &format!("conv3x3 {i}->{o} @{size}"), i, size, |x| x.conv(&w, &b))?;
     }
     for (channels, size) in [(32, 28), (64, 14)] {
-        let (w, b) = (values(&[channels, channels, 3, 3])?, values(&[channels])?);
+        let (w, b) = (kernels(&[channels, channels, 3, 3])?, values(&[channels])?);
         bench(c, &format!("stride2 {channels} @{size}"), channels, size, |x| x.conv_stride2(&w, &b))?;
     }
     for (i, o, size) in [(96, 32, 28), (128, 64, 14)] {
-        let (w, b) = (values(&[o, i, 1, 1])?, values(&[o])?);
+        let (w, b) = (kernels(&[o, i, 1, 1])?, values(&[o])?);
         bench(c, &format!("conv1x1 {i}->{o} @{size}"), i, size, |x| x.conv(&w, &b))?;
     }
     for (channels, size) in [(32, 28), (96, 28), (64, 14), (64, 7)] {
@@ -55,10 +60,10 @@ fn all(c: &mut Criterion) -> Result<()> {
     }
     let bias = values(&[32])?;
     let per_image = values(&[BATCH, 32])?;
-    let w = values(&[32, 32, 3, 3])?;
+    let w = kernels(&[32, 32, 3, 3])?;
     bench(c, "conv3x3 32->32 @28, a bias per image", 32, 28, |x| x.conv(&w, &per_image))?;
     bench(c, "conv3x3 32->32 @28, one bias", 32, 28, |x| x.conv(&w, &bias))?;
-    let w = values(&[32, 64, 3, 3])?;
+    let w = kernels(&[32, 64, 3, 3])?;
     bench(c, "upsample2, conv3x3 64->32 @14", 64, 14, |x| x.upsample2_conv3x3(&w, &bias))?;
     bench(c, "concat 64+64 @14", 64, 14, |x| x.concat(x))?;
     bench(c, "add 32 @28", 32, 28, |x| x.add(x))?;

@@ -107,6 +107,24 @@ fn a_network_that_is_only_evaluated_takes_batches_apart_without_changing_a_bit()
 }
 
 #[test]
+fn a_frozen_network_follows_its_parameters() {
+    // What it made of its kernels it keeps, but not when they have changed.
+    for config in networks() {
+        let ((mut params, network), (x, t)) = (params(&config), inputs(BATCH));
+        let frozen = config.build(1, 1, params.frozen()).unwrap();
+        for round in 0..3 {
+            let trained = bits(&network.forward(&x, &t).unwrap());
+            for _ in 0..2 {
+                assert!(bits(&frozen.forward(&x, &t).unwrap()) == trained, "{config:?}: round {round}");
+            }
+            for (_, var) in params.iter() {
+                var.set(&(var.as_detached_tensor() * 1.1).unwrap()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn each_part_is_told_the_classes_of_its_own_images() {
     const COUNT: usize = 150;
     let [_, NetworkConfig::Unet(sizes)] = networks() else { unreachable!() };

@@ -86,7 +86,7 @@ impl JudgeNet {
     pub fn forward(&self, x: &Tensor) -> Result<Verdict> {
         let mut h = self.input.forward(&Planes::enter(x)?)?.relu()?;
         for (shrink, conv) in self.shrink.iter().zip(&self.convs) {
-            h = h.conv_stride2(&shrink.weight, &shrink.bias)?.relu()?;
+            h = h.conv_stride2(&shrink.kernels, &shrink.bias)?.relu()?;
             h = conv.forward(&h)?.relu()?;
         }
         let h = h.leave()?.flatten_from(1)?;

@@ -1,10 +1,9 @@
 //! The layers the networks share: linear, convolution, GroupNorm-SiLU, and their initial values.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
-use crate::ops;
 use crate::params::{Init, Path};
-use crate::planes::Planes;
+use crate::planes::{Kernels, Planes, linear};
 
 /// y = x W^T + b.
 pub(super) struct Linear {
@@ -23,16 +22,13 @@ impl Linear {
 
     /// [B, inputs] -> [B, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.device().is_cpu() && x.dtype() == DType::F32 {
-            return ops::linear(x, &self.weight, &self.bias);
-        }
-        x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)
+        linear(x, &self.weight, &self.bias)
     }
 }
 
 /// A same-padded convolution's parameters.
 pub(super) struct Conv {
-    pub weight: Tensor,
+    pub kernels: Kernels,
     pub bias: Tensor,
 }
 
@@ -55,13 +51,13 @@ impl Conv {
         mut path: Path<'_>,
     ) -> crate::Result<Self> {
         Ok(Self {
-            weight: path.get("weight", &[outputs, inputs, kernel, kernel], init)?,
+            kernels: path.get("weight", &[outputs, inputs, kernel, kernel], init)?.into(),
             bias: path.get("bias", &[outputs], init)?,
         })
     }
 
     pub fn forward(&self, x: &Planes) -> Result<Planes> {
-        x.conv(&self.weight, &self.bias)
+        x.conv(&self.kernels, &self.bias)
     }
 }
 

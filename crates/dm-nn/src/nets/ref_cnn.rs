@@ -78,7 +78,7 @@ impl RefCnnConfig {
             .enumerate()
             .map(|(i, w)| Linear::new(w[0], w[1], path.pp(format!("time_embed.{}", 2 * i))))
             .collect::<crate::Result<_>>()?;
-        let frequencies = Tensor::from_slice(&frequencies(), (1, FREQUENCIES), last.weight.device())?;
+        let frequencies = Tensor::from_slice(&frequencies(), (1, FREQUENCIES), last.bias.device())?;
         Ok(RefCnn { blocks, last, time, frequencies })
     }
 }
@@ -110,8 +110,8 @@ impl Block {
     }
 
     fn forward(&self, x: &Planes, channel_bias: Option<&Tensor>) -> Result<Planes> {
-        let Conv { weight, bias } = &self.conv;
-        let params = ConvNorm { weight, bias, gamma: &self.gamma, beta: &self.beta, eps: 1e-5 };
+        let Conv { kernels, bias } = &self.conv;
+        let params = ConvNorm { kernels, bias, gamma: &self.gamma, beta: &self.beta, eps: 1e-5 };
         x.conv_norm_gelu(&params, channel_bias)
     }
 }

@@ -100,7 +100,7 @@ impl UNetConfig {
         let frequencies: Vec<f32> = (0..FREQUENCIES).map(|i| (log_step * i as f64).exp() as f32).collect();
         let input = Conv::new(inputs, c0, 3, path.pp("input"))?;
         let mut unet = UNet {
-            frequencies: Tensor::from_vec(frequencies, (1, FREQUENCIES), input.weight.device())?,
+            frequencies: Tensor::from_vec(frequencies, (1, FREQUENCIES), input.bias.device())?,
             time1,
             time2,
             class: None,
@@ -150,12 +150,12 @@ impl Residual {
     fn forward(&self, x: &Planes, time: &Tensor) -> Result<Planes> {
         // The time embedding is a bias of the first convolution, one per image and channel.
         let bias = self.time.forward(time)?.broadcast_add(&self.conv1.bias)?;
-        let h = self.norm1.forward(x)?.conv(&self.conv1.weight, &bias)?;
+        let h = self.norm1.forward(x)?.conv(&self.conv1.kernels, &bias)?;
         let h = self.norm2.forward(&h)?;
-        let Conv { weight, bias } = &self.conv2;
+        let Conv { kernels, bias } = &self.conv2;
         match &self.skip {
-            Some(skip) => h.conv3x3_add(weight, bias, &skip.forward(x)?),
-            None => h.conv3x3_add(weight, bias, x),
+            Some(skip) => h.conv3x3_add(kernels, bias, &skip.forward(x)?),
+            None => h.conv3x3_add(kernels, bias, x),
         }
     }
 }
@@ -200,18 +200,18 @@ impl UNet {
         let time = self.embed(t, classes)?;
         let h = self.input.forward(&Planes::enter(x)?)?;
         let h0 = self.down[0].forward(&h, &time)?;
-        let h = h0.conv_stride2(&self.shrink[0].weight, &self.shrink[0].bias)?;
+        let h = h0.conv_stride2(&self.shrink[0].kernels, &self.shrink[0].bias)?;
         let h1 = self.down[1].forward(&h, &time)?;
-        let h = h1.conv_stride2(&self.shrink[1].weight, &self.shrink[1].bias)?;
+        let h = h1.conv_stride2(&self.shrink[1].kernels, &self.shrink[1].bias)?;
         let h2 = self.down[2].forward(&h, &time)?;
         let mut h = self.middle.forward(&h2, &time)?;
         if let Some(attention) = &self.attention {
             h = attention.forward(&h)?;
         }
         let h = self.up[2].forward(&h.concat(&h2)?, &time)?;
-        let h = h.upsample2_conv3x3(&self.grow[1].weight, &self.grow[1].bias)?;
+        let h = h.upsample2_conv3x3(&self.grow[1].kernels, &self.grow[1].bias)?;
         let h = self.up[1].forward(&h.concat(&h1)?, &time)?;
-        let h = h.upsample2_conv3x3(&self.grow[0].weight, &self.grow[0].bias)?;
+        let h = h.upsample2_conv3x3(&self.grow[0].kernels, &self.grow[0].bias)?;
         let h = self.up[0].forward(&h.concat(&h0)?, &time)?;
         self.output.forward(&self.norm.forward(&h)?)?.leave()
     }

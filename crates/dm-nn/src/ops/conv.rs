@@ -9,61 +9,62 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use super::add::{add, sum_of};
 use super::channel_bias::{bias_planes, channel_sums, per_image};
+use super::kernels::Kernels;
 use super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
 use super::plane_data::PlaneData;
 use super::pool::Buffer;
 use super::taps::{self, Geometry};
 use super::upsample::upsample2;
-use super::winograd::{self, Kernels, Terms};
+use super::winograd::{self, Terms};
 
 /// Fewest channels on both sides for which the transforms of Winograd's algorithm pay.
 const WINOGRAD_CHANNELS: usize = 8;
 
-/// 3x3 convolution with same padding; `weight` [O, I, 3, 3], `bias` `[O]` or [B, O].
-pub(crate) fn conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    let algorithm = if winograd_pays(weight)? {
+/// 3x3 convolution with same padding; `kernels` [O, I, 3, 3], `bias` `[O]` or [B, O].
+pub(crate) fn conv3x3(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<LanePlanes> {
+    let algorithm = if winograd_pays(kernels)? {
         Algorithm::Winograd { doubled: false }
     } else {
         Algorithm::Taps(Geometry { kernel: 3, stride: 1, padding: 1 })
     };
-    convolution(x, weight, bias, algorithm, 3, None)
+    convolution(x, kernels, bias, algorithm, 3, None)
 }
 
-fn winograd_pays(weight: &Tensor) -> Result<bool> {
-    let (out, inp, ..) = weight.dims4()?;
+fn winograd_pays(kernels: &Kernels) -> Result<bool> {
+    let (out, inp, ..) = kernels.weight().dims4()?;
     Ok(out.min(inp) >= WINOGRAD_CHANNELS)
 }
 
 /// [`conv3x3`] plus `other`, added as the results are written.
 pub(crate) fn conv3x3_add(
     x: &LanePlanes,
-    weight: &Tensor,
+    kernels: &Kernels,
     bias: &Tensor,
     other: &LanePlanes,
 ) -> Result<LanePlanes> {
-    if winograd_pays(weight)? {
-        convolution(x, weight, bias, Algorithm::Winograd { doubled: false }, 3, Some(other))
+    if winograd_pays(kernels)? {
+        convolution(x, kernels, bias, Algorithm::Winograd { doubled: false }, 3, Some(other))
     } else {
-        add(&conv3x3(x, weight, bias)?, other)
+        add(&conv3x3(x, kernels, bias)?, other)
     }
 }
 
 /// [`conv3x3`] of planes doubled by nearest upsampling, which are never written where Winograd's algorithm pays.
-pub(crate) fn upsample2_conv3x3(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    if !winograd_pays(weight)? {
-        return conv3x3(&upsample2(x)?, weight, bias);
+pub(crate) fn upsample2_conv3x3(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<LanePlanes> {
+    if !winograd_pays(kernels)? {
+        return conv3x3(&upsample2(x)?, kernels, bias);
     }
-    convolution(x, weight, bias, Algorithm::Winograd { doubled: true }, 3, None)
+    convolution(x, kernels, bias, Algorithm::Winograd { doubled: true }, 3, None)
 }
 
 /// 3x3 convolution with stride 2 and padding 1: halves the sides, rounding up.
-pub(crate) fn conv3x3_stride2(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 3, stride: 2, padding: 1 }), 3, None)
+pub(crate) fn conv3x3_stride2(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<LanePlanes> {
+    convolution(x, kernels, bias, Algorithm::Taps(Geometry { kernel: 3, stride: 2, padding: 1 }), 3, None)
 }
 
-/// 1x1 convolution; `weight` [O, I, 1, 1], `bias` `[O]` or [B, O].
-pub(crate) fn conv1x1(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    convolution(x, weight, bias, Algorithm::Taps(Geometry { kernel: 1, stride: 1, padding: 0 }), 1, None)
+/// 1x1 convolution; `kernels` [O, I, 1, 1], `bias` `[O]` or [B, O].
+pub(crate) fn conv1x1(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<LanePlanes> {
+    convolution(x, kernels, bias, Algorithm::Taps(Geometry { kernel: 1, stride: 1, padding: 0 }), 1, None)
 }
 
 #[derive(Clone, Copy)]
@@ -88,15 +89,21 @@ impl Algorithm {
         self,
         x: &PlaneData,
         shape: LaneShape,
-        kernels: Kernels<'_>,
+        kernels: &Kernels,
+        out: usize,
         bias: &[f32],
         other: Option<&PlaneData>,
-    ) -> Buffer {
+    ) -> Result<Buffer> {
+        let weight = kernels.weight();
         match self {
             Self::Winograd { doubled } => {
-                winograd::forward(x, shape, kernels, Terms { bias, other }, doubled)
+                let make = |weights: &[f32]| winograd::transformed(weights, out, shape.channels);
+                let weights = kernels.transform.get(weight, make)?;
+                Ok(winograd::forward(x, shape, &weights, out, Terms { bias, other }, doubled))
             }
-            Self::Taps(geometry) => taps::forward(x, shape, kernels.weights, kernels.out, geometry, bias),
+            Self::Taps(geometry) => {
+                with_slice(weight, |weights| Ok(taps::forward(x, shape, weights, out, geometry, bias)))
+            }
         }
     }
 
@@ -127,15 +134,16 @@ impl Algorithm {
 
 fn convolution(
     x: &LanePlanes,
-    weight: &Tensor,
+    kernels: &Kernels,
     bias: &Tensor,
     algorithm: Algorithm,
     kernel: usize,
     other: Option<&LanePlanes>,
 ) -> Result<LanePlanes> {
+    let weight = kernels.weight();
     let (out, inp, kh, kw) = weight.dims4()?;
     let per_channel = bias.dims() == [out];
-    if inp != x.shape.channels || kh != kernel || kw != kernel {
+    if inp != x.shape.channels || out == 0 || kh != kernel || kw != kernel {
         candle_core::bail!(
             "{kernel}x{kernel} convolution of {:?} with a weight {:?}",
             x.shape,
@@ -152,10 +160,7 @@ fn convolution(
         candle_core::bail!("convolution: its results {out_shape:?} and {:?} differ", other.shape);
     }
     let planes = bias_planes(bias, out_shape)?;
-    let y = with_slice(weight, |weights| {
-        let kernels = Kernels { weights, out, frozen: !weight.track_op() };
-        Ok(algorithm.forward(&x.data, x.shape, kernels, &planes, other.map(|o| &*o.data)))
-    })?;
+    let y = algorithm.forward(&x.data, x.shape, kernels, out, &planes, other.map(|o| &*o.data))?;
     let grad = Arc::<GradSlot>::default();
     let op = Convolution {
         algorithm,

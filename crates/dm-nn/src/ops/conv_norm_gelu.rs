@@ -7,22 +7,23 @@
 use candle_core::{Result, Tensor};
 
 use super::fft::conv_fft;
+use super::kernels::Kernels;
 use super::lanes::LanePlanes;
 use super::layer_norm_gelu::layer_norm_gelu_bias;
 
-/// `gelu(layer_norm(conv(x))) + channel_bias`: weight [O, I, k, k], bias `[O]`, gamma and beta [O, H, W] (joint) or [H, W]
+/// `gelu(layer_norm(conv(x))) + channel_bias`: kernels [O, I, k, k], bias `[O]`, gamma and beta [O, H, W] (joint) or [H, W]
 /// (each plane alone), `channel_bias` [B, O].
 ///
 /// # Errors
 /// If shapes do not fit, or as [`conv_fft`].
 pub fn conv_norm_gelu(
     x: &LanePlanes,
-    weight: &Tensor,
+    kernels: &Kernels,
     bias: &Tensor,
     gamma: &Tensor,
     beta: &Tensor,
     channel_bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<LanePlanes> {
-    layer_norm_gelu_bias(&conv_fft(x, weight, bias)?, gamma, beta, channel_bias, eps)
+    layer_norm_gelu_bias(&conv_fft(x, kernels, bias)?, gamma, beta, channel_bias, eps)
 }

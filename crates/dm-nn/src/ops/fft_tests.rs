@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
-use super::{LanePlanes, conv_fft, conv_norm_gelu, lanes, layer_norm_gelu};
+use super::{Kernels, LanePlanes, conv_fft, conv_norm_gelu, lanes, layer_norm_gelu};
 
 const EPS: f64 = 1e-5;
 
@@ -72,10 +72,12 @@ impl Case {
     fn ours(self, x: &Tensor, p: &[Tensor]) -> Result<Tensor> {
         let x = LanePlanes::enter(x)?;
         match self {
-            Self::Conv => conv_fft(&x, &p[0], &p[1]),
+            Self::Conv => conv_fft(&x, &Kernels::from(&p[0]), &p[1]),
             Self::Norm => layer_norm_gelu(&x, &p[2], &p[3], EPS),
-            Self::Block => conv_norm_gelu(&x, &p[0], &p[1], &p[2], &p[3], None, EPS),
-            Self::BlockWithBias => conv_norm_gelu(&x, &p[0], &p[1], &p[2], &p[3], Some(&p[4]), EPS),
+            Self::Block => conv_norm_gelu(&x, &Kernels::from(&p[0]), &p[1], &p[2], &p[3], None, EPS),
+            Self::BlockWithBias => {
+                conv_norm_gelu(&x, &Kernels::from(&p[0]), &p[1], &p[2], &p[3], Some(&p[4]), EPS)
+            }
         }?
         .leave()
     }
@@ -233,9 +235,9 @@ fn constant_planes_give_no_nan() {
 /// Two blocks in a row on LanePlanes, as a network has them.
 fn chain(x: &Tensor, p: &[Tensor]) -> Result<Tensor> {
     let x = LanePlanes::enter(x)?;
-    let x = conv_norm_gelu(&x, &p[0], &p[1], &p[2], &p[3], Some(&p[4]), EPS)?;
+    let x = conv_norm_gelu(&x, &Kernels::from(&p[0]), &p[1], &p[2], &p[3], Some(&p[4]), EPS)?;
     let weight = p[0].narrow(1, 0, 1)?.repeat((1, p[0].dim(0)?, 1, 1))?;
-    conv_norm_gelu(&x, &weight, &p[1], &p[2], &p[3], None, EPS)?.leave()
+    conv_norm_gelu(&x, &Kernels::from(&weight), &p[1], &p[2], &p[3], None, EPS)?.leave()
 }
 
 #[test]

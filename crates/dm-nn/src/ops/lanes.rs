@@ -150,13 +150,15 @@ pub(crate) fn token_grad() -> Result<Option<Tensor>> {
     Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).map(Some)
 }
 
-const EXPECTED: &str = "lane operations take f32 tensors on the CPU";
+const EXPECTED: &str = "the engine takes f32 tensors on the CPU";
 
 /// The content of a contiguous f32 tensor.
 pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let CpuStorage::F32(values) = storage else { candle_core::bail!("{EXPECTED}") };
-    let start = layout.start_offset();
-    Ok(&values[start..start + layout.shape().elem_count()])
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        candle_core::bail!("expected a contiguous tensor, found {layout:?}")
+    };
+    Ok(&values[start..end])
 }
 
 /// Runs `f` on the contiguous f32 content of a CPU tensor.
@@ -203,9 +205,15 @@ impl LanePlanes {
     /// Enters the layout from an f32 CPU tensor [B, C, H, W].
     ///
     /// # Errors
-    /// If it is of another rank, type or device.
+    /// If it is of another rank, type or device, or its images have nothing in them.
     pub fn enter(images: &Tensor) -> Result<Self> {
         let (batch, channels, height, width) = images.dims4()?;
+        if channels * height * width == 0 {
+            candle_core::bail!(
+                "expected planes [B, C, H, W] with C, H and W above 0, found {:?}",
+                images.shape()
+            );
+        }
         let shape = LaneShape { batch, channels, height, width };
         let data = with_slice(images, |values| Ok(to_lanes(values, shape)))?;
         let grad = Arc::<GradSlot>::default();

@@ -1,17 +1,21 @@
 //! Linear layers, row by row: what becomes of an image does not depend, in its last digits either, on the batch it is in.
 //!
 //! candle's product sums in another order where there are few rows, and asks the system for its cores each time, which for
-//! the small matrices here takes longer than to multiply them.
+//! most matrices here takes longer than to multiply them.
 
 #![allow(unsafe_code, reason = "rows and columns go to `outer` as pointers")]
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::lanes::{slice, with_slice};
 use super::outer::{Sums, add_products};
 use super::pool::Buffer;
 use super::simd::{dispatch, lanes};
+
+/// Rows that a task multiplies: more than images in a part, so that only attention, with a row per pixel, is shared.
+const ROWS: usize = 96;
 
 /// x W^T + b of f32 tensors on the CPU: x [B, I], `weight` [O, I], `bias` `[O]` -> [B, O].
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -66,11 +70,6 @@ impl Matrix {
     fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.values.chunks_exact_mut(self.row)
     }
-
-    /// Its first `columns`, without what is beyond.
-    fn dense(&self, columns: usize) -> Vec<f32> {
-        self.rows().flat_map(|row| &row[..columns]).copied().collect()
-    }
 }
 
 /// `rows` [R, P], each `step` floats after the one before, times `columns` [P, C]: [R, C]; P is `count`.
@@ -98,6 +97,19 @@ impl WithSimd for Product<'_> {
     }
 }
 
+/// As [`Product`], all rows, of which the first `width` columns count: [R, width].
+fn product(rows: &[f32], step: usize, count: usize, columns: &Matrix, width: usize) -> Vec<f32> {
+    let mut result = vec![0.0; rows.len() / step * width];
+    let tasks = result.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS * step));
+    tasks.for_each(|(result, rows)| {
+        let y = dispatch(Product { rows, step, count, columns });
+        for (to, y) in result.chunks_exact_mut(width).zip(y.rows()) {
+            to.copy_from_slice(&y[..width]);
+        }
+    });
+    result
+}
+
 struct Linear;
 
 impl CustomOp3 for Linear {
@@ -118,12 +130,15 @@ impl CustomOp3 for Linear {
             (slice(x, x_layout)?, slice(weight, weight_layout)?, slice(bias, bias_layout)?);
         let (rows, inputs) = x_layout.shape().dims2()?;
         let outputs = bias.len();
-        let columns = Matrix::transposed(x, inputs);
-        let y = dispatch(Product { rows: weight, step: inputs, count: inputs, columns: &columns });
         let mut result = vec![0.0; rows * outputs];
-        for (o, (y, bias)) in y.rows().zip(bias).enumerate() {
-            result.iter_mut().skip(o).step_by(outputs).zip(y).for_each(|(to, y)| *to = y + bias);
-        }
+        let tasks = result.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inputs));
+        tasks.for_each(|(result, x)| {
+            let columns = Matrix::transposed(x, inputs);
+            let y = dispatch(Product { rows: weight, step: inputs, count: inputs, columns: &columns });
+            for (o, (y, bias)) in y.rows().zip(bias).enumerate() {
+                result.iter_mut().skip(o).step_by(outputs).zip(y).for_each(|(to, y)| *to = y + bias);
+            }
+        });
         Ok((CpuStorage::F32(result), Shape::from((rows, outputs))))
     }
 
@@ -131,7 +146,7 @@ impl CustomOp3 for Linear {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
@@ -139,24 +154,27 @@ impl CustomOp3 for Linear {
         with_slice(grad, |grad| {
             let x_grad = if x.track_op() {
                 let columns = with_slice(weight, |weight| Ok(Matrix::new(weight, inputs)))?;
-                let x_grad = Product { rows: grad, step: outputs, count: outputs, columns: &columns };
-                let x_grad = dispatch(x_grad).dense(inputs);
+                let x_grad = product(grad, outputs, outputs, &columns, inputs);
                 Some(Tensor::from_vec(x_grad, x.shape(), &Device::Cpu)?)
             } else {
                 None
             };
-            let by_output = Matrix::transposed(grad, outputs);
             let count = grad.len() / outputs;
-            let columns = with_slice(x, |x| Ok(Matrix::new(x, inputs)))?;
-            let weight_grad =
-                Product { rows: &by_output.values, step: by_output.row, count, columns: &columns };
-            let weight_grad = dispatch(weight_grad).dense(inputs);
-            let bias_grad: Vec<f32> = by_output.rows().map(|row| row[..count].iter().sum()).collect();
-            Ok((
-                x_grad,
-                Some(Tensor::from_vec(weight_grad, weight.shape(), &Device::Cpu)?),
-                Some(Tensor::from_vec(bias_grad, outputs, &Device::Cpu)?),
-            ))
+            let by_output = Matrix::transposed(grad, outputs);
+            let weight_grad = if weight.track_op() {
+                let columns = with_slice(x, |x| Ok(Matrix::new(x, inputs)))?;
+                let weight_grad = product(&by_output.values, by_output.row, count, &columns, inputs);
+                Some(Tensor::from_vec(weight_grad, weight.shape(), &Device::Cpu)?)
+            } else {
+                None
+            };
+            let bias_grad = if bias.track_op() {
+                let sums: Vec<f32> = by_output.rows().map(|row| row[..count].iter().sum()).collect();
+                Some(Tensor::from_vec(sums, outputs, &Device::Cpu)?)
+            } else {
+                None
+            };
+            Ok((x_grad, weight_grad, bias_grad))
         })
     }
 }
@@ -222,9 +240,23 @@ mod tests {
     }
 
     #[test]
+    fn tensors_need_not_be_contiguous() {
+        let (x, weight, bias) = (numbers(&[5, 7], 0), numbers(&[5, 3], 1), numbers(&[1], 2));
+        let x = x.t().unwrap().narrow(0, 1, 4).unwrap();
+        let (weight, bias) = (weight.t().unwrap(), bias.broadcast_as(3).unwrap());
+        let expected =
+            x.contiguous().unwrap().matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+        let found = linear(&x, &weight, &bias).unwrap();
+        assert_eq!(found.to_vec2::<f32>().unwrap(), expected.to_vec2::<f32>().unwrap());
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let (x, weight, bias) = (numbers(&[3, 5], 0), numbers(&[2, 4], 1), numbers(&[2], 2));
         let error = linear(&x, &weight, &bias).unwrap_err().to_string();
         assert!(error.contains("linear: [3, 5] with a weight [2, 4] and a bias [2]"), "{error}");
+        let double = numbers(&[2, 5], 1).to_dtype(candle_core::DType::F64).unwrap();
+        let error = linear(&x, &double, &bias).unwrap_err().to_string();
+        assert!(error.contains("f32 tensors on the CPU"), "{error}");
     }
 }

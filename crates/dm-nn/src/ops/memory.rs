@@ -10,8 +10,8 @@ use memmap2::MmapMut;
 #[repr(C, align(64))]
 pub(super) struct Line([f32; 16]);
 
-/// Floats of a line.
-pub(super) const LINE: usize = 16;
+/// Floats of a cache line.
+pub(super) const CACHE_LINE: usize = 16;
 
 /// Bytes of a large page, and of the smallest memory that is worth one.
 const PAGE: usize = 2 << 20;
@@ -39,7 +39,7 @@ impl Memory {
             let _ = map.advise(memmap2::Advice::HugePage);
             return Self::Pages { map, lines };
         }
-        Self::Heap(vec![Line([0.0; LINE]); lines])
+        Self::Heap(vec![Line([0.0; CACHE_LINE]); lines])
     }
 
     pub fn len(&self) -> usize {
@@ -52,14 +52,14 @@ impl Memory {
     pub fn floats(&self) -> &[f32] {
         match self {
             Self::Heap(lines) => bytemuck::cast_slice(lines),
-            Self::Pages { map, lines } => &bytemuck::cast_slice(map)[..lines * LINE],
+            Self::Pages { map, lines } => &bytemuck::cast_slice(map)[..lines * CACHE_LINE],
         }
     }
 
     pub fn floats_mut(&mut self) -> &mut [f32] {
         match self {
             Self::Heap(lines) => bytemuck::cast_slice_mut(lines),
-            Self::Pages { map, lines } => &mut bytemuck::cast_slice_mut(map)[..*lines * LINE],
+            Self::Pages { map, lines } => &mut bytemuck::cast_slice_mut(map)[..*lines * CACHE_LINE],
         }
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     fn memory_of_any_size_is_aligned_zeroed_and_its_own() {
         for lines in [0, 1, 1000, PAGE / 64 - 1, PAGE / 64, PAGE / 64 + 1, 3 * PAGE / 64 + 5] {
             let (mut one, other) = (Memory::new(lines), Memory::new(lines));
-            assert_eq!((one.len(), one.floats().len()), (lines, lines * LINE));
+            assert_eq!((one.len(), one.floats().len()), (lines, lines * CACHE_LINE));
             assert!(one.floats().iter().all(|&float| float == 0.0));
             assert_eq!(one.floats().as_ptr().align_offset(64), 0);
             one.floats_mut().fill(1.5);

@@ -1,7 +1,7 @@
 //! The CPU engine: feature maps in batch-lane layout and the operations on them.
 //!
-//! One operation per file, each a candle custom operation with a complete backward pass. Networks do not see this
-//! module; they are written against [`crate::planes::Planes`].
+//! One operation per file, each a candle custom operation with a complete backward pass. Networks are written against
+//! [`crate::planes`], which choose between these and candle's own.
 
 #![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
 
@@ -15,6 +15,7 @@ mod fft;
 #[cfg(test)]
 mod fft_tests;
 mod group_norm_silu;
+mod kernels;
 mod lanes;
 mod layer_norm_gelu;
 mod linear;
@@ -28,7 +29,6 @@ mod plane_data;
 mod pool;
 mod prefetch;
 mod products;
-mod recent;
 mod relu;
 mod simd;
 #[cfg(test)]
@@ -45,6 +45,7 @@ pub(crate) use conv::{conv1x1, conv3x3, conv3x3_add, conv3x3_stride2, upsample2_
 pub use conv_norm_gelu::conv_norm_gelu;
 pub use fft::conv_fft;
 pub(crate) use group_norm_silu::group_norm_silu;
+pub use kernels::Kernels;
 pub use lanes::LanePlanes;
 pub use layer_norm_gelu::layer_norm_gelu;
 pub(crate) use linear::linear;

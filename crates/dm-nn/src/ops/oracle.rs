@@ -92,9 +92,9 @@ fn check_conv(kernel: usize, stride: usize, input: [usize; 4], out: usize, per_i
         input,
         &parameters,
         |x, p| match (kernel, stride) {
-            (1, _) => conv1x1(x, &p[0], &p[1]),
-            (_, 1) => conv3x3(x, &p[0], &p[1]),
-            _ => conv3x3_stride2(x, &p[0], &p[1]),
+            (1, _) => conv1x1(x, &Kernels::from(&p[0]), &p[1]),
+            (_, 1) => conv3x3(x, &Kernels::from(&p[0]), &p[1]),
+            _ => conv3x3_stride2(x, &Kernels::from(&p[0]), &p[1]),
         },
         |x, p| {
             // candle's backward pass of a strided convolution fails where height and width differ in parity.
@@ -210,7 +210,7 @@ fn a_convolution_after_upsampling_matches_candle() {
         check(
             input,
             &[vec![out, input[1], 3, 3], vec![out]],
-            |x, p| upsample2_conv3x3(x, &p[0], &p[1]),
+            |x, p| upsample2_conv3x3(x, &Kernels::from(&p[0]), &p[1]),
             |x, p| with_bias(&up(x)?.conv2d(&p[0], 1, 1, 1, 1)?, &p[1]),
         );
     }
@@ -222,7 +222,7 @@ fn a_convolution_plus_other_planes_matches_candle() {
         check(
             input,
             &[vec![out, input[1], 3, 3], vec![out]],
-            |x, p| conv3x3_add(&relu(x)?, &p[0], &p[1], x),
+            |x, p| conv3x3_add(&relu(x)?, &Kernels::from(&p[0]), &p[1], x),
             |x, p| with_bias(&x.relu()?.conv2d(&p[0], 1, 1, 1, 1)?, &p[1])? + x,
         );
     }
@@ -234,15 +234,47 @@ fn relu_matches_candle() {
     check([5, 2, 4, 4], &[], |x, _| add(&relu(x)?, x), |x, _| x.relu()? + x);
 }
 
+#[test]
+fn no_images_are_a_batch_too() {
+    let empty = |channels| Var::zeros((0, channels, 28, 28), DType::F32, &Device::Cpu).unwrap();
+    let p: Vec<Var> = chain_parameters();
+    let parameters: Vec<Tensor> = p.iter().map(|v| v.as_tensor().clone()).collect();
+    let x = empty(1);
+    let y = chain(&LanePlanes::enter(&x).unwrap(), &parameters).unwrap();
+    let kernels = Var::from_tensor(&random(&[4, 8, 7, 7], 1)).unwrap();
+    let y = conv_fft(&y, &Kernels::from(kernels.as_tensor()), &random(&[4], 2)).unwrap().leave().unwrap();
+    assert_eq!(y.dims(), [0, 4, 28, 28]);
+    let grads = y.sum_all().unwrap().backward().unwrap();
+    assert_eq!(grads.get(&x).unwrap().dims(), [0, 1, 28, 28]);
+    for v in p.iter().chain([&kernels]) {
+        assert_eq!(norm(&grads.get(v).unwrap().to_dtype(DType::F64).unwrap()), 0.0);
+    }
+}
+
+#[test]
+fn planes_and_kernels_with_nothing_in_them_are_refused() {
+    for shape in [[1, 0, 4, 4], [1, 2, 0, 4], [1, 2, 4, 0]] {
+        let x = Tensor::zeros(&shape, DType::F32, &Device::Cpu).unwrap();
+        let error = LanePlanes::enter(&x).err().unwrap().to_string();
+        assert!(error.contains("above 0") && error.contains(&format!("{shape:?}")), "{error}");
+    }
+    let x = LanePlanes::enter(&random(&[1, 2, 4, 4], 1)).unwrap();
+    let none = |k: usize| Kernels::from(Tensor::zeros((0, 2, k, k), DType::F32, &Device::Cpu).unwrap());
+    let bias = Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap();
+    for y in [conv1x1(&x, &none(1), &bias), conv3x3(&x, &none(3), &bias), conv_fft(&x, &none(5), &bias)] {
+        assert!(y.is_err());
+    }
+}
+
 /// A chain of all operations; weights as in `parameters`.
 fn chain(x: &LanePlanes, p: &[Tensor]) -> Result<LanePlanes> {
-    let h = conv3x3(x, &p[0], &p[1])?;
+    let h = conv3x3(x, &Kernels::from(&p[0]), &p[1])?;
     let h = group_norm_silu(&h, 4, &p[2], &p[3], 1e-5)?;
-    let g = conv3x3_add(&h, &p[4], &p[3], &conv1x1(&h, &p[5], &p[2])?)?;
-    let g = conv3x3_stride2(&g, &p[4], &p[2])?;
-    let g = upsample2_conv3x3(&g, &p[4], &p[3])?;
+    let g = conv3x3_add(&h, &Kernels::from(&p[4]), &p[3], &conv1x1(&h, &Kernels::from(&p[5]), &p[2])?)?;
+    let g = conv3x3_stride2(&g, &Kernels::from(&p[4]), &p[2])?;
+    let g = upsample2_conv3x3(&g, &Kernels::from(&p[4]), &p[3])?;
     let g = group_norm_silu(&concat(&g, &h)?, 8, &p[8], &p[8], 1e-5)?;
-    conv3x3(&g, &p[6], &p[7])
+    conv3x3(&g, &Kernels::from(&p[6]), &p[7])
 }
 
 fn chain_parameters() -> Vec<Var> {

@@ -1,6 +1,6 @@
-//! Sums of outer products: the inner loops of weight gradients between Winograd transforms.
+//! Sums of outer products: the inner loops of linear layers, and of weight gradients between Winograd transforms.
 //!
-//! The gradient of a frequency's weights is a product of matrices, [out, images and tiles] x [images and tiles, in]. In the
+//! There the gradient of a frequency's weights is a product of matrices, [out, images and tiles] x [images and tiles, in]. In the
 //! batch-lane layout both have the summed index in the lanes, and each number of the product would be a sum over lanes.
 //! So one matrix is turned first: what is in the lanes then are its channels, and nothing is left to sum.
 

@@ -6,14 +6,44 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use super::memory::{LINE, Memory};
+use super::memory::{CACHE_LINE, Memory};
+
+static POOL: Mutex<Pool> = Mutex::new(Pool(BTreeMap::new()));
 
 /// Memory that waits, by its length: with the thread that gave it back, most often the one that wrote to it last. Its core's
 /// caches may still hold it, and writing to what another core's caches hold is slow.
-static POOL: Mutex<BTreeMap<usize, Vec<(Memory, ThreadId)>>> = Mutex::new(BTreeMap::new());
+struct Pool(BTreeMap<usize, Vec<(Memory, ThreadId)>>);
+
+impl Pool {
+    /// Memory of `need` lines or up to half as many more: some that `thread` gave before that of others, then the smallest,
+    /// then what came last.
+    fn take(&mut self, need: usize, thread: ThreadId) -> Option<Memory> {
+        let fits = need..=need + need / 2;
+        let own = self.0.range(fits.clone()).find_map(|(&len, waiting)| {
+            Some((len, waiting.iter().rposition(|(_, giver)| *giver == thread)?))
+        });
+        let others =
+            || self.0.range(fits).find_map(|(&len, waiting)| Some((len, waiting.len().checked_sub(1)?)));
+        let (len, at) = own.or_else(others)?;
+        let waiting = self.0.get_mut(&len)?;
+        let memory = waiting.remove(at).0;
+        if waiting.is_empty() {
+            self.0.remove(&len);
+        }
+        Some(memory)
+    }
+
+    fn give(&mut self, memory: Memory, thread: ThreadId) {
+        self.0.entry(memory.len()).or_default().push((memory, thread));
+    }
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A 64-byte-aligned slice of f32 from the pool; derefs to `[f32]` and goes back when dropped.
 pub(crate) struct Buffer {
@@ -24,20 +54,9 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// A buffer of `len` floats with arbitrary (initialised) content: for callers that write every element.
     pub fn stale(len: usize) -> Self {
-        let need = len.div_ceil(LINE);
-        let thread = thread::current().id();
-        let reused = {
-            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-            let fits = need..=need + need / 2;
-            // One of this thread's before those of others, then the smallest, then the one that came back last.
-            let own = pool.range(fits.clone()).find_map(|(&len, waiting)| {
-                Some((len, waiting.iter().rposition(|(_, giver)| *giver == thread)?))
-            });
-            let others =
-                || pool.range(fits).find_map(|(&len, waiting)| Some((len, waiting.len().checked_sub(1)?)));
-            let best = own.or_else(others);
-            best.and_then(|(len, at)| Some(pool.get_mut(&len)?.remove(at).0))
-        };
+        let need = len.div_ceil(CACHE_LINE);
+        // Not in one expression with what follows: the pool is free while memory is made.
+        let reused = pool().take(need, thread::current().id());
         let memory = reused.unwrap_or_else(|| Memory::new(need));
         Self { memory, len }
     }
@@ -80,8 +99,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let memory = std::mem::replace(&mut self.memory, Memory::new(0));
         if memory.len() > 0 {
-            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-            pool.entry(memory.len()).or_default().push((memory, thread::current().id()));
+            pool().give(memory, thread::current().id());
         }
     }
 }
@@ -92,15 +110,27 @@ mod tests {
 
     #[test]
     fn a_thread_gets_back_its_own_before_what_others_gave() {
-        // A length that nothing else here asks for.
-        const LEN: usize = 123_457;
-        let (ours, theirs) = (Buffer::stale(LEN), Buffer::stale(LEN));
-        let (our_start, their_start) = (ours.as_ptr(), theirs.as_ptr());
-        drop(ours);
-        thread::scope(|scope| {
-            scope.spawn(|| drop(theirs));
-        });
-        let (first, second) = (Buffer::stale(LEN), Buffer::stale(LEN));
-        assert_eq!((first.as_ptr(), second.as_ptr()), (our_start, their_start));
+        let us = thread::current().id();
+        let them = thread::spawn(|| thread::current().id()).join().unwrap();
+        let mut pool = Pool(BTreeMap::new());
+        for (lines, giver) in [(100, them), (110, us), (120, us), (100, them), (151, us)] {
+            pool.give(Memory::new(lines), giver);
+        }
+        let mut take = |need| pool.take(need, us).map(|memory| memory.len());
+        // Ours, the smaller one first; then theirs; never more than half above the need, nor less than it.
+        assert_eq!([100; 5].map(&mut take), [Some(110), Some(120), Some(100), Some(100), None]);
+        assert_eq!([take(152), take(101), take(101)], [None, Some(151), None]);
+        assert!(pool.0.is_empty(), "nothing is left of lengths that were in use");
+    }
+
+    #[test]
+    fn what_came_back_last_goes_first() {
+        let us = thread::current().id();
+        let mut pool = Pool(BTreeMap::new());
+        let memories = [Memory::new(3), Memory::new(3)];
+        let starts = memories.each_ref().map(|memory| memory.floats().as_ptr());
+        memories.into_iter().for_each(|memory| pool.give(memory, us));
+        let mut take = || pool.take(3, us).map(|memory| memory.floats().as_ptr());
+        assert_eq!([take(), take()], [Some(starts[1]), Some(starts[0])]);
     }
 }

@@ -5,15 +5,16 @@
 //! they will be next and ask for it. Asking must be spread over the work before: a core waits for about two dozen lines at a
 //! time, and one that asks for more stands still too.
 
-use super::memory::LINE;
+use super::memory::CACHE_LINE;
 
-/// Asks for the lines of `len` floats from `p` on, which may lie outside of any buffer.
+/// Asks for the lines that hold `p` and every sixteenth of the `len` floats from there on, in or out of a buffer: those of
+/// all of them where a line begins at `p`.
 ///
 /// Into the second-level cache: the first is full of what the loop works on, and half of the gain is lost there.
 #[inline(always)]
 #[allow(unsafe_code, reason = "prefetching is an intrinsic")]
 pub(crate) fn prefetch(p: *const f32, len: usize) {
-    for line in (0..len).step_by(LINE) {
+    for line in (0..len).step_by(CACHE_LINE) {
         let p = p.wrapping_add(line);
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a hint; where there is no memory it does nothing.
@@ -27,10 +28,10 @@ pub(crate) fn prefetch(p: *const f32, len: usize) {
     }
 }
 
-/// [`prefetch`] for loops over vectors: of the line `at` floats after `p`, where a line begins there.
+/// [`prefetch`] for loops over vectors: of what is `at` floats after `p`, if that is a whole number of lines.
 #[inline(always)]
 pub(crate) fn prefetch_along(p: *const f32, at: usize) {
-    if at.is_multiple_of(LINE) {
+    if at.is_multiple_of(CACHE_LINE) {
         prefetch(p.wrapping_add(at), 1);
     }
 }

@@ -180,10 +180,10 @@ fn check_conv(kernel: usize, stride: usize, [b, i, h, w]: [usize; 4], out: usize
         "convolution",
         &[vec![b, i, h, w], vec![out, i, kernel, kernel], bias],
         |x, p| match (kernel, stride) {
-            (1, _) => conv1x1(x, &p[0], &p[1]),
-            (3, 1) => conv3x3(x, &p[0], &p[1]),
-            (3, _) => conv3x3_stride2(x, &p[0], &p[1]),
-            _ => conv_fft(x, &p[0], &p[1]),
+            (1, _) => conv1x1(x, &Kernels::from(&p[0]), &p[1]),
+            (3, 1) => conv3x3(x, &Kernels::from(&p[0]), &p[1]),
+            (3, _) => conv3x3_stride2(x, &Kernels::from(&p[0]), &p[1]),
+            _ => conv_fft(x, &Kernels::from(&p[0]), &p[1]),
         },
         |p| conv(&p[0], &p[1], &p[2], stride),
     );
@@ -227,6 +227,21 @@ fn check_moves([b, c, h, w]: [usize; 4]) {
     );
 }
 
+fn check_linear(b: usize, inputs: usize, outputs: usize) {
+    check(
+        "linear",
+        &[vec![b, inputs, 1, 1], vec![outputs, inputs], vec![outputs]],
+        |x, p| {
+            let y = linear(&x.leave()?.flatten_from(1)?, &p[0], &p[1])?;
+            LanePlanes::enter(&y.reshape((b, outputs, 1, 1))?)
+        },
+        |p| {
+            let weight = Host { shape: vec![outputs, inputs, 1, 1], ..p[1].clone() };
+            conv(&p[0], &weight, &p[2], 1)
+        },
+    );
+}
+
 /// The tests called tiny run each operation once on as little as it takes to reach its loops, for Miri.
 #[test]
 fn tiny_moves_match_sums_written_out() {
@@ -237,6 +252,11 @@ fn tiny_moves_match_sums_written_out() {
 fn tiny_norms_match_sums_written_out() {
     check_group_norm([1, 4, 3, 2], 2);
     check_layer_norm([1, 2, 3, 3], true);
+}
+
+#[test]
+fn tiny_linear_layers_match_sums_written_out() {
+    check_linear(2, 3, 2);
 }
 
 #[test]
@@ -294,6 +314,11 @@ proptest! {
     ) {
         check_group_norm([b, groups * per, h, w], groups);
         check_layer_norm([b, groups * per, h, w], joint);
+    }
+
+    #[test]
+    fn linear_layers_match_sums_written_out(b in 1..220usize, inputs in 1..40usize, outputs in 1..130usize) {
+        check_linear(b, inputs, outputs);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The type networks are written against: a batch of feature maps [B, C, H, W] and the operations on them.
+//! What networks are written against: batches of feature maps [B, C, H, W] and the operations on them, and linear layers.
 //!
 //! On the CPU it is the batch-lane engine of [`crate::ops`]; on CUDA and Metal it is a candle tensor and candle's own
 //! operations. Networks are written once and do not know which.
@@ -7,6 +7,7 @@ mod portable;
 
 use candle_core::{DType, Result, Tensor, bail};
 
+pub use crate::ops::Kernels;
 use crate::ops::{self, LanePlanes};
 
 /// A batch of feature maps [B, C, H, W], f32.
@@ -19,10 +20,26 @@ enum Repr {
     Portable(Tensor),
 }
 
+/// x W^T + b: x [B, I], `weight` [O, I], `bias` `[O]` -> [B, O]; the engine's for f32 on the CPU, candle's elsewhere.
+///
+/// # Errors
+/// If shapes do not fit.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if in_engine(x) {
+        return ops::linear(x, weight, bias);
+    }
+    x.matmul(&weight.t()?)?.broadcast_add(bias)
+}
+
+/// Whether the engine takes a tensor.
+fn in_engine(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
+
 /// Parameters of a fused convolution block; shapes as in PyTorch.
 pub struct ConvNorm<'a> {
-    /// Convolution weight [O, I, k, k].
-    pub weight: &'a Tensor,
+    /// Of the convolution, [O, I, k, k].
+    pub kernels: &'a Kernels,
     /// Convolution bias `[O]`.
     pub bias: &'a Tensor,
     /// LayerNorm scale, [O, H, W] (joint) or [H, W] (each plane alone).
@@ -39,11 +56,7 @@ impl Planes {
     /// # Errors
     /// If `images` is not of rank 4.
     pub fn enter(images: &Tensor) -> Result<Self> {
-        if images.device().is_cpu() && images.dtype() == DType::F32 {
-            LanePlanes::enter(images).map(Self::lanes)
-        } else {
-            Self::portable(images)
-        }
+        if in_engine(images) { LanePlanes::enter(images).map(Self::lanes) } else { Self::portable(images) }
     }
 
     /// Enters candle's own operations, on any device: the oracle of the lane engine.
@@ -66,14 +79,14 @@ impl Planes {
         }
     }
 
-    /// Cross-correlation with `weight` [O, I, k, k], padding k/2; `bias` is `[O]`, or [B, O]: one bias per image.
+    /// Cross-correlation with `kernels` [O, I, k, k], padding k/2; `bias` is `[O]`, or [B, O]: one bias per image.
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub fn conv(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
+    pub fn conv(&self, kernels: &Kernels, bias: &Tensor) -> Result<Self> {
         match &self.0 {
-            Repr::Lanes(x) => lane_conv(x, weight, bias).map(Self::lanes),
-            Repr::Portable(x) => portable::conv2d(x, weight, bias, 1).map(Self::wrap),
+            Repr::Lanes(x) => lane_conv(x, kernels, bias).map(Self::lanes),
+            Repr::Portable(x) => portable::conv2d(x, kernels.weight(), bias, 1).map(Self::wrap),
         }
     }
 
@@ -81,11 +94,13 @@ impl Planes {
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub fn conv3x3_add(&self, weight: &Tensor, bias: &Tensor, other: &Self) -> Result<Self> {
+    pub fn conv3x3_add(&self, kernels: &Kernels, bias: &Tensor, other: &Self) -> Result<Self> {
         match (&self.0, &other.0) {
-            (Repr::Lanes(x), Repr::Lanes(other)) => ops::conv3x3_add(x, weight, bias, other).map(Self::lanes),
+            (Repr::Lanes(x), Repr::Lanes(other)) => {
+                ops::conv3x3_add(x, kernels, bias, other).map(Self::lanes)
+            }
             (Repr::Portable(x), Repr::Portable(other)) => {
-                (portable::conv2d(x, weight, bias, 1)? + other).map(Self::wrap)
+                (portable::conv2d(x, kernels.weight(), bias, 1)? + other).map(Self::wrap)
             }
             _ => bail!("conv3x3_add: planes of the engine and of candle do not mix"),
         }
@@ -95,10 +110,10 @@ impl Planes {
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub fn conv_stride2(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
+    pub fn conv_stride2(&self, kernels: &Kernels, bias: &Tensor) -> Result<Self> {
         match &self.0 {
-            Repr::Lanes(x) => ops::conv3x3_stride2(x, weight, bias).map(Self::lanes),
-            Repr::Portable(x) => portable::conv2d(x, weight, bias, 2).map(Self::wrap),
+            Repr::Lanes(x) => ops::conv3x3_stride2(x, kernels, bias).map(Self::lanes),
+            Repr::Portable(x) => portable::conv2d(x, kernels.weight(), bias, 2).map(Self::wrap),
         }
     }
 
@@ -107,13 +122,13 @@ impl Planes {
     /// # Errors
     /// If shapes do not fit.
     pub fn conv_norm_gelu(&self, p: &ConvNorm<'_>, channel_bias: Option<&Tensor>) -> Result<Self> {
-        let ConvNorm { weight, bias, gamma, beta, eps } = *p;
+        let ConvNorm { kernels, bias, gamma, beta, eps } = *p;
         match &self.0 {
             Repr::Lanes(x) => {
-                ops::conv_norm_gelu(x, weight, bias, gamma, beta, channel_bias, eps).map(Self::lanes)
+                ops::conv_norm_gelu(x, kernels, bias, gamma, beta, channel_bias, eps).map(Self::lanes)
             }
             Repr::Portable(x) => {
-                let y = portable::conv2d(x, weight, bias, 1)?;
+                let y = portable::conv2d(x, kernels.weight(), bias, 1)?;
                 let y = portable::layer_norm_gelu(&y, gamma, beta, eps)?;
                 let y = channel_bias.map_or(Ok(y.clone()), |bias| portable::add_channels(&y, bias))?;
                 Ok(Self::wrap(y))
@@ -171,10 +186,12 @@ impl Planes {
     ///
     /// # Errors
     /// If shapes do not fit.
-    pub fn upsample2_conv3x3(&self, weight: &Tensor, bias: &Tensor) -> Result<Self> {
+    pub fn upsample2_conv3x3(&self, kernels: &Kernels, bias: &Tensor) -> Result<Self> {
         match &self.0 {
-            Repr::Lanes(x) => ops::upsample2_conv3x3(x, weight, bias).map(Self::lanes),
-            Repr::Portable(x) => portable::conv2d(&portable::upsample2(x)?, weight, bias, 1).map(Self::wrap),
+            Repr::Lanes(x) => ops::upsample2_conv3x3(x, kernels, bias).map(Self::lanes),
+            Repr::Portable(x) => {
+                portable::conv2d(&portable::upsample2(x)?, kernels.weight(), bias, 1).map(Self::wrap)
+            }
         }
     }
 
@@ -188,14 +205,14 @@ impl Planes {
 }
 
 /// The engine's convolution for the size of the kernel.
-fn lane_conv(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
-    match weight.dim(3)? {
-        1 => ops::conv1x1(x, weight, bias),
-        3 => ops::conv3x3(x, weight, bias),
+fn lane_conv(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<LanePlanes> {
+    match kernels.weight().dim(3)? {
+        1 => ops::conv1x1(x, kernels, bias),
+        3 => ops::conv3x3(x, kernels, bias),
         _ if bias.rank() == 2 => {
-            let none = Tensor::zeros(weight.dim(0)?, DType::F32, bias.device())?;
-            ops::add_channels(&ops::conv_fft(x, weight, &none)?, bias)
+            let none = Tensor::zeros(kernels.weight().dim(0)?, DType::F32, bias.device())?;
+            ops::add_channels(&ops::conv_fft(x, kernels, &none)?, bias)
         }
-        _ => ops::conv_fft(x, weight, bias),
+        _ => ops::conv_fft(x, kernels, bias),
     }
 }

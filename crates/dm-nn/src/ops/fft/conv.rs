@@ -9,6 +9,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::super::kernels::Kernels;
 use super::super::lanes::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
 use super::super::norm_kernels::Moments;
 use super::super::plane_data::PlaneData;
@@ -17,22 +18,23 @@ use super::super::simd::{dispatch, lanes};
 use super::product::{GROUP, Product, channel_bins};
 use super::transform::{BINS, Extent, POINTS, WORK, forward, inverse};
 use super::weight_gradient::WeightGradient;
-use super::weights::{KernelSpectra, kernel_gradient, recent};
+use super::weights::{KernelSpectra, kernel_gradient};
 
 /// Bins of the weight gradient that one task sums.
 const BIN_CHUNK: usize = 8;
 
-/// Same-padded convolution (cross-correlation): weight [O, I, k, k] with k odd, bias `[O]`.
+/// Same-padded convolution (cross-correlation): kernels [O, I, k, k] with k odd, bias `[O]`.
 ///
 /// Exact while nothing wraps around the transform's 32 points: height + k/2 <= 32 and width + k/2 <= 32 (k/2 rounded
 /// down), so up to 29x29 for k = 7.
 ///
 /// # Errors
 /// If shapes do not fit, or the planes are larger than that.
-pub fn conv_fft(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePlanes> {
+pub fn conv_fft(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<LanePlanes> {
+    let weight = kernels.weight();
     let (outputs, inputs, size, size_2) = weight.dims4()?;
     let LaneShape { channels, height, width, .. } = x.shape;
-    if size != size_2 || size % 2 == 0 || inputs != channels || bias.dims() != [outputs] {
+    if size != size_2 || size % 2 == 0 || outputs == 0 || inputs != channels || bias.dims() != [outputs] {
         candle_core::bail!(
             "conv_fft: weight {:?} and bias {:?} on {channels} channels",
             weight.dims(),
@@ -44,13 +46,7 @@ pub fn conv_fft(x: &LanePlanes, weight: &Tensor, bias: &Tensor) -> Result<LanePl
     }
     let shape = x.shape.with_channels(outputs);
     let keep = x.token.track_op() || weight.track_op() || bias.track_op();
-    let kernels = with_slice(weight, |w| {
-        Ok(if keep {
-            Arc::new(KernelSpectra::new(w, inputs, outputs, size))
-        } else {
-            recent(w, inputs, outputs, size)
-        })
-    })?;
+    let kernels = kernels.spectra.get(weight, |w| KernelSpectra::new(w, inputs, outputs, size))?;
     let (y, spectra) = with_slice(bias, |bias| Ok(run_forward(&x.data, x.shape, &kernels, bias, keep)))?;
     let grad = Arc::<GradSlot>::default();
     let saved = spectra.map(|x| Saved { x, kernels });

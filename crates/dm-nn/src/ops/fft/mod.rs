@@ -12,3 +12,4 @@ mod weight_gradient;
 mod weights;
 
 pub use conv::conv_fft;
+pub(crate) use weights::KernelSpectra;

@@ -1,12 +1,9 @@
 //! Kernels [O, I, k, k] to and from the frequency domain, one (input, output) pair per lane.
 
-use std::sync::Arc;
-
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::pool::Buffer;
-use super::super::recent::Recent;
 use super::super::simd::{dispatch, lanes};
 use super::super::vector::{C, F};
 use super::transform::{
@@ -79,14 +76,6 @@ impl KernelSpectra {
         );
         Self { data, inputs: outputs, outputs: inputs, pairs }
     }
-}
-
-/// Those of frozen kernels; weights of the reference network five times over, whose spectra take 21 times as much memory.
-static FROZEN: Recent<KernelSpectra> = Recent::new(1 << 19);
-
-/// [`KernelSpectra::new`], or what it made of the same frozen kernels just now.
-pub(crate) fn recent(kernels: &[f32], inputs: usize, outputs: usize, size: usize) -> Arc<KernelSpectra> {
-    FROZEN.get(kernels, (inputs, outputs), || KernelSpectra::new(kernels, inputs, outputs, size))
 }
 
 /// Moves vectors between [groups][bins] and [bins][groups] layouts: vector g of row r, at `from[r * from_step +

@@ -15,8 +15,6 @@ mod strips;
 mod transform;
 mod weights;
 
-use std::sync::Arc;
-
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -26,7 +24,6 @@ use super::outer::{Sums, add_products, turn};
 use super::plane_data::{PlaneData, Settled};
 use super::pool::Buffer;
 use super::products::{OUT, Target, product_run};
-use super::recent::Recent;
 use super::simd::{dispatch, lanes, load};
 use plan::{Chunk, FREQUENCIES, Plan, Scale};
 use strips::{Backward, Forward, Into, Spectra};
@@ -55,34 +52,23 @@ pub(super) struct Terms<'a> {
     pub other: Option<&'a PlaneData>,
 }
 
-/// The weights of a convolution.
-#[derive(Clone, Copy)]
-pub(super) struct Kernels<'a> {
-    /// [out, in, k, k].
-    pub weights: &'a [f32],
-    pub out: usize,
-    /// Whether they stay as they are, so that it pays to keep their transforms.
-    pub frozen: bool,
+/// Kernels [out, in, 3, 3] as [`forward`] multiplies with them.
+pub(super) fn transformed(kernels: &[f32], out: usize, inputs: usize) -> Buffer {
+    weights::transform(kernels, out, inputs, Use::Forward)
 }
 
-/// Transforms of frozen kernels; weights of the U-Net many times over, whose transforms take 4 times as much memory.
-static FROZEN: Recent<Buffer> = Recent::new(1 << 22);
-
-/// y = x * kernels + terms. Here and below `shape` is the input's, which with `doubled` is first doubled by nearest
-/// upsampling.
+/// y = x * kernels + terms; `weights` are [`transformed`]. Here and below `shape` is the input's, which with `doubled` is
+/// first doubled by nearest upsampling.
 pub(super) fn forward(
     x: &PlaneData,
     shape: LaneShape,
-    kernels: Kernels<'_>,
+    weights: &[f32],
+    out: usize,
     terms: Terms<'_>,
     doubled: bool,
 ) -> Buffer {
-    let Kernels { weights, out, frozen } = kernels;
     let scale = if doubled { Scale::Doubled } else { Scale::Same };
-    let transform = || weights::transform(weights, out, shape.channels, Use::Forward);
-    let weights =
-        if frozen { FROZEN.get(weights, (shape.channels, out), transform) } else { Arc::new(transform()) };
-    convolve(x, shape, &weights, out, Some(terms), scale)
+    convolve(x, shape, weights, out, Some(terms), scale)
 }
 
 /// Gradient of the input.
@@ -246,7 +232,7 @@ pub(super) fn weight_gradient(
     let grad_shape = tiled.with_channels(out);
     let tile_bytes = FREQUENCIES * (shape.channels + out) * lanes() * size_of::<f32>();
     let plan = Plan::new(tiled, (GRADIENT_BYTES / tile_bytes).max(4), scale);
-    let per_part = plan.chunks.len().div_ceil(PARTS);
+    let per_part = plan.chunks.len().div_ceil(PARTS).max(1);
     let pixel_sums = shape.blocks() * out * lanes();
     // What there is less of is turned.
     let swapped = out < shape.channels;
