@@ -68,7 +68,7 @@ fn configs() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "conserving");
     refused(dir.path(), &["train", "none.toml"], &["none.toml", "No such file"]);
-    let cases: [(&str, &[&str]); 19] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("training.epoch=3", &["ink.toml", "epoch", "unknown field", "epochs"]),
         ("colour=red", &["ink.toml", "unknown field", "colour"]),
         ("degradation.steps=0", &["degradation.steps", "found 0", "1 to"]),
@@ -78,7 +78,6 @@ fn configs() {
         ("training.batch=33", &["training.batch", "found 33", "32 images"]),
         ("training.eval_images=99", &["training.eval_images", "found 99", "100 to 100000"]),
         ("training.images=70000", &["training.images", "found 70000", "60000"]),
-        ("training.grid_steps=21", &["training.grid_steps", "found 21", "0 to 20"]),
         ("optimizer.learning_rate=0", &["optimizer.learning_rate", "found 0", "above 0"]),
         ("objective.prediction=eps", &["objective.prediction", "Eps with `ink`", "Gaussian"]),
         ("sampling.steps=21", &["sampling steps", "found 21", "1 to 20"]),

@@ -157,7 +157,7 @@ pub struct TrainingConfig {
     pub checkpoint_every: u64,
     /// Samples drawn after each epoch, always from the same seeds; 0 switches it off.
     pub grid: usize,
-    /// Network evaluations per sample of that grid, see [`Config::grid_sampling`]; 0 means as in `sampling`.
+    /// Network evaluations per sample of that grid, at most, see [`Config::grid_sampling`]; 0 means as in `sampling`.
     pub grid_steps: usize,
     /// Epochs between two measurements of samples against the test images, one more after the last epoch; 0 switches
     /// them off.
@@ -226,10 +226,6 @@ impl Config {
         self.optimizer.check()?;
         self.training.check()?;
         self.sampling.check(&*degradation)?;
-        let (grid_steps, levels) = (self.training.grid_steps, degradation.steps());
-        if grid_steps > levels {
-            return Err(Error::invalid("training.grid_steps", grid_steps, format!("0 to {levels}")));
-        }
         check_identity(&self.name, self.seed)?;
         if !self.objective.last_level && degradation.steps() < 2 {
             return Err(Error::invalid(
@@ -243,17 +239,15 @@ impl Config {
 }
 
 impl Config {
-    /// How the grid after each epoch is drawn: as in `sampling`, with `training.grid_steps` evaluations if they are set.
-    /// The sampler `prince` knows the whole chain only; what it does there, `ancestral` does between any levels.
+    /// How the grid after each epoch is drawn: as in `sampling`, with at most `training.grid_steps` evaluations if they are
+    /// set. The sampler `prince` knows the whole chain only; what it does there, `ancestral` does between any levels.
     pub fn grid_sampling(&self) -> Sampling {
-        let mut sampling = self.sampling;
-        if self.training.grid_steps > 0 {
-            sampling.steps = self.training.grid_steps;
+        let (own, most) = (self.sampling, self.training.grid_steps);
+        if most == 0 || most >= own.steps {
+            return own;
         }
-        if sampling.sampler == SamplerKind::Prince && sampling.steps != self.sampling.steps {
-            sampling.sampler = SamplerKind::Ancestral;
-        }
-        sampling
+        let sampler = if own.sampler == SamplerKind::Prince { SamplerKind::Ancestral } else { own.sampler };
+        Sampling { sampler, steps: most, ..own }
     }
 
     /// Checks the fields that depend on the training images; returns how many of them are used.

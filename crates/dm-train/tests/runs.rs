@@ -145,6 +145,7 @@ fn the_pictures_of_an_epoch_may_take_fewer_steps_than_samples_do() {
     };
     let five = picture(SamplerKind::Ancestral, 5, 0);
     assert!(picture(SamplerKind::Ancestral, 10, 5) == five);
+    assert!(picture(SamplerKind::Ancestral, 5, 10) == five, "fewer, not more");
     // The notebook's sampler has no shorter chain of its own.
     assert!(picture(SamplerKind::Prince, 10, 5) == five);
     assert!(picture(SamplerKind::Ancestral, 10, 0) != five);
