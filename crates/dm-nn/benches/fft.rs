@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dm_nn::ops::{LanePlanes, conv_fft, conv_norm_gelu, layer_norm_gelu};
+use dm_nn::ops::{Kernels, LanePlanes, conv_fft, conv_norm_gelu, layer_norm_gelu};
 
 const CHANNELS: [usize; 5] = [1, 16, 32, 32, 16];
 
@@ -27,19 +27,26 @@ fn parameters() -> Vec<[Var; 4]> {
     blocks.collect()
 }
 
-fn chain(x: &Tensor, parameters: &[[Tensor; 4]]) -> Result<Tensor> {
+/// Kernels, and bias, gamma, beta of every block.
+type Blocks = Vec<(Kernels, [Tensor; 3])>;
+
+fn blocks(vars: &[[Var; 4]], tensor: fn(&Var) -> Tensor) -> Blocks {
+    let block = |[weight, rest @ ..]: &[Var; 4]| (tensor(weight).into(), rest.each_ref().map(tensor));
+    vars.iter().map(block).collect()
+}
+
+fn chain(x: &Tensor, blocks: &Blocks) -> Result<Tensor> {
     let mut x = LanePlanes::enter(x)?;
-    for [weight, bias, gamma, beta] in parameters {
-        x = conv_norm_gelu(&x, &weight.into(), bias, gamma, beta, None, 1e-5)?;
+    for (kernels, [bias, gamma, beta]) in blocks {
+        x = conv_norm_gelu(&x, kernels, bias, gamma, beta, None, 1e-5)?;
     }
     x.leave()
 }
 
 fn reference_network(c: &mut Criterion) {
     let vars = parameters();
-    let tracked: Vec<[Tensor; 4]> =
-        vars.iter().map(|b| b.each_ref().map(|v| v.as_tensor().clone())).collect();
-    let frozen: Vec<[Tensor; 4]> = vars.iter().map(|b| b.each_ref().map(Var::as_detached_tensor)).collect();
+    let (tracked, frozen) =
+        (blocks(&vars, |v| v.as_tensor().clone()), blocks(&vars, Var::as_detached_tensor));
     let (x_128, x_256) = (values(&[128, 1, 28, 28]), values(&[256, 1, 28, 28]));
     let mut group = c.benchmark_group("reference blocks");
     group.sample_size(10);

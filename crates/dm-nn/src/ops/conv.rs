@@ -98,7 +98,7 @@ impl Algorithm {
         match self {
             Self::Winograd { doubled } => {
                 let make = |weights: &[f32]| winograd::transformed(weights, out, shape.channels);
-                let weights = kernels.transform.get(weight, make)?;
+                let weights = kernels.transform(make)?;
                 Ok(winograd::forward(x, shape, &weights, out, Terms { bias, other }, doubled))
             }
             Self::Taps(geometry) => {

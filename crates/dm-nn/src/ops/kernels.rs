@@ -1,7 +1,7 @@
 //! The kernels of a convolution, and what was last made of them while they are frozen: drawing an image asks for the
 //! transforms of the same kernels a thousand times.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Result, Tensor};
 
@@ -11,12 +11,12 @@ use super::pool::Buffer;
 
 /// Kernels [O, I, k, k] with what the engine's convolutions keep of them.
 ///
-/// Nothing is kept of a variable, or of what else is tracked: it changes with every step.
+/// Nothing is kept of a variable, or of what else is tracked: it changes with every step. What is kept takes 4 times the
+/// memory of 3x3 kernels and 22 times that of 7x7 ones, as long as these live.
 pub struct Kernels {
     weight: Tensor,
-    /// What Winograd's algorithm multiplies with.
-    pub(super) transform: Kept<Buffer>,
-    pub(super) spectra: Kept<KernelSpectra>,
+    transform: Kept<Buffer>,
+    spectra: Kept<KernelSpectra>,
 }
 
 impl From<Tensor> for Kernels {
@@ -36,10 +36,20 @@ impl Kernels {
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
+
+    /// What Winograd's algorithm multiplies with; `make` makes it of the weights.
+    pub(super) fn transform(&self, make: impl FnOnce(&[f32]) -> Buffer) -> Result<Arc<Buffer>> {
+        self.transform.get(&self.weight, make)
+    }
+
+    /// Their spectra; `make` makes them of the weights.
+    pub(super) fn spectra(&self, make: impl FnOnce(&[f32]) -> KernelSpectra) -> Result<Arc<KernelSpectra>> {
+        self.spectra.get(&self.weight, make)
+    }
 }
 
 /// What was last made of frozen weights.
-pub(super) struct Kept<T>(Mutex<Option<Arc<Made<T>>>>);
+struct Kept<T>(Mutex<Option<Arc<Made<T>>>>);
 
 /// Weights, and what was made of them.
 struct Made<T> {
@@ -56,22 +66,34 @@ impl<T> Default for Kept<T> {
 impl<T> Kept<T> {
     /// What `make` makes of the values of `weight`, or made of the same ones the last time. They are compared, for a frozen
     /// network may share its memory with one that is trained.
-    pub fn get(&self, weight: &Tensor, make: impl FnOnce(&[f32]) -> T) -> Result<Arc<T>> {
+    fn get(&self, weight: &Tensor, make: impl FnOnce(&[f32]) -> T) -> Result<Arc<T>> {
         with_slice(weight, |weights| {
             if weight.track_op() {
                 return Ok(Arc::new(make(weights)));
             }
-            // Not locked while it compares or makes: a thread that waits for others takes up other work, which may ask for the
-            // same kernels.
-            let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = lock().clone();
-            if let Some(known) = known.filter(|known| bits(&known.weights) == bits(weights)) {
-                return Ok(known.result.clone());
+            if let Some(known) = self.known(weights) {
+                return Ok(known);
             }
+            // Not locked meanwhile: a thread that waits for others takes up other work, which may ask for the same kernels.
             let result = Arc::new(make(weights));
-            *lock() = Some(Arc::new(Made { weights: weights.to_vec(), result: result.clone() }));
+            if let Some(quicker) = self.known(weights) {
+                return Ok(quicker);
+            }
+            let new = Arc::new(Made { weights: weights.to_vec(), result: result.clone() });
+            let old = self.lock().replace(new);
+            drop(old);
             Ok(result)
         })
+    }
+
+    /// What was made of these weights, if they are the last ones.
+    fn known(&self, weights: &[f32]) -> Option<Arc<T>> {
+        let last = self.lock().clone()?;
+        (bits(&last.weights) == bits(weights)).then(|| last.result.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Made<T>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,6 +104,9 @@ fn bits(values: &[f32]) -> &[u32] {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use candle_core::{Device, Var};
 
     use super::*;
@@ -104,5 +129,26 @@ mod tests {
             assert_eq!(bits(&now), bits(&values));
             assert!(Arc::ptr_eq(&now, &get(&frozen)));
         }
+    }
+
+    #[test]
+    fn what_threads_make_at_once_is_never_of_other_weights() {
+        let kept = Kept::<Vec<f32>>::default();
+        let weights = [0.0f32, 1.0].map(|first| Tensor::new(&[first, 1.0], &Device::Cpu).unwrap());
+        let barrier = Barrier::new(4);
+        thread::scope(|scope| {
+            for i in 0..4 {
+                let (kept, weight, barrier) = (&kept, &weights[i / 2], &barrier);
+                scope.spawn(move || {
+                    // All four are within `make` together, which a lock held there would never let happen.
+                    let make = |weights: &[f32]| {
+                        barrier.wait();
+                        weights.to_vec()
+                    };
+                    let found = kept.get(weight, make).unwrap();
+                    assert_eq!(*found, weight.to_vec1::<f32>().unwrap());
+                });
+            }
+        });
     }
 }

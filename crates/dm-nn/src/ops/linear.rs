@@ -14,8 +14,11 @@ use super::outer::{Sums, add_products};
 use super::pool::Buffer;
 use super::simd::{dispatch, lanes};
 
-/// Rows that a task multiplies: more than images in a part, so that only attention, with a row per pixel, is shared.
-const ROWS: usize = 96;
+/// Rows of a task, where each takes so many products: about a million, for fewer are not worth sharing, and whole blocks of
+/// rows. For some hundred images and channels that is one task; attention has a row per pixel.
+fn per_task(products: usize) -> usize {
+    ((1 << 20) / products.max(1)).max(1).next_multiple_of(48)
+}
 
 /// x W^T + b of f32 tensors on the CPU: x [B, I], `weight` [O, I], `bias` `[O]` -> [B, O].
 pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -98,9 +101,10 @@ impl WithSimd for Product<'_> {
 }
 
 /// As [`Product`], all rows, of which the first `width` columns count: [R, width].
-fn product(rows: &[f32], step: usize, count: usize, columns: &Matrix, width: usize) -> Vec<f32> {
+fn in_tasks(rows: &[f32], step: usize, count: usize, columns: &Matrix, width: usize) -> Vec<f32> {
     let mut result = vec![0.0; rows.len() / step * width];
-    let tasks = result.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS * step));
+    let some = per_task(count * width);
+    let tasks = result.par_chunks_mut(some * width).zip(rows.par_chunks(some * step));
     tasks.for_each(|(result, rows)| {
         let y = dispatch(Product { rows, step, count, columns });
         for (to, y) in result.chunks_exact_mut(width).zip(y.rows()) {
@@ -131,7 +135,8 @@ impl CustomOp3 for Linear {
         let (rows, inputs) = x_layout.shape().dims2()?;
         let outputs = bias.len();
         let mut result = vec![0.0; rows * outputs];
-        let tasks = result.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inputs));
+        let some = per_task(inputs * outputs);
+        let tasks = result.par_chunks_mut(some * outputs).zip(x.par_chunks(some * inputs));
         tasks.for_each(|(result, x)| {
             let columns = Matrix::transposed(x, inputs);
             let y = dispatch(Product { rows: weight, step: inputs, count: inputs, columns: &columns });
@@ -154,7 +159,7 @@ impl CustomOp3 for Linear {
         with_slice(grad, |grad| {
             let x_grad = if x.track_op() {
                 let columns = with_slice(weight, |weight| Ok(Matrix::new(weight, inputs)))?;
-                let x_grad = product(grad, outputs, outputs, &columns, inputs);
+                let x_grad = in_tasks(grad, outputs, outputs, &columns, inputs);
                 Some(Tensor::from_vec(x_grad, x.shape(), &Device::Cpu)?)
             } else {
                 None
@@ -163,7 +168,7 @@ impl CustomOp3 for Linear {
             let by_output = Matrix::transposed(grad, outputs);
             let weight_grad = if weight.track_op() {
                 let columns = with_slice(x, |x| Ok(Matrix::new(x, inputs)))?;
-                let weight_grad = product(&by_output.values, by_output.row, count, &columns, inputs);
+                let weight_grad = in_tasks(&by_output.values, by_output.row, count, &columns, inputs);
                 Some(Tensor::from_vec(weight_grad, weight.shape(), &Device::Cpu)?)
             } else {
                 None
@@ -237,6 +242,20 @@ mod tests {
         let grads = y.sum_all().unwrap().backward().unwrap();
         assert_eq!(grads.get(&x).unwrap().dims(), [0, 3]);
         assert_eq!(grads.get(&weight).unwrap().to_vec2::<f32>().unwrap(), [[0.0; 3]; 2]);
+    }
+
+    #[test]
+    fn rows_in_several_tasks_are_those_in_one() {
+        let (x, weight, bias) = (numbers(&[300, 128], 0), numbers(&[150, 128], 1), numbers(&[150], 2));
+        assert!(per_task(128 * 150) < 150, "there are several, of images and of outputs");
+        let expected = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+        let found = linear(&x, &weight, &bias).unwrap();
+        assert_eq!(found.to_vec2::<f32>().unwrap(), expected.to_vec2::<f32>().unwrap());
+        let [found, expected] = [found, expected].map(|y| {
+            let grads = y.sum_all().unwrap().backward().unwrap();
+            [&x, &weight].map(|of| grads.get(of).unwrap().to_vec2::<f32>().unwrap())
+        });
+        assert_eq!(found, expected);
     }
 
     #[test]

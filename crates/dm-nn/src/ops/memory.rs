@@ -8,7 +8,7 @@ use memmap2::MmapMut;
 /// One cache line of floats; gives every buffer its 64-byte alignment.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-pub(super) struct Line([f32; 16]);
+pub(super) struct Line([f32; CACHE_LINE]);
 
 /// Floats of a cache line.
 pub(super) const CACHE_LINE: usize = 16;

@@ -23,8 +23,8 @@ enum Repr {
 /// x W^T + b: x [B, I], `weight` [O, I], `bias` `[O]` -> [B, O]; the engine's for f32 on the CPU, candle's elsewhere.
 ///
 /// # Errors
-/// If shapes do not fit.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+/// If shapes or types do not fit or, in the engine, I or O is 0.
+pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     if in_engine(x) {
         return ops::linear(x, weight, bias);
     }
@@ -54,7 +54,7 @@ impl Planes {
     /// Enters from a tensor [B, C, H, W]: the lane engine for f32 on the CPU, candle's operations elsewhere.
     ///
     /// # Errors
-    /// If `images` is not of rank 4.
+    /// If `images` is not of rank 4 or, in the engine, C, H or W is 0.
     pub fn enter(images: &Tensor) -> Result<Self> {
         if in_engine(images) { LanePlanes::enter(images).map(Self::lanes) } else { Self::portable(images) }
     }

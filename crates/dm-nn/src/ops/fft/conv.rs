@@ -45,11 +45,12 @@ pub fn conv_fft(x: &LanePlanes, kernels: &Kernels, bias: &Tensor) -> Result<Lane
         candle_core::bail!("conv_fft: {size}x{size} on {height}x{width} does not fit {POINTS} points");
     }
     let shape = x.shape.with_channels(outputs);
-    let keep = x.token.track_op() || weight.track_op() || bias.track_op();
-    let kernels = kernels.spectra.get(weight, |w| KernelSpectra::new(w, inputs, outputs, size))?;
+    let keep = weight.track_op();
+    let learns = keep || x.token.track_op() || bias.track_op();
+    let kernels = kernels.spectra(|w| KernelSpectra::new(w, inputs, outputs, size))?;
     let (y, spectra) = with_slice(bias, |bias| Ok(run_forward(&x.data, x.shape, &kernels, bias, keep)))?;
     let grad = Arc::<GradSlot>::default();
-    let saved = spectra.map(|x| Saved { x, kernels });
+    let saved = learns.then_some(Saved { x: spectra, kernels });
     let op = Conv { shape: x.shape, saved: Mutex::new(saved), x: x.grad.clone(), out: grad.clone() };
     let token = x.token.apply_op3(weight, bias, op)?;
     Ok(LanePlanes::new(token, shape, y, grad))
@@ -198,8 +199,8 @@ impl WithSimd for Restore<'_> {
 
 /// What the backward pass needs.
 struct Saved {
-    /// Spectra of the input planes, all blocks.
-    x: Buffer,
+    /// Spectra of the input planes, all blocks, if the weight's gradient will be asked for.
+    x: Option<Buffer>,
     kernels: Arc<KernelSpectra>,
 }
 
@@ -240,6 +241,7 @@ impl CustomOp3 for Conv {
         let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(saved) = saved else { candle_core::bail!("conv_fft: backward runs once") };
         let Saved { x: x_spectra, kernels } = saved;
+        let device = weight.device();
         let KernelSpectra { inputs, outputs, pairs, .. } = *kernels;
         let shape = self.shape.with_channels(outputs);
         let (blocks, y_len) = (shape.blocks(), spectrum_len(outputs));
@@ -263,21 +265,24 @@ impl CustomOp3 for Conv {
             self.x.accumulate(x_grad);
         }
 
-        let mut spectra = Buffer::stale(BINS * 2 * pairs);
-        let channels = (inputs, outputs);
-        spectra.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, out)| {
-            let bin = chunk * BIN_CHUNK;
-            dispatch(WeightGradient { x: &x_spectra, y: &y_spectra, channels, bin, pairs, out });
-        });
-        let size = weight.dims4()?.2;
-        let weight_grad = kernel_gradient(&spectra, inputs, outputs, size);
-        let bias_grad = bias_gradient(&y_spectra, outputs);
-        let device = weight.device();
-        Ok((
-            if need_x { token_grad()? } else { None },
-            Some(Tensor::from_vec(weight_grad, weight.shape(), device)?),
-            Some(Tensor::from_vec(bias_grad, bias.shape(), device)?),
-        ))
+        let weight_grad = if let Some(x_spectra) = x_spectra {
+            let mut spectra = Buffer::stale(BINS * 2 * pairs);
+            let channels = (inputs, outputs);
+            spectra.par_chunks_mut(BIN_CHUNK * 2 * pairs).enumerate().for_each(|(chunk, out)| {
+                let bin = chunk * BIN_CHUNK;
+                dispatch(WeightGradient { x: &x_spectra, y: &y_spectra, channels, bin, pairs, out });
+            });
+            let gradient = kernel_gradient(&spectra, inputs, outputs, weight.dims4()?.2);
+            Some(Tensor::from_vec(gradient, weight.shape(), device)?)
+        } else {
+            None
+        };
+        let bias_grad = if bias.track_op() {
+            Some(Tensor::from_vec(bias_gradient(&y_spectra, outputs), bias.shape(), device)?)
+        } else {
+            None
+        };
+        Ok((if need_x { token_grad()? } else { None }, weight_grad, bias_grad))
     }
 }
 
