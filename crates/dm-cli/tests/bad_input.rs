@@ -68,13 +68,15 @@ fn configs() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "conserving");
     refused(dir.path(), &["train", "none.toml"], &["none.toml", "No such file"]);
-    let cases: [(&str, &[&str]); 18] = [
+    let cases: [(&str, &[&str]); 20] = [
         ("training.epoch=3", &["ink.toml", "epoch", "unknown field", "epochs"]),
         ("colour=red", &["ink.toml", "unknown field", "colour"]),
         ("degradation.steps=0", &["degradation.steps", "found 0", "1 to"]),
         ("degradation.density=-1", &["degradation.density", "found -1", "above 0"]),
         ("degradation.kind=smoke", &["smoke", "gaussian", "ink"]),
         ("training.batch=0", &["training.batch", "found 0", "1 to"]),
+        ("training.grid=abc", &["training.grid: ", "\"abc\"", "expected usize"]),
+        ("sampling.sampler=foo", &["sampling.sampler: ", "`foo`", "`ancestral`"]),
         ("training.batch=33", &["training.batch", "found 33", "32 images"]),
         ("training.eval_images=99", &["training.eval_images", "found 99", "100 to 100000"]),
         ("training.images=70000", &["training.images", "found 70000", "60000"]),

@@ -374,10 +374,15 @@ fn apply_override(table: &mut toml::Table, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// A TOML error without its drawing.
+/// A TOML error without its drawing: the line where it is in a text, or the key.
 pub(crate) fn one_line(error: &toml::de::Error) -> String {
     let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
-    // The caret drawing's first line says where.
-    let place = error.to_string().lines().next().unwrap_or_default().to_owned();
-    if place.starts_with("TOML parse error") { format!("{place}: {message}") } else { message }
+    let drawing = error.to_string();
+    if let Some(place) = drawing.lines().next().filter(|line| line.starts_with("TOML parse error")) {
+        return format!("{place}: {message}");
+    }
+    match drawing.lines().last().and_then(|line| line.strip_prefix("in `")?.strip_suffix('`')) {
+        Some(key) => format!("{key}: {message}"),
+        None => message,
+    }
 }

@@ -36,7 +36,7 @@ pub struct Args {
     /// Change a key of the config, for example --set training.epochs=3 (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
-    /// Continue the run in the folder.
+    /// Continue the run in the folder, or begin it where there is none.
     #[arg(long)]
     pub(super) resume: bool,
     /// Where to compute.
