@@ -94,7 +94,6 @@ impl Algorithm {
         bias: &[f32],
         other: Option<&PlaneData>,
     ) -> Result<Buffer> {
-        let weight = kernels.weight();
         match self {
             Self::Winograd { doubled } => {
                 let make = |weights: &[f32]| winograd::transformed(weights, out, shape.channels);
@@ -102,7 +101,8 @@ impl Algorithm {
                 Ok(winograd::forward(x, shape, &weights, out, Terms { bias, other }, doubled))
             }
             Self::Taps(geometry) => {
-                with_slice(weight, |weights| Ok(taps::forward(x, shape, weights, out, geometry, bias)))
+                let convolve = |weights: &[f32]| Ok(taps::forward(x, shape, weights, out, geometry, bias));
+                with_slice(kernels.weight(), convolve)
             }
         }
     }
