@@ -1,5 +1,4 @@
-//! `cargo xtask ci`: the checks that CI runs, cheapest first, each timed; the first that fails ends it. It installs
-//! nothing.
+//! `cargo xtask ci`: the checks that CI runs, cheapest first, each timed. It stops at the first failure and installs nothing.
 
 use crate::workspace::{cargo, root};
 use anyhow::{Context, Result, bail};
@@ -7,7 +6,7 @@ use clap::ValueEnum;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// The README's test command, less the word `cargo`; tidy holds README and `.ci/run` to it.
+/// The arguments of the test command. Tidy checks that README and `.ci/run` use the same.
 pub const TEST: [&str; 3] = ["test", "--workspace", "--locked"];
 
 /// Which checks to run.
@@ -34,41 +33,33 @@ pub enum Step {
 }
 
 impl Step {
-    /// The words of the command; the first is a cargo subcommand or `xtask`.
+    /// The arguments of cargo; the first is a subcommand or `xtask`.
     fn words(self) -> &'static [&'static str] {
         match self {
             Self::Fmt => &["fmt", "--all", "--check"],
             Self::Tidy => &["xtask", "tidy"],
             Self::Tables => &["xtask", "tables", "--check"],
-            // Its tests hold our report to the rules, and the rules to theirs.
+            // The tests of the report's text: no typed numbers, not too many words.
+            #[rustfmt::skip]
             Self::Words => &[
-                "test",
-                "--quiet",
-                "--locked",
-                "-p",
-                "xtask",
-                "--features",
-                "text",
-                "--bin",
-                "xtask",
-                "report::",
+                "test", "--quiet", "--locked", "-p", "xtask", "--features", "text", "--bin", "xtask", "report::",
             ],
             Self::Deny => &["deny", "--offline", "check", "bans", "licenses", "sources"],
             Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
             Self::Doc => &["doc", "--workspace", "--no-deps", "--locked"],
             Self::Test => &TEST,
-            Self::Smoke => &["xtask", "sweep", "--profile", "smoke", "--fresh"],
-            Self::Zoo => &["xtask", "sweep", "--set", "zoo", "--profile", "smoke", "--fresh"],
+            Self::Smoke => &["xtask", "sweep", "--profile", "smoke", "--clean"],
+            Self::Zoo => &["xtask", "sweep", "--study", "zoo", "--profile", "smoke", "--clean"],
         }
     }
 
-    /// Runs the step; what it prints goes where ours goes. `None` if its tool is not installed.
+    /// Runs the step. `None` if its tool is not installed.
     fn run(self) -> Result<Option<bool>> {
         if self == Self::Deny {
             if !is_installed("deny")? {
                 return Ok(None);
             }
-            // Offline it wants to see the crates of every platform; a build has fetched those of this one only.
+            // Offline it needs the crates of every platform, and a build has fetched those of this one only.
             let fetched =
                 Command::new(cargo()).args(["fetch", "--quiet", "--locked"]).current_dir(root()).status();
             if !fetched.context("starting cargo fetch")?.success() {
@@ -77,7 +68,7 @@ impl Step {
         }
         let words = self.words();
         let mut command = if let Some((&"xtask", rest)) = words.split_first() {
-            // This very binary, so that no nested cargo has to look whether it is fresh.
+            // This binary itself, so that no nested cargo checks whether it is up to date.
             let mut command = Command::new(std::env::current_exe().context("finding this binary")?);
             command.args(rest);
             command

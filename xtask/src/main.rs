@@ -1,15 +1,14 @@
-//! `cargo xtask`: sweeps, figures, benches and checks around the workspace. It depends on no other crate of it: a
-//! sweep spawns the `dm` binary and reads the files of its runs, a bench spawns a bench program. What a diffusion model is stays out of here.
+//! `cargo xtask`: sweeps, figures, benchmarks and checks of this workspace. Of its crates it uses `dm-record` alone: a sweep
+//! starts the `dm` binary and reads the files of its runs, a benchmark starts a bench program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod bench;
 mod ci;
 mod figures;
 mod hooks;
-mod measured;
-mod record;
+mod markdown;
+mod records;
 mod report;
-mod scores;
 mod sweep;
 mod tables;
 mod tidy;
@@ -28,22 +27,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Train and sample every run of a profile, then write a summary and figures
+    /// Train and sample every run of a study, then write a summary and figures
     Sweep(sweep::Args),
     /// Draw the figures of finished or running runs again, or those of evaluations
     Figures(sweep::FigureArgs),
-    /// Set report/report.pdf from its sources and the recorded runs
+    /// Make report/report.pdf from its sources and the recorded runs
     Report(report::Args),
     /// Write the tables of README.md and of the model cards from the recorded runs
     Tables(tables::Args),
-    /// Measure the engine: against PyTorch, and how it scales
+    /// Measure the engine: beside PyTorch, and how it scales
     Bench(bench::Args),
     /// Run every check that CI runs, cheapest first
     Ci(ci::Args),
-    /// Check the habits no compiler checks: file heads, sizes, stale paths, stray files
+    /// Check conventions that no compiler checks: heads and sizes of files, stray files, the commands of CI
     Tidy,
-    /// Install git hooks: pre-commit runs fmt and tidy, pre-push to main runs ci
-    Hooks(hooks::Args),
+    /// Make git use the hooks in .githooks: fmt and tidy before a commit, ci before a push to main
+    Hooks,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +54,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),
-        Task::Hooks(args) => hooks::run(&args),
+        Task::Hooks => hooks::run(),
     };
     match outcome {
         Ok(code) => code,

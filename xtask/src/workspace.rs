@@ -1,82 +1,59 @@
-//! Where things are: the workspace root, the target folder and the `dm` binary. Everything else asks here, so no
-//! other file of this crate knows the layout of a Cargo build.
+//! Where the workspace and its programs are, and how files are written. Only this file knows how cargo builds are laid out.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-/// The root of the workspace, known since compile time: this crate sits directly below it.
+/// The root of the workspace, the folder above this crate.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }
 
-/// The cargo that runs us (it knows the toolchain), or the one that built us.
+/// The cargo that runs this program, or the one that built it.
 pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into())
 }
 
-/// Builds `dm` and says where it is.
+/// Builds `dm` and returns the path of its binary.
 pub fn build_dm() -> Result<PathBuf> {
-    let status = Command::new(cargo())
-        .args(["build", "--quiet", "-p", "dm-cli", "--locked"])
-        .current_dir(root())
-        .status()
-        .context("starting cargo build")?;
-    ensure!(status.success(), "cargo build -p dm-cli failed ({status})");
-    let name = format!("dm{}", std::env::consts::EXE_SUFFIX);
-    let path = target_dir()?.join("debug").join(name);
-    ensure!(path.is_file(), "{}: expected the binary that cargo build just made", path.display());
-    Ok(path)
+    build(&["-p", "dm-cli"])
 }
 
-/// Builds the bench program of `cargo xtask bench` and says where it is. As a part of the whole workspace, as tests are:
-/// alone it would have other features below candle, and all of candle would be built a second time.
+/// Builds the benchmark program of `cargo xtask bench` and returns its path. It is built as a part of the whole workspace, as
+/// tests are: built alone it would get other features below candle, and all of candle would be compiled a second time.
 pub fn build_bench() -> Result<PathBuf> {
+    build(&["--workspace", "--bench", "against_torch"])
+}
+
+/// Runs `cargo build` and returns the last executable that it names.
+fn build(arguments: &[&str]) -> Result<PathBuf> {
+    let command = format!("cargo build {}", arguments.join(" "));
     let output = Command::new(cargo())
-        .args(["build", "--workspace", "--bench", "against_torch", "--locked", "--message-format", "json"])
+        .args(["build", "--quiet", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(arguments)
         .current_dir(root())
-        .stderr(std::process::Stdio::inherit())
+        .stderr(Stdio::inherit())
         .output()
         .context("starting cargo build")?;
-    ensure!(output.status.success(), "cargo build --bench against_torch failed ({})", output.status);
-    executable(&String::from_utf8_lossy(&output.stdout))
-        .context("cargo build --bench against_torch: named no executable")
+    ensure!(output.status.success(), "{command} failed ({})", output.status);
+    let messages = String::from_utf8_lossy(&output.stdout);
+    executable(&messages).with_context(|| format!("{command}: found no executable in its messages"))
 }
 
-/// The last executable that cargo's messages name.
+/// The last executable among the messages of a build.
 fn executable(messages: &str) -> Option<PathBuf> {
     let messages = messages.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
     messages.into_iter().find_map(|message: serde_json::Value| Some(message["executable"].as_str()?.into()))
 }
 
-/// The target folder, which `CARGO_TARGET_DIR` or a config file may have moved.
-fn target_dir() -> Result<PathBuf> {
-    let output = Command::new(cargo())
-        .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
-        .current_dir(root())
-        .output()
-        .context("starting cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
-    let dir = metadata["target_directory"].as_str().context("cargo metadata: no target_directory")?;
-    Ok(dir.into())
-}
-
-/// Writes a whole file or nothing: beside its place first, then renamed over it.
+/// Writes a whole file or nothing: to a file beside it first, which is then renamed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let write = || -> std::io::Result<()> {
-        std::fs::write(&beside, bytes)?;
-        std::fs::rename(&beside, path)
-    };
-    write().with_context(|| format!("{}: cannot write", path.display()))
+    let beside = path.with_added_extension("part");
+    std::fs::write(&beside, bytes)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .with_context(|| format!("{}: cannot write", path.display()))
 }
 
 #[cfg(test)]

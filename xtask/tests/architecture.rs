@@ -1,30 +1,52 @@
-//! The arrows between the crates of the workspace are the ones drawn in `crates/ARCHITECTURE.md`, and no others:
-//! normal, development and build dependencies alike.
+//! The architecture as `crates/ARCHITECTURE.md` describes it: which crate may use which, no cycles among the files of a crate,
+//! no fixed image shape, and no name of a file that does not exist.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
+#[path = "architecture/modules.rs"]
+mod modules;
+#[path = "architecture/source.rs"]
+mod source;
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each member and the members it may depend on.
-const ARROWS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("dm-record", &[]),
     ("dm-nn", &[]),
     ("dm-degrade", &["dm-nn"]),
-    ("dm-train", &["dm-degrade", "dm-nn"]),
-    ("dm-eval", &["dm-nn", "dm-degrade"]),
-    ("dm-cli", &["dm-nn", "dm-degrade", "dm-train", "dm-eval"]),
-    ("xtask", &[]),
+    ("dm-train", &["dm-degrade", "dm-nn", "dm-record"]),
+    ("dm-eval", &["dm-nn", "dm-degrade", "dm-record"]),
+    ("dm-cli", &["dm-nn", "dm-degrade", "dm-train", "dm-eval", "dm-record"]),
+    ("xtask", &["dm-record"]),
 ];
 
-fn metadata() -> Value {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-        .output()
-        .unwrap();
+/// Development dependencies beyond the layers: the examples of dm-train score their samples.
+const FOR_EXAMPLES: [(&str, &str); 1] = [("dm-train", "dm-eval")];
+
+/// Files that may name MNIST's shape, each with the reason.
+const KNOW_MNIST: [(&str, &str); 2] = [
+    ("crates/dm-record/src/target.rs", "the shape that files of schema 1 mean"),
+    ("crates/dm-degrade/src/schema1.rs", "the shape that files of schema 1 mean"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn packages() -> Vec<Value> {
+    let text = cargo(&["metadata", "--no-deps", "--format-version", "1", "--locked"]);
+    let metadata: Value = serde_json::from_str(&text).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -32,79 +54,98 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 #[test]
-fn the_workspace_has_exactly_these_members() {
-    let metadata = metadata();
-    let packages = metadata["packages"].as_array().unwrap();
+fn dependencies_follow_the_layers() {
+    let layers: BTreeMap<_, _> = LAYERS.into_iter().collect();
+    let packages = packages();
     let members: BTreeSet<_> = packages.iter().map(|package| text(package, "name")).collect();
-    let expected: BTreeSet<_> = ARROWS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(members, expected);
-}
-
-#[test]
-fn dependencies_follow_the_arrows() {
-    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
-    let metadata = metadata();
-    for package in metadata["packages"].as_array().unwrap() {
+    assert_eq!(members, layers.keys().copied().collect());
+    for package in &packages {
         let name = text(package, "name");
         for dependency in package["dependencies"].as_array().unwrap() {
             let to = text(dependency, "name");
             let kind = dependency["kind"].as_str().unwrap_or("normal");
-            let inside = allowed.contains_key(to) || !dependency["path"].is_null();
-            assert!(
-                !inside || allowed[name].contains(&to),
-                "{name} -> {to} ({kind}) is no arrow of the house"
-            );
+            let inside = layers.contains_key(to) || !dependency["path"].is_null();
+            let for_examples = kind == "dev" && FOR_EXAMPLES.contains(&(name, to));
+            let allowed = !inside || layers[name].contains(&to) || for_examples;
+            assert!(allowed, "{name} -> {to} ({kind}): no such arrow in the layers");
+            let terminal = ["clap", "indicatif", "ctrlc", "anyhow"].contains(&to);
+            let library = !["dm-cli", "xtask"].contains(&name);
+            assert!(!(library && terminal && kind == "normal"), "{name} -> {to}: a library has no terminal");
         }
     }
-}
-
-#[test]
-fn the_binary_is_called_dm_and_the_lowest_layers_know_no_terminal() {
-    let metadata = metadata();
-    for package in metadata["packages"].as_array().unwrap() {
-        let name = text(package, "name");
-        if name == "dm-cli" {
-            let targets = package["targets"].as_array().unwrap();
-            assert!(targets.iter().any(|target| text(target, "name") == "dm" && target["kind"][0] == "bin"));
-        } else if name != "xtask" {
-            let dependencies = package["dependencies"].as_array().unwrap();
-            for dependency in dependencies.iter().filter(|dependency| dependency["kind"].is_null()) {
-                let to = text(dependency, "name");
-                assert!(!["clap", "indicatif", "ctrlc", "anyhow"].contains(&to), "{name} -> {to}");
-            }
-        }
-    }
-}
-
-/// Every package below the chosen ones with the features it is built with.
-fn features(arguments: &[&str]) -> BTreeSet<String> {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--prefix",
-            "none",
-            "--no-dedupe",
-            "--format",
-            "{p} [{f}]",
-            "--manifest-path",
-        ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    let dm_cli = packages.iter().find(|package| text(package, "name") == "dm-cli").unwrap();
+    let targets = dm_cli["targets"].as_array().unwrap();
+    assert!(targets.iter().any(|target| text(target, "name") == "dm" && target["kind"][0] == "bin"));
 }
 
 #[test]
 fn running_dm_needs_no_other_build_than_testing_it() {
+    // Every package below the chosen ones with the features it is built with.
+    let features = |chosen: &[&str]| -> BTreeSet<String> {
+        let format = ["tree", "--locked", "--prefix", "none", "--no-dedupe", "--format", "{p} [{f}]"];
+        cargo(&[&format, chosen].concat()).lines().map(str::to_owned).collect()
+    };
     let tested = features(&["--workspace"]);
     let run = features(&["--package", "dm-cli", "--edges", "normal,build"]);
     let only_for_run: Vec<_> = run.difference(&tested).collect();
     assert!(
         only_for_run.is_empty(),
         "a development dependency changes the features of what dm is built from, so that `cargo test --workspace` and \
-         `cargo run` each build these and all that stands on them: {only_for_run:#?}"
+         `cargo run` each build these and everything above them: {only_for_run:#?}"
     );
+}
+
+#[test]
+fn the_files_of_a_crate_form_no_cycles() {
+    let mut found = Vec::new();
+    for package in packages() {
+        let src = Path::new(text(&package, "manifest_path")).with_file_name("src");
+        for entrance in ["lib.rs", "main.rs"].map(|file| src.join(file)) {
+            if entrance.is_file() {
+                let cycles = modules::Crate::read(&entrance).cycles();
+                found.extend(cycles.into_iter().map(|cycle| format!("{}: {cycle}", text(&package, "name"))));
+            }
+        }
+    }
+    assert!(found.is_empty(), "files that use each other in a circle:\n{}", found.join("\n"));
+}
+
+#[test]
+fn no_library_fixes_the_shape_of_images() {
+    let mut found = Vec::new();
+    for package in packages() {
+        let src = Path::new(text(&package, "manifest_path")).with_file_name("src");
+        let name = text(&package, "name").to_owned();
+        if ["xtask", "dm-cli"].contains(&name.as_str()) {
+            continue;
+        }
+        for (file, code) in modules::Crate::read(&src.join("lib.rs")).files() {
+            let path = format!("crates/{name}/src/{file}");
+            if KNOW_MNIST.iter().any(|(known, _)| *known == path) {
+                continue;
+            }
+            let words =
+                source::words(code).filter(|word| ["SIDE", "PIXELS", "CLASSES", "28", "784"].contains(word));
+            found.extend(words.map(|word| format!("{path}: {word}")));
+        }
+    }
+    assert!(found.is_empty(), "names or numbers of one image shape:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_map_of_the_code_names_files_that_exist() {
+    let file = "crates/ARCHITECTURE.md";
+    let map = std::fs::read_to_string(root().join(file)).unwrap();
+    // Two parts or more and a small first letter: `dm-nn/src/engine`, but neither `DIR/grid.png` nor `a::b`.
+    let is_path = |name: &&str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+        let parts = name.trim_end_matches('/').split('/').count();
+        parts > 1 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain)
+    };
+    // What stands at odd places between backticks is code.
+    let names = map.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_path);
+    let missing: Vec<_> = names
+        .filter(|name| !root().join(name).exists() && !root().join("crates").join(name).exists())
+        .collect();
+    assert!(missing.is_empty(), "{file} names files that do not exist: {missing:?}");
 }

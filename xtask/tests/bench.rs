@@ -1,5 +1,5 @@
-//! `cargo xtask bench` through the binary, with a script standing in for both sides: who is asked what, the table, the
-//! file, and what is said when a side cannot be measured.
+//! `cargo xtask bench` through the binary, with a script in place of both programs: the requests, the table, the file, and the
+//! message if a program cannot be measured.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
@@ -15,8 +15,8 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap() };
-        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake-peer.sh");
-        std::fs::copy(fake, place.path("peer")).unwrap();
+        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake-worker.sh");
+        std::fs::copy(fake, place.path("worker")).unwrap();
         place
     }
 
@@ -27,7 +27,7 @@ impl Place {
     fn bench(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("bench").args(arguments).current_dir(self.dir.path());
-        command.args(["--ours", "./peer", "--python", "./peer"]).env_remove("RAYON_NUM_THREADS");
+        command.args(["--ours", "./worker", "--python", "./worker"]).env_remove("RAYON_NUM_THREADS");
         command.stdin(Stdio::null()).output().unwrap()
     }
 
@@ -51,11 +51,11 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn both_sides_take_turns_and_the_table_and_the_file_tell_the_same() {
+fn both_programs_take_turns_and_table_and_file_agree() {
     let place = Place::new();
     let output = place.bench(&["--against-torch", "--rounds", "2", "--json", "all.json"]);
     let table = stdout(&output);
-    assert!(table.contains("| unet | forward of 256 | 10.0 | 55.0 | channels_last | 5.50 |"), "{table}");
+    assert!(table.contains("| unet | forward of 256 | channels_last | 10.0 | 55.0 | 5.50 |"), "{table}");
     assert!(table.contains("left out: compiled: `train ref_cnn 128 3`: no compiler"), "{table}");
     let json: Value = serde_json::from_slice(&std::fs::read(place.path("all.json")).unwrap()).unwrap();
     let rows = json["rows"].as_array().unwrap();
@@ -93,7 +93,7 @@ fn scaling_asks_every_batch_on_one_and_two_threads_and_draws() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_said_in_one_line() {
+fn a_program_that_cannot_be_measured_is_reported_in_one_line() {
     let place = Place::new();
     let json = ["--against-torch", "--json", "all.json"];
     std::fs::write(place.path("no-torch"), "").unwrap();

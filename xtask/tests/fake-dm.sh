@@ -1,6 +1,6 @@
 #!/bin/bash
-# Stands in for the dm binary in the tests of the sweep: it writes a run folder as dm would, in no time. Values set
-# with --set steer it: steps=N, slow=1 (a tenth of a second a step), fail=1 (breaks off half-way, once).
+# Replaces the dm binary in the tests of the sweep: it writes a run folder as dm would, at once. Values of --set steer it:
+# steps=N, slow=1 (a tenth of a second per step), fail=1 (fails half-way, once).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 echo "$*" >> "$here/calls.txt"
@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
 done
 
 manifest() { # STATUS STEPS_DONE
-    printf '{"schema":1,"status":"%s","name":"x","seed":0,"config_sha256":"0","git_revision":null,"data_sha256":"0",%s}' \
+    printf '{"schema":2,"status":"%s","name":"x","seed":0,"config_sha256":"0","git_revision":null,"data_sha256":"0",%s}' \
         "$1" "\"parameters\":1234,\"steps_total\":$steps,\"steps_done\":$2,\"epochs\":2,\"wall_s\":1.5,\"dm_version\":\"0\"" \
         > "$run/manifest.part"
     mv "$run/manifest.part" "$run/manifest.json"
@@ -65,10 +65,10 @@ degrade)
     ;;
 restore)
     cp "$here/sheet.png" "$out"
-    echo '{"schema":1,"n":4,"restoration":[{"t":50,"steps":100,"degraded":{"psnr":9.5},"estimate":{"psnr":18.5},"restored":{"psnr":17.5}}]}' > "$scores"
+    echo '{"schema":2,"n":4,"restoration":[{"t":50,"timesteps":100,"degraded":{"psnr":9.5},"estimate":{"psnr":18.5},"restored":{"psnr":17.5}}]}' > "$scores"
     ;;
 eval)
     [ -d "$model" ]
-    echo '{"schema":1,"target":{"n":40,"seeds":[1,2]},"judge":{"name":"judge","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5,"interval":[301.5,341.5]},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
+    echo '{"schema":2,"target":{"n":40,"seeds":[1,2]},"classifier":{"name":"classifier","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5,"interval":[301.5,341.5]},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
     ;;
 esac

@@ -21,12 +21,12 @@ fn the_scores_of_the_report_are_drawn_beside_their_folder() {
     let mut files: Vec<_> = std::fs::read_dir(&report).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let model = files.into_iter().find(|path| of_model(path)).expect("the scores of a model");
-    for file in [report.join("ladder.json"), model] {
+    for file in [report.join("sanity.json"), model] {
         std::fs::copy(&file, scores.join(file.file_name().unwrap())).unwrap();
     }
     let output = draw(&scores);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for figure in ["ladder", "precision-recall", "classes"] {
+    for figure in ["sanity", "precision-recall", "classes"] {
         for kind in ["png", "svg"] {
             assert!(dir.path().join("figures").join(format!("{figure}.{kind}")).is_file(), "{figure}.{kind}");
         }
@@ -42,7 +42,7 @@ fn a_damaged_score_file_is_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let scores = dir.path().join("scores");
     std::fs::create_dir(&scores).unwrap();
-    std::fs::write(scores.join("a.json"), "{ \"schema\": 1, \"ladders\": 3 }").unwrap();
+    std::fs::write(scores.join("a.json"), "{ \"schema\": 1, \"results\": 3 }").unwrap();
     let output = draw(&scores);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{error}");

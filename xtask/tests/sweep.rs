@@ -1,5 +1,5 @@
-//! Whole sweeps through the `xtask` binary, with a script standing in for `dm`: skip, resume, fresh, failure,
-//! interruption, a killed sweep, and what is left on disk after each.
+//! Whole sweeps through the `xtask` binary, with a script in place of `dm`: skipping, resuming, cleaning, failures, interrupts,
+//! a killed sweep, and the files after each.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
@@ -101,7 +101,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
+fn a_sweep_trains_samples_summarises_and_draws_and_a_second_one_does_nothing() {
     let place = Place::new(&[("a", ""), ("b", "\"steps=6\"")]);
     let first = place.sweep(&[]);
     assert!(first.status.success(), "{}", stderr(&first));
@@ -132,7 +132,7 @@ fn a_sweep_trains_samples_sums_up_and_draws_and_a_second_one_does_nothing() {
 }
 
 #[test]
-fn what_a_profile_measures_stands_in_the_table() {
+fn the_measurements_of_a_profile_are_in_the_table() {
     let place = Place::new(&[("a", ""), ("b", "")]);
     let plain = place.sweep(&[]);
     place.calls();
@@ -173,30 +173,30 @@ fn what_a_profile_measures_stands_in_the_table() {
 }
 
 #[test]
-fn a_record_keeps_what_is_small_and_draws_the_same_table() {
+fn an_archive_has_the_small_files_and_the_same_table() {
     let place = Place::new(&[("a", ""), ("b", "")]);
     let swept = place.sweep(&["--only", "a"]);
     assert!(swept.status.success(), "{}", stderr(&swept));
-    let (runs, sweeps, kept) = (place.path("runs"), place.path("sweeps"), place.path("kept"));
-    let keep = |to: &Path| {
+    let (runs, sweeps, archived) = (place.path("runs"), place.path("sweeps"), place.path("archived"));
+    let archive = |to: &Path| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(["figures", "--profile", "smoke", "--out"]).arg(&runs).arg("--sweeps").arg(&sweeps);
-        command.arg("--record").arg(to).output().unwrap()
+        command.arg("--archive").arg(to).output().unwrap()
     };
-    let output = keep(&kept);
+    let output = archive(&archived);
     assert!(output.status.success(), "{}", stderr(&output));
     for file in
         ["config.toml", "manifest.json", "metrics.jsonl", "generated/restore.json", "generated/grid.png"]
     {
-        assert!(kept.join("a").join(file).is_file(), "{file}");
+        assert!(archived.join("a").join(file).is_file(), "{file}");
     }
-    assert!(!kept.join("a/generated/images.safetensors").exists() && !kept.join("b").exists());
+    assert!(!archived.join("a/generated/images.safetensors").exists() && !archived.join("b").exists());
     let table = |folder: &Path| std::fs::read_to_string(folder.join("summary.md")).unwrap();
-    assert_eq!(table(&kept), table(&runs));
-    assert!(kept.join("figures/strips.png").is_file());
-    let refused = keep(&runs);
+    assert_eq!(table(&archived), table(&runs));
+    assert!(archived.join("figures/strips.png").is_file());
+    let refused = archive(&runs);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(stderr(&refused).contains("--record: found the folder of the runs"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("--archive: found the folder of the runs"), "{}", stderr(&refused));
 }
 
 #[test]
@@ -232,9 +232,9 @@ fn fresh_says_what_it_deletes_and_trains_anew() {
     let place = Place::new(&[("a", ""), ("b", "")]);
     place.sweep(&[]);
     place.calls();
-    let output = place.sweep(&["--fresh", "--only", "a"]);
+    let output = place.sweep(&["--clean", "--only", "a"]);
     assert!(output.status.success());
-    assert!(stderr(&output).contains("--fresh: deleting") && stderr(&output).contains("runs/a ("));
+    assert!(stderr(&output).contains("--clean: deleting") && stderr(&output).contains("runs/a ("));
     assert_eq!(place.calls(), ["train", "sample", "degrade", "restore"]);
     assert_eq!(place.steps("a"), 4);
 }
@@ -249,18 +249,18 @@ fn a_changed_run_is_refused_until_fresh_and_changed_sampling_only_samples() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("--set was [], is [steps=8]"), "{}", stderr(&output));
     assert_eq!(place.calls(), Vec::<String>::new());
-    assert!(place.sweep(&["--fresh", "--only", "a"]).status.success());
+    assert!(place.sweep(&["--clean", "--only", "a"]).status.success());
     assert_eq!(place.calls(), ["train", "sample", "degrade", "restore"]);
 
     let sweeps = place.path("sweeps/digits.toml");
-    let text = std::fs::read_to_string(&sweeps).unwrap().replace("n = 25", "n = 25, steps = 3");
+    let text = std::fs::read_to_string(&sweeps).unwrap().replace("n = 25", "n = 25, nfe = 3");
     std::fs::write(&sweeps, text).unwrap();
     assert!(place.sweep(&["--only", "b"]).status.success());
     assert_eq!(place.calls(), ["sample", "degrade", "restore"]);
 }
 
 #[test]
-fn an_interrupted_sweep_lets_its_child_save_and_goes_on_later() {
+fn an_interrupted_sweep_lets_its_child_process_save_and_continues_later() {
     let place = Place::new(&[("a", "\"slow=1\", \"steps=20\""), ("b", "")]);
     let child = place.start(&[]);
     place.wait_for_steps("a", 3);
@@ -281,7 +281,7 @@ fn an_interrupted_sweep_lets_its_child_save_and_goes_on_later() {
 }
 
 #[test]
-fn after_a_kill_the_next_sweep_waits_for_the_training_left_behind() {
+fn after_a_kill_the_next_sweep_waits_for_the_training_that_still_runs() {
     let place = Place::new(&[("a", "\"slow=1\", \"steps=20\"")]);
     let mut child = place.start(&[]);
     place.wait_for_steps("a", 3);

@@ -1,4 +1,4 @@
-//! Where the networks compute.
+//! The device on which networks compute.
 
 use anyhow::{Result, bail};
 use candle_core::Device;
@@ -7,7 +7,7 @@ use clap::ValueEnum;
 /// A kind of device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceKind {
-    /// The CPU engine: all cores, no GPU needed.
+    /// All cores of the CPU.
     Cpu,
     /// The first NVIDIA GPU (needs a build with `--features cuda`).
     Cuda,
@@ -16,6 +16,9 @@ pub enum DeviceKind {
 }
 
 /// Opens the device.
+///
+/// # Errors
+/// If this binary was built without it, or there is none.
 pub fn open(kind: DeviceKind) -> Result<Device> {
     let missing =
         |feature: &str| format!("--device {feature}: this binary was built without --features {feature}");

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Makes the folder `path` is to be written into, with all above it.
-pub fn make_for(path: &Path) -> Result<()> {
+/// Creates the folder that the file `path` will be written into, with all folders above it.
+///
+/// # Errors
+/// If a folder cannot be created.
+pub fn create_for(path: &Path) -> Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => std::fs::create_dir_all(folder).with_context(|| folder.display().to_string()),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Finding models and data: what the user named, else what is shipped beside the program; and the program itself.
+//! Finding models, classifiers and data: what the user named, or what is shipped beside the program.
 
 use std::path::{Path, PathBuf};
 
@@ -6,42 +6,79 @@ use anyhow::{Context, Result, bail};
 use dm_nn::data::sha256_hex;
 use dm_nn::params::file::TensorFile;
 
-/// The model that is drawn from when none is named.
+/// The model that is used when none is named.
 pub const DEFAULT_MODEL: &str = "ink-unet";
+/// The classifier that is used when none is named.
+pub const DEFAULT_CLASSIFIER: &str = "classifier";
 
-/// A run folder, a model file, or the name of a shipped model, as a path.
+/// The metadata entries that tell a classifier's file, of schema 2 or 1, from a model's.
+const CLASSIFIER_ENTRIES: [&str; 2] = ["classifier", "judge"];
+/// The metadata entry that every model file has.
+const MODEL_ENTRY: &str = "config";
+
+/// The path of a model: `name` is a run folder, a model file, or the name of a shipped model.
+///
+/// # Errors
+/// If there is no such model.
 pub fn model(name: &str) -> Result<PathBuf> {
+    find("model", name, |file| file.has_metadata(MODEL_ENTRY) && !is_classifier(file))
+}
+
+/// The file of a model.
+///
+/// # Errors
+/// As [`model`].
+pub fn model_file(name: &str) -> Result<PathBuf> {
+    model(name).map(file_in)
+}
+
+/// The file of a classifier: `name` is a run folder, a classifier's file, or the name of a shipped classifier.
+///
+/// # Errors
+/// If there is no such classifier.
+pub fn classifier_file(name: &str) -> Result<PathBuf> {
+    find("classifier", name, is_classifier).map(file_in)
+}
+
+/// Whether `file` is that of a classifier.
+pub fn is_classifier(file: &TensorFile) -> bool {
+    CLASSIFIER_ENTRIES.iter().any(|entry| file.has_metadata(entry))
+}
+
+/// The data set at `path`. A relative path that does not exist is also looked for beside the program.
+pub fn data(path: &Path) -> PathBuf {
+    let below = path.strip_prefix("data").ok().filter(|_| !path.exists());
+    below.and_then(shipped).unwrap_or_else(|| path.to_owned())
+}
+
+/// The SHA-256 of the running program. What a cache keeps for one build is not used by another.
+///
+/// # Errors
+/// If the program cannot be read.
+pub fn program_sha256() -> Result<String> {
+    // On Linux this is the program that runs, even if another one has taken its place since.
+    let bytes = std::fs::read("/proc/self/exe").or_else(|_| std::fs::read(std::env::current_exe()?));
+    Ok(sha256_hex(&bytes.context("reading the running program")?))
+}
+
+/// `name` as a path, or the shipped file of that name. `is_kind` tells files of this kind from others.
+fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<PathBuf> {
     let path = Path::new(name);
     if path.exists() {
         return Ok(path.to_owned());
     }
-    let shipped = shipped(&Path::new("models").join(format!("{name}.safetensors")));
-    match shipped {
+    match shipped(&Path::new("models").join(format!("{name}.safetensors"))) {
         Some(path) => Ok(path),
         None => bail!(
-            "model `{name}`: found neither a file, nor a run folder, nor a shipped model of that name ({})",
-            names()
+            "{kind} `{name}`: found neither a file, nor a run folder, nor a shipped {kind} of that name ({})",
+            shipped_names(kind, is_kind)
         ),
     }
 }
 
-/// As [`model`], and for a run folder the model in it.
-pub fn file(name: &str) -> Result<PathBuf> {
-    let path = model(name)?;
-    Ok(if path.is_dir() { path.join(dm_train::model::FILE) } else { path })
-}
-
-/// The data folder `dir`; a relative one is also looked for beside the program.
-pub fn data(dir: &Path) -> PathBuf {
-    let below = dir.strip_prefix("data").ok().filter(|_| !dir.is_dir());
-    below.and_then(shipped).unwrap_or_else(|| dir.to_owned())
-}
-
-/// Hash of the running program: what is kept for it in a cache is for no other build.
-pub fn program_sha256() -> Result<String> {
-    // On Linux this is the program that runs, even if another has taken its place since.
-    let bytes = std::fs::read("/proc/self/exe").or_else(|_| std::fs::read(std::env::current_exe()?));
-    Ok(sha256_hex(&bytes.context("reading the running program")?))
+/// The model's or classifier's file in the run folder `path`; any other path is the file itself.
+fn file_in(path: PathBuf) -> PathBuf {
+    if path.is_dir() { path.join(dm_degrade::model::FILE) } else { path }
 }
 
 /// `data/path` in the working directory or in a folder above the program.
@@ -51,17 +88,16 @@ fn shipped(path: &Path) -> Option<PathBuf> {
     std::iter::once(Path::new("data").join(path)).chain(above).find(|path| path.exists())
 }
 
-/// Names of the shipped models; judges are none.
-fn names() -> String {
+/// The names of the shipped files of a kind, for an error message.
+fn shipped_names(kind: &str, is_kind: fn(&TensorFile) -> bool) -> String {
     let folder = shipped(Path::new("models"));
     let files = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
     let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let model = |path: &PathBuf| TensorFile::read(path).is_ok_and(|file| file.has_metadata("config"));
-    let mut names: Vec<String> = files.map(|f| f.path()).filter(model).filter_map(stem).collect();
+    let fits = |path: &PathBuf| TensorFile::read(path).is_ok_and(|file| is_kind(&file));
+    let mut names: Vec<String> = files.map(|file| file.path()).filter(fits).filter_map(stem).collect();
     names.sort();
     if names.is_empty() {
-        "none is shipped here: there is no folder data/models in the working directory or above the program"
-            .into()
+        format!("no {kind} is shipped here: there is no folder data/models in the working directory or above the program")
     } else {
         format!("shipped: {}", names.join(", "))
     }

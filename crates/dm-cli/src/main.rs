@@ -1,36 +1,44 @@
-//! `dm`: train, sample and look at diffusion models of 28x28 images.
+//! `dm`: train diffusion models of small images, sample from them, and evaluate the samples.
 //!
-//! This crate owns everything a person sees: arguments, standard output, colours, progress, devices and exit codes
-//! (0 done, 2 bad input, 130 interrupted).
+//! This crate owns everything a person sees: arguments, standard output, colours, progress, devices and exit codes (0 done,
+//! 2 bad input, 130 interrupted).
 
 mod commands;
+mod data_args;
 mod device;
-mod evaluation;
+mod eval_session;
 mod folder;
-mod forward;
+mod forward_film;
+mod image_files;
+mod interrupt;
 mod locate;
-mod origin;
+mod output_args;
 mod preview;
 mod progress;
+mod provenance;
+mod revision;
+mod sampling_args;
+mod seed_arg;
 mod terminal;
+mod training_eval;
 mod trajectory;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Diffusion models, hot and cold, on images of 28x28 pixels.
+/// Train diffusion models of small images, sample from them, and evaluate the samples.
 #[derive(Parser)]
 #[command(name = "dm", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Start with `dm sample --show`: it draws digits with the model that is shipped.\n\
-                        Then train your own: `dm train data/configs/ink-unet.toml`.")]
+#[command(after_help = "Start with `dm sample --show`: it samples digits from a shipped model.\n\
+                        Then train your own model: `dm train data/configs/ink-unet.toml`.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Say nothing but errors and results.
+    /// Print nothing but errors and results.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Say more; twice for everything.
+    /// Print more messages; give it twice for all of them.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -39,36 +47,59 @@ struct Cli {
 enum Command {
     Train(commands::train::Args),
     Sample(commands::sample::Args),
+    Eval(commands::eval::Args),
+    Likelihood(commands::likelihood::Args),
+    Sanity(commands::sanity::Args),
     Restore(commands::restore::Args),
     Degrade(commands::degrade::Args),
-    Eval(commands::eval::Args),
-    Import(commands::import::Args),
     Info(commands::info::Args),
+    Import(commands::import::Args),
     Data(commands::data::Args),
 }
 
+/// Exit code of bad input.
+const BAD_INPUT: u8 = 2;
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    dm_nn::threads::on_the_pool(|| run(cli))
+    match Cli::try_parse() {
+        Ok(cli) => dm_nn::threads::on_the_pool(|| run(cli)),
+        Err(error) => explain(&error),
+    }
 }
 
 fn run(cli: Cli) -> ExitCode {
     let terminal = terminal::Terminal::new(cli.quiet, cli.verbose);
-    let done = match cli.command {
+    let result = match cli.command {
         Command::Train(args) => commands::train::run(&args, &terminal),
         Command::Sample(args) => commands::sample::run(&args, &terminal),
+        Command::Eval(args) => commands::eval::run(&args, &terminal),
+        Command::Likelihood(args) => commands::likelihood::run(&args, &terminal),
+        Command::Sanity(args) => commands::sanity::run(&args, &terminal),
         Command::Restore(args) => commands::restore::run(&args, &terminal),
         Command::Degrade(args) => commands::degrade::run(&args, &terminal),
-        Command::Eval(args) => commands::eval::run(&args, &terminal),
-        Command::Import(args) => commands::import::run(&args, &terminal),
         Command::Info(args) => commands::info::run(&args, &terminal),
+        Command::Import(args) => commands::import::run(&args, &terminal),
         Command::Data(args) => commands::data::run(&args, &terminal),
     };
-    match done {
-        Ok(code) => code,
+    result.unwrap_or_else(|error| {
+        terminal.error(&error);
+        ExitCode::from(BAD_INPUT)
+    })
+}
+
+/// Prints what clap has to say instead of a command: a help text, the version, or one line about a wrong argument.
+fn explain(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        let text = error.to_string();
+        let message = text.split("\nUsage:").next().unwrap_or_default();
+        terminal::print_error(message.split("\nFor more information").next().unwrap_or_default());
+        return ExitCode::from(BAD_INPUT);
+    }
+    match terminal::print_help(error) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal.error(&error);
-            ExitCode::from(2)
+            terminal::print_error(&format!("error: {error:#}"));
+            ExitCode::from(BAD_INPUT)
         }
     }
 }

@@ -1,41 +1,38 @@
-//! Training in the terminal: a bar with loss, images per second and time left, and a line per epoch.
+//! The progress of a training run in the terminal: a bar with loss, images per second and remaining time, and one line per
+//! epoch.
 
-use dm_train::event::{Event, Observer};
+use dm_train::{Event, Observer, Task, TrainingState};
 use indicatif::ProgressBar;
 use tracing::info;
 
 use crate::terminal::Terminal;
 
-/// Watches a run for a person.
+/// Shows a run to a person.
 pub struct Progress {
     bar: ProgressBar,
     /// Exponential average of the loss, for the bar.
     loss: Option<f64>,
-    batch: u64,
+    batch_size: u64,
 }
 
 impl Progress {
-    /// A bar for a run of `total` steps of `batch` images, of which `done` are taken.
-    pub fn new(terminal: &Terminal, total: u64, done: u64, batch: u64) -> Self {
+    /// A bar for the run `state`, which may have taken some of its steps already.
+    pub fn new<T: Task>(terminal: &Terminal, state: &TrainingState<T>) -> Self {
+        let batch_size = state.settings.batch_size as u64;
         let template = "{msg:<34} {bar:28.cyan/blue} {percent:>3}%  {per_sec}  left {eta}";
-        let bar = terminal.bar(total * batch, template);
-        bar.set_position(done * batch);
+        let bar = terminal.bar(state.total_steps() * batch_size, template);
+        bar.set_position(state.step * batch_size);
         bar.reset_eta();
-        Self { bar, loss: None, batch }
+        Self { bar, loss: None, batch_size }
     }
 }
 
-/// `-` where there is nothing to report.
-fn show(loss: Option<f64>) -> String {
-    loss.map_or("-".into(), |loss| format!("{loss:.4}"))
-}
-
-impl Observer for Progress {
-    fn observe(&mut self, event: &Event<'_>) -> dm_train::Result<()> {
+impl<T: Task> Observer<T> for Progress {
+    fn observe(&mut self, event: &Event<'_, T>) -> dm_train::Result<()> {
         match event {
             Event::Start { state } => {
                 let parameters = state.params.count();
-                info!("{}: {parameters} parameters, {} steps", state.config.name, state.total_steps());
+                info!("{}: {parameters} parameters, {} steps", state.settings.name, state.total_steps());
                 if state.step > 0 {
                     info!("continuing after step {}", state.step);
                 }
@@ -43,13 +40,16 @@ impl Observer for Progress {
             Event::Step { step, epoch, loss, .. } => {
                 let average = self.loss.map_or(*loss, |old| 0.98 * old + 0.02 * loss);
                 self.loss = Some(average);
-                self.bar.set_position(step * self.batch);
+                self.bar.set_position(step * self.batch_size);
                 self.bar.set_message(format!("epoch {epoch}  loss {average:.4}"));
             }
-            Event::Epoch { epoch, train, validation, state } => {
-                let of = state.config.training.epochs;
-                let (train, validation) = (show(train.mean()), show(validation.mean()));
-                info!("epoch {epoch} of {of}: train loss {train}, validation loss {validation}");
+            Event::Epoch { epoch, summary, state } => {
+                let mut results = Vec::new();
+                results.extend(summary.train_loss.map(|loss| format!("train loss {loss:.4}")));
+                results.extend(summary.validation_loss.map(|loss| format!("validation loss {loss:.4}")));
+                let percent = |accuracy: f64| format!("test accuracy {:.2} %", 100.0 * accuracy);
+                results.extend(summary.test_accuracy.map(percent));
+                info!("epoch {epoch} of {}: {}", state.settings.epochs, results.join(", "));
             }
             Event::Interrupted { state } => {
                 self.bar.finish_and_clear();

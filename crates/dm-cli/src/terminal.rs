@@ -1,21 +1,23 @@
-//! The terminal: results on standard output, progress and messages on standard error.
+//! The terminal: results go to standard output, progress and messages to standard error.
 
 #![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use anyhow::{Context, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Where and how much the program prints.
+/// Where the program prints, and how much.
 pub struct Terminal {
     bars: MultiProgress,
     quiet: bool,
-    colours: bool,
+    colors: bool,
 }
 
 impl Terminal {
-    /// Sets up messages: warnings with `quiet`, else information, more with `verbose`.
+    /// Sets up messages: warnings with `quiet`, information otherwise, and more with `verbose`.
     pub fn new(quiet: bool, verbose: u8) -> Self {
         let bars = MultiProgress::new();
         let level = match (quiet, verbose) {
@@ -24,34 +26,46 @@ impl Terminal {
             (false, 1) => "debug",
             (false, _) => "trace",
         };
+        let crates = ["dm", "dm_cli", "dm_nn", "dm_degrade", "dm_train", "dm_eval"];
+        let filter = crates.map(|name| format!(",{name}={level}")).concat();
         tracing_subscriber::fmt()
-            .with_env_filter(format!("warn,dm={level},dm_cli={level},dm_train={level},dm_eval={level}"))
+            .with_env_filter(format!("warn{filter}"))
             .with_writer(AboveBars(bars.clone()))
             .without_time()
             .with_target(false)
             .with_level(verbose > 0)
             .init();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { bars, quiet, colours: io::stdout().is_terminal() && !plain }
+        Self { bars, quiet, colors: io::stdout().is_terminal() && !plain }
     }
 
-    /// A line of the result. A reader that has gone away, as `head` does, is no reason to fail.
-    pub fn line(&self, text: impl std::fmt::Display) {
-        let _ = self.bars.suspend(|| writeln!(io::stdout(), "{text}"));
+    /// Prints a line of the result.
+    ///
+    /// # Errors
+    /// If standard output cannot be written to. A pipe whose reader has gone away, as `head` does, is not an error.
+    pub fn line(&self, text: impl std::fmt::Display) -> Result<()> {
+        self.bars.suspend(|| print_result(&format!("{text}\n")))
     }
 
-    /// Whether colours may be used on standard output: a terminal, and no `NO_COLOR` (no-color.org).
-    pub fn colours(&self) -> bool {
-        self.colours
+    /// Prints several lines of the result.
+    ///
+    /// # Errors
+    /// As [`Self::line`].
+    pub fn lines(&self, lines: impl IntoIterator<Item = impl std::fmt::Display>) -> Result<()> {
+        lines.into_iter().try_for_each(|line| self.line(line))
     }
 
-    /// The one line that says what was wrong.
+    /// Whether colours may be used on standard output: it is a terminal and `NO_COLOR` is not set (no-color.org).
+    pub fn colors(&self) -> bool {
+        self.colors
+    }
+
+    /// Prints one line that says what was wrong.
     pub fn error(&self, error: &anyhow::Error) {
-        let text = format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        self.bars.suspend(|| eprintln!("error: {text}"));
+        self.bars.suspend(|| print_error(&format!("error: {error:#}")));
     }
 
-    /// A progress bar of `total` units; hidden with `--quiet` and where standard error is no terminal.
+    /// A progress bar of `total` units. It is hidden with `--quiet` and where standard error is not a terminal.
     pub fn bar(&self, total: u64, template: &str) -> ProgressBar {
         let bar = if self.quiet { ProgressBar::hidden() } else { self.bars.add(ProgressBar::new(total)) };
         bar.set_length(total);
@@ -59,6 +73,46 @@ impl Terminal {
         bar.set_style(style.progress_chars("━╸─"));
         bar
     }
+}
+
+/// Writes `text` to standard output.
+///
+/// # Errors
+/// As [`Terminal::line`].
+pub fn print_result(text: &str) -> Result<()> {
+    match stdout().and_then(|mut stdout| stdout.write_all(text.as_bytes())) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("writing to stdout"),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the help text or the version in `help` to standard output, with colours where it is a terminal.
+///
+/// # Errors
+/// As [`Terminal::line`].
+pub fn print_help(help: &clap::Error) -> Result<()> {
+    let text = help.render();
+    let text = if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    print_result(&text)
+}
+
+/// Writes `text` as one line to standard error.
+pub fn print_error(text: &str) {
+    eprintln!("{}", text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "));
+}
+
+/// Standard output as a file. The standard library's own handle hides that a descriptor cannot be written to.
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Standard output as a file. The standard library's own handle hides that a handle cannot be written to.
+#[cfg(windows)]
+fn stdout() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
 }
 
 /// Writes messages above the progress bars.
@@ -78,6 +132,7 @@ impl Write for AboveBars {
 
 impl<'a> MakeWriter<'a> for AboveBars {
     type Writer = Self;
+
     fn make_writer(&'a self) -> Self {
         self.clone()
     }

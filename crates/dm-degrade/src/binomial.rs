@@ -1,14 +1,15 @@
-//! Binomial numbers by the quantile function: how many of many alike do what is unlikely for each.
+//! Binomial numbers by the quantile function, for many trials of small probability.
 
 use dm_nn::rng::Rng;
 
 use crate::poisson::RECIPROCALS;
 
-/// Trials of one search: (1/2)^512 is far from the least f64. More trials are drawn in parts.
+/// Trials of one search: (1/2)^512 is far from the smallest f64. More trials are drawn in parts.
 const PART: u32 = 512;
 
-/// How many of `trials` succeed if each does with probability `p`, at most 1/2: one uniform of 53 bits for 512 trials.
-pub fn draw(trials: u32, p: f64, rng: &mut Rng) -> u32 {
+/// Draws how many of `trials` succeed if each does with probability `p`, at most 1/2. Uses one uniform of 53 bits for every
+/// 512 trials.
+pub(crate) fn sample(trials: u32, p: f64, rng: &mut Rng) -> u32 {
     let mut successes = 0;
     let mut left = trials;
     while left > 0 {
@@ -37,9 +38,10 @@ fn quantile(trials: u32, p: f64, u: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use dm_nn::rng::{Seed, Stream};
+    use dm_nn::rng::Seed;
 
     use super::*;
+    use crate::streams;
 
     /// P(N <= k), each term by its own logarithm.
     fn cdf(n: u32, p: f64, k: u32) -> f64 {
@@ -51,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_quantile() {
+    fn the_result_is_the_quantile() {
         for (n, p) in [(1, 0.5), (1, 1e-9), (7, 0.03), (40, 0.2), (300, 0.49), (512, 0.5), (512, 1e-4)] {
             for i in 0..200 {
                 let u = (f64::from(i) + 0.5) / 200.0;
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn ends() {
+    fn extreme_arguments() {
         assert_eq!(quantile(0, 0.3, 0.9), 0);
         assert_eq!(quantile(9, 0.0, 1.0 - f64::EPSILON), 0);
         assert_eq!(quantile(512, 0.5, 0.0), 0);
@@ -71,10 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn more_trials_than_one_search_takes_have_the_mean_and_variance() {
+    fn trials_in_several_parts_have_the_right_mean_and_variance() {
         let (n, p, draws) = (1300, 0.3, 20_000);
-        let mut rng = Seed(1).stream(Stream::Sample, 0, 0);
-        let found: Vec<f64> = (0..draws).map(|_| f64::from(draw(n, p, &mut rng))).collect();
+        let mut rng = Seed(1).stream(streams::SAMPLE, 0, 0);
+        let found: Vec<f64> = (0..draws).map(|_| f64::from(sample(n, p, &mut rng))).collect();
         let mean = found.iter().sum::<f64>() / f64::from(draws);
         let variance = found.iter().map(|k| (k - mean).powi(2)).sum::<f64>() / f64::from(draws);
         let due = f64::from(n) * p * (1.0 - p);

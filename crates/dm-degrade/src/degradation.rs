@@ -1,124 +1,133 @@
-//! The seam every degradation implements: a process that takes an image from level 0 (whole) to level T (gone).
+//! The trait that every degradation implements: a process that takes an image from timestep 0 (clean) to T (the prior).
 //!
-//! Drawing and applying are apart. `draw` makes all the randomness of one image (its key); `apply` is a pure function of
-//! image, level and key. Cold sampling needs the same key at two levels, and tests need to repeat a degradation.
+//! Randomness and its effect are separate. [`Degradation::sample_noise`] draws all random numbers of one image;
+//! [`Degradation::degrade`] is a pure function of image, timestep and noise. Cold diffusion needs the same noise at two
+//! timesteps, and tests need to repeat a degradation.
+//!
+//! What a process may know in addition is a trait of its own, which [`Degradation`] hands out as an `Option`: the signal
+//! and noise levels of a Gaussian process, the posterior q(x_s | x_t, x_0), the units of an intensity, an inverse.
 
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 
+use crate::codec::InputCodec;
 use crate::error::{Error, Result};
+use crate::timestep::{Noise, Timestep};
 
-/// A level of degradation, 0 (the image itself) to T (the prior). Beyond T there is nothing: tables are indexed by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Level(pub usize);
-
-/// All the randomness of one image's degradation, at every level. What the numbers are is the degradation's own affair
-/// (normals, uniforms, a centre); one without randomness has an empty key.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Key(pub Vec<f32>);
-
-/// A degradation of 28x28 images and what is known of its way back.
+/// A degradation of images of one shape.
 ///
-/// An image is 784 floats in [0, 1], 0 = paper, 1 = full ink. A *state* is what the process works on: the image in the
-/// process's own units at level 0, degraded above. All slices have 784 elements unless said otherwise.
+/// An image is `[C, H, W]` floats in [0, 1]; 0 is black (paper), 1 is white (full ink). The process works on *states*: at
+/// timestep 0 the image in the units of the process, afterwards degraded. [`Self::codec`] translates between the two.
+///
+/// All state slices have `shape().len()` elements, timesteps are at most [`Self::timesteps`], and noise comes from
+/// [`Self::sample_noise`] of the same degradation; anything else may panic.
 pub trait Degradation: Send + Sync {
-    /// Name in configs, on the command line and in tables.
-    fn name(&self) -> &'static str;
+    /// The name in configs, on the command line and in tables.
+    fn name(&self) -> &str;
 
-    /// T, the last level.
-    fn steps(&self) -> usize;
+    /// The shape of the images and of the states.
+    fn shape(&self) -> ImageShape;
 
-    /// Image -> state at level 0.
-    fn to_state(&self, image: &[f32]) -> Vec<f32>;
+    /// T, the last timestep.
+    fn timesteps(&self) -> usize;
 
-    /// State at level 0 -> image, clamped to [0, 1].
-    fn to_image(&self, state: &[f32]) -> Vec<f32>;
+    /// Draws all random numbers of one image.
+    fn sample_noise(&self, rng: &mut Rng) -> Noise;
 
-    /// What a state at `level` looks like, as an image. Not what it restores to.
-    fn picture(&self, state: &[f32], level: Level) -> Vec<f32> {
-        let _ = level;
-        self.to_image(state)
+    /// Writes to `out` the state at timestep `t` of an image whose clean state is `x0`. At t = 0 it is `x0` itself.
+    fn degrade(&self, x0: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]);
+
+    /// Writes to `out` a state drawn from the prior: timestep T without knowledge of any image.
+    fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]);
+
+    /// Like [`Self::sample_prior`], but takes from `noise` the random numbers that a state at T shows of it and draws only
+    /// the rest. Cold diffusion starts here, because it subtracts at T what `noise` has added.
+    fn sample_prior_given(&self, noise: &Noise, rng: &mut Rng, out: &mut [f32]) {
+        let _ = noise;
+        self.sample_prior(rng, out);
     }
 
-    /// Draws the key of one image.
-    fn draw(&self, rng: &mut Rng) -> Key;
+    /// How images become states, and what the network sees of a state.
+    fn codec(&self) -> &dyn InputCodec;
 
-    /// The state at `level` of an image whose state at level 0 is `x0`. Level 0 is the identity.
-    fn apply(&self, x0: &[f32], level: Level, key: &Key) -> Vec<f32>;
-
-    /// A state at level T that knows no image.
-    fn prior(&self, rng: &mut Rng) -> Vec<f32>;
-
-    /// A draw of the prior that goes with `key`: what level T shows of the key is taken from it, the rest is drawn. Cold
-    /// sampling starts here, for it subtracts at level T what the key has added.
-    fn prior_under(&self, key: &Key, rng: &mut Rng) -> Vec<f32> {
-        let _ = key;
-        self.prior(rng)
+    /// The process as an additive Gaussian one, if it is.
+    fn gaussian(&self) -> Option<&dyn GaussianProcess> {
+        None
     }
 
-    /// Whether there is a reverse transition that needs no key, see [`Self::bridge`].
-    fn has_bridge(&self) -> bool {
-        true
+    /// The posterior q(x_s | x_t, x_0), if it can be sampled without the noise that made x_t.
+    fn posterior(&self) -> Option<&dyn Posterior> {
+        None
     }
 
-    /// Draws the state at level `s` < `t` given the state at `t` and the state at level 0 (or an estimate of it): the
-    /// degradation's own reverse transition.
+    /// The units of the states, if they are intensities: nonnegative, and conserved in these units.
+    fn intensity(&self) -> Option<&dyn Intensity> {
+        None
+    }
+
+    /// The inverse given the noise, if there is one.
+    fn inverse(&self) -> Option<&dyn Inverse> {
+        None
+    }
+}
+
+/// An additive Gaussian process: x_t = alpha x_0 + sigma eps, with the standard normal eps as the noise.
+pub trait GaussianProcess: Send + Sync {
+    /// (alpha, sigma), the factors of signal and noise at timestep `t`.
+    fn alpha_sigma(&self, t: Timestep) -> (f32, f32);
+
+    /// beta_t, the variance that the step from t - 1 to t adds.
+    fn beta(&self, t: Timestep) -> f32;
+}
+
+/// A process whose reverse transition is known given the clean state.
+pub trait Posterior: Send + Sync {
+    /// Draws x_s from q(x_s | x_t, x_0) for s < t into `out`. A sampler passes an estimate of x_0.
     ///
     /// # Errors
-    /// If this degradation has none, or unless s < t <= T.
-    fn bridge(&self, x_t: &[f32], x0: &[f32], t: Level, s: Level, rng: &mut Rng) -> Result<Vec<f32>>;
-
-    /// The state at level 0, recovered from the state at `level` and the key alone; `None` where that is impossible.
-    fn invert(&self, x_t: &[f32], level: Level, key: &Key) -> Option<Vec<f32>>;
-
-    /// Largest error of `invert`, per pixel in state units, for levels up to the second number.
-    fn inversion_tolerance(&self) -> (f32, Level);
-
-    /// Number of input channels the network sees.
-    fn channels(&self) -> usize {
-        1
-    }
-
-    /// What the network sees of a state: `out` is [channels, 784].
-    fn encode(&self, x_t: &[f32], level: Level, out: &mut [f32]) {
-        let _ = level;
-        out.copy_from_slice(x_t);
-    }
-
-    /// Restricts an estimate of the state at level 0 to values images have.
-    fn clip(&self, x0: &mut [f32]) {
-        let _ = x0;
-    }
-
-    /// (a, b) if the state at `level` is a x0 + b noise with standard normal noise as the key; else `None`.
-    fn signal_and_noise(&self, level: Level) -> Option<(f32, f32)> {
-        let _ = level;
-        None
-    }
-
-    /// beta_t, the variance that the step to `level` adds, if this is an additive Gaussian process; else `None`.
-    fn step_variance(&self, level: Level) -> Option<f32> {
-        let _ = level;
-        None
-    }
-
-    /// Units of state per full pixel at `level` if states are intensities (nonnegative, conserved in these units); else
-    /// `None`.
-    fn density(&self, level: Level) -> Option<f32> {
-        let _ = level;
-        None
-    }
+    /// Unless s < t <= T.
+    fn sample_posterior(
+        &self,
+        x_t: &[f32],
+        x0: &[f32],
+        t: Timestep,
+        s: Timestep,
+        rng: &mut Rng,
+        out: &mut [f32],
+    ) -> Result<()>;
 }
 
-/// Checks that s < t <= T: a bridge goes backward.
-pub(crate) fn check_backward(degradation: &dyn Degradation, t: Level, s: Level) -> Result<()> {
-    if s < t && t.0 <= degradation.steps() {
+/// A process whose states are intensities.
+pub trait Intensity: Send + Sync {
+    /// Units of state that a pixel of value 1 holds at timestep `t`, for example grains per full pixel.
+    fn density(&self, t: Timestep) -> f32;
+}
+
+/// A process that can be undone with the noise.
+pub trait Inverse: Send + Sync {
+    /// Writes to `out` the clean state, recovered from the state at `t` and the noise alone. Returns false, with `out`
+    /// unspecified, where that is impossible.
+    fn invert(&self, x_t: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) -> bool;
+
+    /// The largest error of [`Self::invert`] per value, in units of the state, and the last timestep for which it holds.
+    fn tolerance(&self) -> (f32, Timestep);
+}
+
+/// Checks that s < t <= T, as a reverse transition needs.
+pub(crate) fn check_backward(timesteps: usize, t: Timestep, s: Timestep) -> Result<()> {
+    if s < t && t.0 <= timesteps {
         return Ok(());
     }
-    let expected = format!("s < t, t at most {}", degradation.steps());
-    Err(Error::invalid("bridge levels", format!("t = {}, s = {}", t.0, s.0), expected))
+    let expected = format!("s < t, t at most {timesteps}");
+    Err(Error::invalid("posterior timesteps", format!("t = {}, s = {}", t.0, s.0), expected))
 }
 
-/// The error of a bridge that does not exist, because only the key knows the way.
-pub(crate) fn no_bridge(degradation: &dyn Degradation) -> Error {
-    Error::invalid("sampler", format!("bridge with `{}`", degradation.name()), "a sampler that keeps a key")
+/// The Gaussian process of `degradation`, for `what` (the value of the config key `field`), which needs one.
+pub(crate) fn require_gaussian<'a>(
+    degradation: &'a dyn Degradation,
+    field: &str,
+    what: &str,
+) -> Result<&'a dyn GaussianProcess> {
+    let found = || format!("{what} with `{}`", degradation.name());
+    degradation.gaussian().ok_or_else(|| Error::invalid(field, found(), "a Gaussian degradation"))
 }

@@ -1,6 +1,8 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 
-/// Everything that can go wrong in the process.
+use std::path::Path;
+
+/// Everything that can go wrong in degrading, sampling, and reading or writing models.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -9,12 +11,12 @@ pub enum Error {
     Invalid {
         /// The configuration key or argument.
         field: String,
-        /// What was given.
+        /// The value that was given.
         found: String,
-        /// What is allowed.
+        /// The values that are allowed.
         expected: String,
     },
-    /// The network below failed.
+    /// A network, a data set or a file of the crate below failed.
     #[error(transparent)]
     Network(#[from] dm_nn::Error),
     /// The tensor library failed.
@@ -29,5 +31,15 @@ impl Error {
     /// A value outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
         Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
+    }
+
+    /// A field of the file at `path` that is not what the file format demands.
+    pub fn format(
+        path: &Path,
+        field: impl Into<String>,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> Self {
+        Self::Network(dm_nn::Error::format(path, field, found, expected))
     }
 }

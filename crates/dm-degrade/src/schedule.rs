@@ -1,18 +1,19 @@
-//! Noise schedules of the Gaussian process: which share of the signal is left at each level.
+//! Noise schedules of the Gaussian process: the share of the signal that is left at each timestep.
 //!
-//! A table holds beta_t and alpha_t for t = 0..=T, where alpha_t is the *cumulative* product of 1 - beta (Prince's
-//! notation; alpha-bar in Ho et al. 2020). All arithmetic is f64.
+//! A table holds beta_t and alpha_t for t = 0..=T. Here alpha_t is the *cumulative* product of 1 - beta, as in Prince
+//! 2023; Ho et al. 2020 write it alpha-bar. All arithmetic is f64.
 
 use serde::{Deserialize, Serialize};
 
-use crate::degradation::Level;
 use crate::error::{Error, Result};
+use crate::timestep::Timestep;
 
-/// A rule for the noise at each level.
+/// The rule by which the noise grows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScheduleConfig {
-    /// beta rises linearly from `beta_1` (t = 0) to `beta_t` (t = T), T + 1 values: Ho et al. 2020 as the notebook has it.
+    /// beta rises linearly from `beta_1` at t = 0 to `beta_t` at t = T, T + 1 values in all: Ho et al. 2020 as the starter
+    /// notebook implements it.
     Linear {
         /// First beta.
         beta_1: f64,
@@ -21,16 +22,16 @@ pub enum ScheduleConfig {
     },
     /// alpha_t = cos^2((t/T + 0.008) / 1.008 pi/2), beta capped at 0.999: Nichol and Dhariwal 2021, eq. 17.
     Cosine,
-    /// alpha_t = (sigma(end / tau) - sigma(u / tau)) / (sigma(end / tau) - sigma(start / tau)), u = start + (end - start)
-    /// t/T, sigma the logistic function, beta capped at 0.999: Jabri et al. 2022, algorithm 6. The defaults are theirs.
+    /// alpha_t = (f(end) - f(u)) / (f(end) - f(start)) with u = start + (end - start) t/T and f(u) = 1 / (1 + exp(-u / tau)),
+    /// beta capped at 0.999: Jabri et al. 2022, algorithm 6, with their defaults.
     Sigmoid {
-        /// Argument of the logistic function at t = 0.
+        /// Argument u of the logistic function at t = 0.
         #[serde(default = "sigmoid_start")]
         start: f64,
-        /// Argument at t = T.
+        /// Argument u at t = T.
         #[serde(default = "sigmoid_end")]
         end: f64,
-        /// Temperature: the smaller, the steeper.
+        /// Temperature: the smaller it is, the steeper alpha falls.
         #[serde(default = "sigmoid_tau")]
         tau: f64,
     },
@@ -48,7 +49,7 @@ fn sigmoid_tau() -> f64 {
     1.0
 }
 
-/// beta and alpha of every level.
+/// beta and alpha of every timestep.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     beta: Vec<f64>,
@@ -56,15 +57,15 @@ pub struct Schedule {
 }
 
 impl ScheduleConfig {
-    /// Tables for levels 0..=`steps`.
+    /// The tables for t = 0..=`timesteps`.
     ///
     /// # Errors
-    /// If `steps` is zero or a beta is outside (0, 1).
-    pub fn table(&self, steps: usize) -> Result<Schedule> {
-        if !(1..=100_000).contains(&steps) {
-            return Err(Error::invalid("degradation.steps", steps, "1 to 100000"));
+    /// If `timesteps` is not between 1 and 100,000, or a parameter of the schedule is outside its domain.
+    pub fn table(&self, timesteps: usize) -> Result<Schedule> {
+        if !(1..=100_000).contains(&timesteps) {
+            return Err(Error::invalid("degradation.timesteps", timesteps, "1 to 100000"));
         }
-        let share = |t: usize| t as f64 / steps as f64;
+        let share = |t: usize| t as f64 / timesteps as f64;
         let beta: Vec<f64> = match *self {
             Self::Linear { beta_1, beta_t } => {
                 for (field, beta) in [("beta_1", beta_1), ("beta_t", beta_t)] {
@@ -73,11 +74,11 @@ impl ScheduleConfig {
                         return Err(Error::invalid(field, beta, "above 0 and below 1"));
                     }
                 }
-                (0..=steps).map(|t| beta_1 + (beta_t - beta_1) * share(t)).collect()
+                (0..=timesteps).map(|t| beta_1 + (beta_t - beta_1) * share(t)).collect()
             }
             Self::Cosine => {
                 let f = |t: usize| ((share(t) + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
-                betas(steps, f)
+                betas(timesteps, f)
             }
             Self::Sigmoid { start, end, tau } => {
                 let finite = [start, end, tau].iter().all(|v| v.abs() <= 1000.0);
@@ -88,10 +89,10 @@ impl ScheduleConfig {
                 }
                 let logistic = |u: f64| 1.0 / (1.0 + (-u / tau).exp());
                 let f = |t: usize| logistic(end) - logistic(start + (end - start) * share(t));
-                betas(steps, f)
+                betas(timesteps, f)
             }
         };
-        // The cumulative product in log space, as the notebook computes it.
+        // The cumulative product in log space, as the starter notebook computes it.
         let alpha = beta
             .iter()
             .scan(0.0, |log, beta| {
@@ -103,30 +104,30 @@ impl ScheduleConfig {
     }
 }
 
-/// beta of levels 0..=`steps` from any falling function of t that is in proportion to alpha.
-fn betas(steps: usize, f: impl Fn(usize) -> f64) -> Vec<f64> {
+/// beta for t = 0..=`timesteps` from any falling function of t that is proportional to alpha.
+fn betas(timesteps: usize, f: impl Fn(usize) -> f64) -> Vec<f64> {
     let step = |t: usize| (1.0 - f(t) / f(t - 1)).min(0.999);
-    std::iter::once(0.0).chain((1..=steps).map(step)).collect()
+    std::iter::once(0.0).chain((1..=timesteps).map(step)).collect()
 }
 
 impl Schedule {
     /// T.
-    pub fn steps(&self) -> usize {
+    pub fn timesteps(&self) -> usize {
         self.beta.len() - 1
     }
 
-    /// beta_t, the variance of the noise added at step t.
-    pub fn beta(&self, t: Level) -> f64 {
+    /// beta_t, the variance of the noise that the step from t - 1 to t adds.
+    pub fn beta(&self, t: Timestep) -> f64 {
         self.beta[t.0]
     }
 
-    /// alpha_t, the share of the signal's variance left at level t, as tabled: alpha_0 = 1 - beta_0.
-    pub fn alpha(&self, t: Level) -> f64 {
+    /// alpha_t as tabled, the share of the signal's variance left at t; alpha_0 = 1 - beta_0.
+    pub fn alpha(&self, t: Timestep) -> f64 {
         self.alpha[t.0]
     }
 
-    /// alpha_t with the identity at level 0: alpha_0 = 1.
-    pub fn signal(&self, t: Level) -> f64 {
+    /// alpha_t with alpha_0 = 1, so that t = 0 is the clean image.
+    pub fn signal(&self, t: Timestep) -> f64 {
         if t.0 == 0 { 1.0 } else { self.alpha[t.0] }
     }
 }

@@ -1,4 +1,4 @@
-//! The whole reverse chain of the notebook: the reference network, eight levels, every noise given, against PyTorch.
+//! The whole reverse chain of the notebook: the reference network, eight timesteps, every noise given, against PyTorch.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,15 +6,18 @@ use std::path::Path;
 
 use candle_core::Device;
 use dm_degrade::degradations::GaussianConfig;
-use dm_degrade::samplers::{Chain, levels};
+use dm_degrade::samplers::Chain;
 use dm_degrade::schedule::ScheduleConfig;
-use dm_degrade::{DegradationConfig, Level, NetworkRestorer, Prediction, SamplerKind};
-use dm_nn::data::PIXELS;
-use dm_nn::nets::{NetworkConfig, RefCnnConfig};
+use dm_degrade::{
+    DegradationConfig, NetworkDenoiser, ParameterizationKind, SamplerKind, Sampling, Timestep, streams,
+};
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, NetworkConfig, RefCnnConfig};
 use dm_nn::params::{Params, file::TensorFile};
-use dm_nn::rng::{Rng, Seed, Stream};
+use dm_nn::rng::{Rng, Seed};
 
-const STEPS: usize = 8;
+const SHAPE: ImageShape = ImageShape::new(1, 28, 28);
+const TIMESTEPS: usize = 8;
 const SAMPLES: usize = 3;
 /// Largest difference of a pixel; the states are of order one to ten, and f32 rounding adds up to 7e-6 over the chain.
 const TOLERANCE: f32 = 3e-5;
@@ -24,14 +27,14 @@ fn fixture(path: &str) -> TensorFile {
 }
 
 #[test]
-fn prince_sampling_matches_pytorch() {
+fn the_notebooks_sampling_matches_pytorch() {
     let weights = fixture("../dm-nn/tests/fixtures/refcnn.safetensors");
     let chain_file = fixture("tests/fixtures/ddpm.safetensors");
     let values = |name: &str| chain_file.get(name).unwrap().1;
 
     let config = NetworkConfig::RefCnn(RefCnnConfig::default());
     let mut params = Params::new(Seed(0), &Device::Cpu);
-    let network = config.build(1, 1, params.trainable()).unwrap();
+    let network = config.build(SHAPE, 1, params.trainable()).unwrap();
     let mut learned = TensorFile::new(weights.path());
     for name in weights.names().filter(|name| name.starts_with("w/") && !name.ends_with("frequencies")) {
         let (shape, values) = weights.get(name).unwrap();
@@ -40,47 +43,52 @@ fn prince_sampling_matches_pytorch() {
     params.load(&learned, "").unwrap();
 
     let schedule = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.3 };
-    let config =
-        DegradationConfig::Gaussian(GaussianConfig { steps: STEPS, schedule, range: 0.5, cold: false });
-    let degradation = config.build(&[]).unwrap();
-    let restorer = NetworkRestorer {
+    let config = DegradationConfig::Gaussian(GaussianConfig {
+        timesteps: TIMESTEPS,
+        schedule,
+        range: 0.5,
+        cold: false,
+    });
+    let degradation = config.build(SHAPE, &[]).unwrap();
+    let parameterization = ParameterizationKind::Eps.build();
+    let denoiser = NetworkDenoiser {
         network: network.as_ref(),
-        prediction: Prediction::Eps,
+        parameterization: parameterization.as_ref(),
         degradation: degradation.as_ref(),
         device: &Device::Cpu,
         condition: None,
     };
-    // noises[t] belongs to the step that leaves t; the stream of the step that leaves T is numbered T + 1, T's own is the
-    // prior's.
+    // noises[t] belongs to the step that leaves t. The stream numbered T is the prior's, so that of the step that leaves T is
+    // numbered T + 1.
     let noises = values("noises");
-    let given = |sample: u64, level: Level| -> Rng {
-        let at = |t: usize| &noises[(t * SAMPLES + sample as usize) * PIXELS..][..PIXELS];
-        let start = &values("z_T")[sample as usize * PIXELS..][..PIXELS];
-        let normals = match level.0 {
-            STEPS => start,
-            t if t > STEPS => at(STEPS),
+    let given = |sample: u64, t: Timestep| -> Rng {
+        let at = |t: usize| &noises[(t * SAMPLES + sample as usize) * SHAPE.len()..][..SHAPE.len()];
+        let start = &values("z_T")[sample as usize * SHAPE.len()..][..SHAPE.len()];
+        let normals = match t.0 {
+            TIMESTEPS => start,
+            t if t > TIMESTEPS => at(TIMESTEPS),
             t => at(t),
         };
-        Seed(0).stream(Stream::Sample, sample, 0).with_normals(normals)
+        Seed(0).stream(streams::SAMPLE, sample, 0).with_normals(normals)
     };
-    let levels = levels(degradation.as_ref(), STEPS).unwrap();
+    let sampling = Sampling::new(SamplerKind::DdpmNotebook, TIMESTEPS);
+    let timesteps = sampling.timesteps(degradation.as_ref()).unwrap();
     let chain = Chain {
         degradation: degradation.as_ref(),
-        restorer: &restorer,
-        levels: &levels,
-        eta: 0.0,
+        denoiser: &denoiser,
+        timesteps: &timesteps,
         randomness: &given,
         first: 0,
         count: SAMPLES,
         start: None,
     };
     let mut seen = 0;
-    let compare = &mut |level: Level, z: &[f32]| {
-        let expected = if level.0 == STEPS { values("z_T") } else { values(&format!("z_{}", level.0)) };
+    let compare = &mut |t: Timestep, z: &[f32]| {
+        let expected = if t.0 == TIMESTEPS { values("z_T") } else { values(&format!("z_{}", t.0)) };
         let error = z.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(error < TOLERANCE, "z_{} differs by {error}", level.0);
+        assert!(error < TOLERANCE, "z_{} differs by {error}", t.0);
         seen += 1;
     };
-    SamplerKind::Prince.run(&chain, compare).unwrap();
-    assert_eq!(seen, STEPS + 1);
+    sampling.build().sample(&chain, compare).unwrap();
+    assert_eq!(seen, TIMESTEPS + 1);
 }

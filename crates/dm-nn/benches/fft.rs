@@ -1,22 +1,22 @@
-//! The operations of the reference network, one lane chain each: the 7x7 convolution, LayerNorm-GELU, and a training
-//! step and forward pass of its four blocks.
+//! Speed of the operations of the reference network: a training step and a forward pass of its four blocks, the 7x7
+//! convolution (of planes that the Fourier transform takes whole, and of planes that are cut into tiles), and LayerNorm-GELU.
 
 use std::hint::black_box;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dm_nn::ops::{Kernels, LanePlanes, conv_fft, conv_norm_gelu, layer_norm_gelu};
+use dm_nn::engine::{ConvWeight, LanePlanes, conv_norm_gelu, conv2d, layer_norm_gelu};
 
 const CHANNELS: [usize; 5] = [1, 16, 32, 32, 16];
 
-/// Values between -1 and 1 that vary.
+/// Deterministic values between -1 and 1.
 fn values(shape: &[usize]) -> Tensor {
     let count: usize = shape.iter().product();
     let data: Vec<f32> = (0..count).map(|i| (i as f32 * 0.7).sin()).collect();
     Tensor::from_vec(data, shape, &Device::Cpu).expect("shape")
 }
 
-/// Weight, bias, gamma, beta of every block.
+/// Weight, bias, gamma and beta of every block, as variables.
 fn parameters() -> Vec<[Var; 4]> {
     let var = |t: Tensor| Var::from_tensor(&t).expect("var");
     let blocks = CHANNELS.windows(2).map(|c| {
@@ -27,8 +27,8 @@ fn parameters() -> Vec<[Var; 4]> {
     blocks.collect()
 }
 
-/// Kernels, and bias, gamma, beta of every block.
-type Blocks = Vec<(Kernels, [Tensor; 3])>;
+/// Weight, and bias, gamma and beta, of every block.
+type Blocks = Vec<(ConvWeight, [Tensor; 3])>;
 
 fn blocks(vars: &[[Var; 4]], tensor: fn(&Var) -> Tensor) -> Blocks {
     let block = |[weight, rest @ ..]: &[Var; 4]| (tensor(weight).into(), rest.each_ref().map(tensor));
@@ -37,8 +37,8 @@ fn blocks(vars: &[[Var; 4]], tensor: fn(&Var) -> Tensor) -> Blocks {
 
 fn chain(x: &Tensor, blocks: &Blocks) -> Result<Tensor> {
     let mut x = LanePlanes::enter(x)?;
-    for (kernels, [bias, gamma, beta]) in blocks {
-        x = conv_norm_gelu(&x, kernels, bias, gamma, beta, None, 1e-5)?;
+    for (weight, [bias, gamma, beta]) in blocks {
+        x = conv_norm_gelu(&x, weight, bias, gamma, beta, None, 1e-5)?;
     }
     x.leave()
 }
@@ -64,11 +64,15 @@ fn reference_network(c: &mut Criterion) {
 
 fn operations(c: &mut Criterion) {
     let x = LanePlanes::enter(&values(&[128, 32, 28, 28])).expect("planes");
-    let (kernels, bias) = (values(&[32, 32, 7, 7]).into(), values(&[32]));
+    let (weight, bias) = (values(&[32, 32, 7, 7]).into(), values(&[32]));
     let mut group = c.benchmark_group("32 channels at 28x28, 128 images");
     group.sample_size(20);
     group.bench_function("convolution 7x7", |b| {
-        b.iter(|| black_box(conv_fft(&x, &kernels, &bias).expect("conv")));
+        b.iter(|| black_box(conv2d(&x, &weight, &bias).expect("conv")));
+    });
+    let large = LanePlanes::enter(&values(&[32, 32, 64, 64])).expect("planes");
+    group.bench_function("convolution 7x7 of 32 images at 64x64, in tiles", |b| {
+        b.iter(|| black_box(conv2d(&large, &weight, &bias).expect("conv")));
     });
     for (name, shape) in [("joint", vec![32, 28, 28]), ("plane", vec![28, 28])] {
         let affine = values(&shape);

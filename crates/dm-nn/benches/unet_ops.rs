@@ -1,10 +1,10 @@
-//! The operations of the U-Net at its own shapes, batch 128: forward, and forward with backward.
+//! Speed of the operations of the U-Net at its own shapes with 128 images: forward, and forward with backward.
 
 use std::hint::black_box;
 
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dm_nn::planes::{Kernels, Planes};
+use dm_nn::planes::{ConvWeight, Planes};
 
 const BATCH: usize = 128;
 
@@ -14,7 +14,7 @@ fn values(shape: &[usize]) -> Result<Var> {
     Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)
 }
 
-/// Benches `op` on planes of `channels` x `size` x `size`; the step includes entering and leaving the lane layout.
+/// Benchmarks `op` on planes of `channels` x `size` x `size`. A step includes entering and leaving the batch-lane layout.
 fn bench(
     c: &mut Criterion,
     name: &str,
@@ -33,8 +33,8 @@ fn bench(
     Ok(())
 }
 
-/// Kernels in training: nothing is kept of them.
-fn kernels(shape: &[usize]) -> Result<Kernels> {
+/// A weight in training, which is transformed anew in every step.
+fn weight(shape: &[usize]) -> Result<ConvWeight> {
     Ok(values(shape)?.as_tensor().into())
 }
 
@@ -42,15 +42,15 @@ fn all(c: &mut Criterion) -> Result<()> {
     for (i, o, size) in
         [(1, 32, 28), (32, 32, 28), (96, 32, 28), (64, 64, 14), (128, 64, 14), (64, 64, 7), (32, 1, 28)]
     {
-        let (w, b) = (kernels(&[o, i, 3, 3])?, values(&[o])?);
+        let (w, b) = (weight(&[o, i, 3, 3])?, values(&[o])?);
         bench(c, &format!("conv3x3 {i}->{o} @{size}"), i, size, |x| x.conv(&w, &b))?;
     }
     for (channels, size) in [(32, 28), (64, 14)] {
-        let (w, b) = (kernels(&[channels, channels, 3, 3])?, values(&[channels])?);
+        let (w, b) = (weight(&[channels, channels, 3, 3])?, values(&[channels])?);
         bench(c, &format!("stride2 {channels} @{size}"), channels, size, |x| x.conv_stride2(&w, &b))?;
     }
     for (i, o, size) in [(96, 32, 28), (128, 64, 14)] {
-        let (w, b) = (kernels(&[o, i, 1, 1])?, values(&[o])?);
+        let (w, b) = (weight(&[o, i, 1, 1])?, values(&[o])?);
         bench(c, &format!("conv1x1 {i}->{o} @{size}"), i, size, |x| x.conv(&w, &b))?;
     }
     for (channels, size) in [(32, 28), (96, 28), (64, 14), (64, 7)] {
@@ -60,18 +60,18 @@ fn all(c: &mut Criterion) -> Result<()> {
     }
     let bias = values(&[32])?;
     let per_image = values(&[BATCH, 32])?;
-    let w = kernels(&[32, 32, 3, 3])?;
+    let w = weight(&[32, 32, 3, 3])?;
     bench(c, "conv3x3 32->32 @28, a bias per image", 32, 28, |x| x.conv(&w, &per_image))?;
     bench(c, "conv3x3 32->32 @28, one bias", 32, 28, |x| x.conv(&w, &bias))?;
-    let w = kernels(&[32, 64, 3, 3])?;
-    bench(c, "upsample2, conv3x3 64->32 @14", 64, 14, |x| x.upsample2_conv3x3(&w, &bias))?;
+    let w = weight(&[32, 64, 3, 3])?;
+    bench(c, "upsample2_conv 64->32 @14", 64, 14, |x| x.upsample2_conv(&w, &bias))?;
     bench(c, "concat 64+64 @14", 64, 14, |x| x.concat(x))?;
     bench(c, "add 32 @28", 32, 28, |x| x.add(x))?;
     bench(c, "relu 32 @28", 32, 28, Planes::relu)?;
     edges(c)
 }
 
-/// Into the lane layout and out of it, which a network does once each.
+/// Entering and leaving the batch-lane layout, which a network does once each.
 fn edges(c: &mut Criterion) -> Result<()> {
     let images = values(&[BATCH, 1, 28, 28])?.as_tensor().detach();
     let planes = Planes::enter(&images)?;

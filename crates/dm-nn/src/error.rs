@@ -1,40 +1,44 @@
-//! The one error type of this crate. Every variant names the file or object, the field, what was found and what was
-//! expected, so that a command line can print it as it is.
+//! The error type of this crate.
+//!
+//! Every message names the file or the argument, the field, what was found and what was expected. A command line can print
+//! it unchanged.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Everything that can go wrong below the diffusion process.
+/// An error of data files, parameter files, networks or their configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read or written.
+    /// Reading or writing a file failed.
     #[error("{path}: {cause}", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said. Part of the message, so no `source`: whoever prints the chain would repeat it.
+        /// The error of the operating system. It is part of the message and therefore not also the error's `source`:
+        /// printing the chain of errors would repeat it.
         cause: std::io::Error,
     },
-    /// A file's content is not what its format demands.
+    /// The content of a file does not follow the file's format.
     #[error("{path}: {field}: found {found}, expected {expected}", path = path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// The field of the file (a header entry, a tensor's name, an item's index).
+        /// The field of the file: a header entry, the name of a tensor or the index of an item.
         field: String,
-        /// What is there.
+        /// The content found in the file.
         found: String,
-        /// What should be there.
+        /// The content that the format requires.
         expected: String,
     },
     /// An argument or a configuration value is outside its domain.
     #[error("{field}: found {found}, expected {expected}")]
     Invalid {
-        /// The argument or configuration key.
+        /// The argument or the configuration key.
         field: String,
-        /// What was given.
+        /// The given value.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: String,
     },
     /// The tensor library failed.
@@ -42,16 +46,16 @@ pub enum Error {
     Tensor(#[from] candle_core::Error),
 }
 
-/// Results of this crate.
+/// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An I/O error at `path`.
+    /// A failure to read or write the file at `path`.
     pub fn io(path: &Path, cause: std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), cause }
     }
 
-    /// A format error in the file at `path`.
+    /// A violation of its format by the file at `path`.
     pub fn format(
         path: &Path,
         field: impl Into<String>,
@@ -66,8 +70,17 @@ impl Error {
         }
     }
 
-    /// An argument outside its domain.
+    /// An argument or a configuration value outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
         Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
+    }
+}
+
+/// Checks that `value` is in `range`; `field` names it in the error.
+pub(crate) fn check_range(field: &str, value: usize, range: RangeInclusive<usize>) -> Result<()> {
+    if range.contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::invalid(field, value, format!("{} to {}", range.start(), range.end())))
     }
 }

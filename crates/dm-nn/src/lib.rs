@@ -1,12 +1,39 @@
-//! Tensors and models for 28x28 images: seeds, data files, CPU kernels, layers, networks, parameter files.
+//! Tensors and models of images: random numbers, data sets, the CPU engine, networks, parameter files and pictures.
 //!
-//! This crate knows nothing of diffusion: it does not know what a level, a schedule or a degradation is.
+//! This crate knows nothing of diffusion. Timesteps, schedules and degradations are defined in the crates above it.
+//! Images have any shape from 8x8 to 128x128 pixels with 1 to 4 channels; see [`image::ImageShape`].
+//!
+//! ```
+//! use candle_core::{Device, Tensor};
+//! use dm_nn::image::ImageShape;
+//! use dm_nn::nets::{BuildNetwork, UNetConfig};
+//! use dm_nn::params::Params;
+//! use dm_nn::rng::Seed;
+//!
+//! // A U-Net for colour images of 32x32 pixels, with attention at its deepest level of 8x8 pixels.
+//! let shape = ImageShape::new(3, 32, 32);
+//! let config = UNetConfig { channels: vec![8, 16, 16], attention: vec![2], ..UNetConfig::default() };
+//! let mut params = Params::new(Seed(1), &Device::Cpu);
+//! let network = config.build(shape, shape.channels, params.frozen())?;
+//!
+//! // Two images at the times 0.25 and 0.75.
+//! let mut pixels = vec![0.0; 2 * shape.len()];
+//! Seed(2).stream(dm_nn::rng::Purpose(100), 0, 0).fill_normal(&mut pixels);
+//! let images = Tensor::from_vec(pixels, shape.dims(2), &Device::Cpu)?;
+//! let times = Tensor::new(&[0.25f32, 0.75], &Device::Cpu)?;
+//! assert_eq!(network.forward(&images, &times)?.dims(), [2, 3, 32, 32]);
+//! # Ok::<(), dm_nn::Error>(())
+//! ```
 
 pub mod data;
+pub mod engine;
 mod error;
+pub(crate) mod file_kind;
+pub mod hash;
+pub mod image;
 pub mod nets;
-pub mod ops;
 pub mod params;
+pub mod picture;
 pub mod planes;
 pub mod rng;
 pub mod threads;

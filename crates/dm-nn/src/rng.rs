@@ -1,8 +1,8 @@
-//! All randomness of the project: ChaCha8 streams keyed by (root seed, stream, index, sub-index), drawn on the host.
+//! Random numbers: ChaCha8 streams, each a pure function of (root seed, purpose, index, sub-index).
 //!
-//! candle's CPU generator cannot be seeded, so none of it is used. A stream is a pure function of its key: a sample does
-//! not depend on batch size or thread count, and a training run resumes with its seed and step alone. What the numbers
-//! mean (noise, levels, grains) is the callers' business.
+//! The numbers do not depend on batch size or thread count, and a training run resumes from its seed and step alone.
+//! candle's CPU generator cannot be seeded and is not used anywhere. The purposes of the upper crates (noise, timesteps,
+//! shuffling, ...) are numbers that those crates define.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -12,44 +12,32 @@ use rand_core::{RngCore, SeedableRng};
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
-/// What a stream of random numbers is for. Two streams of one seed are independent.
+/// The purpose of a stream of random numbers, as a number. Two purposes of the same seed give independent streams.
+///
+/// This crate uses [`INIT`] and [`SPLIT`]. Other crates define their own purposes and must not reuse a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum Stream {
-    /// Initial weights; index = position of the parameter.
-    Init = 1,
-    /// Order of the training set; index = epoch.
-    Shuffle = 2,
-    /// Levels t of the training batch; index = step.
-    Level = 3,
-    /// Keys of degradations in training; index = step, sub-index = position in the batch.
-    Degrade = 4,
-    /// Dropout masks; index = step.
-    Dropout = 5,
-    /// Sampling; index = sample id, sub-index = step of the reverse chain.
-    Sample = 6,
-    /// Validation batches: fixed over a run; index = position in the validation set.
-    Validate = 7,
-    /// Random choices of a metric (projections, subsets); index = their number.
-    Metric = 8,
-    /// Random shifts of training images; index = step, sub-index = position in the batch.
-    Augment = 9,
-}
+pub struct Purpose(pub u32);
 
-/// One stream of random numbers: ChaCha8 with its own key.
+/// Initial weights. The index is the position of the parameter in its network.
+pub const INIT: Purpose = Purpose(1);
+/// The split of a folder of images into training and test set.
+pub const SPLIT: Purpose = Purpose(10);
+
+/// A stream of random numbers: ChaCha8 with its own key.
 #[derive(Clone, Debug)]
 pub struct Rng {
     core: ChaCha8Rng,
-    /// Normals to hand out before drawing new ones, last first: the second of a pair, or a prepared list.
+    /// Standard normals that are returned before new ones are drawn, in reverse order: the second one of a Box-Muller
+    /// pair, or the list given to [`Rng::with_normals`].
     ready: Vec<f32>,
 }
 
 impl Seed {
-    /// The stream `stream` number (`index`, `sub`) of this seed.
-    pub fn stream(self, stream: Stream, index: u64, sub: u64) -> Rng {
+    /// The stream number (`index`, `sub`) for `purpose`.
+    pub fn stream(self, purpose: Purpose, index: u64, sub: u64) -> Rng {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());
-        key[8..12].copy_from_slice(&(stream as u32).to_le_bytes());
+        key[8..12].copy_from_slice(&purpose.0.to_le_bytes());
         key[16..24].copy_from_slice(&index.to_le_bytes());
         key[24..].copy_from_slice(&sub.to_le_bytes());
         Rng { core: ChaCha8Rng::from_seed(key), ready: Vec::new() }
@@ -57,29 +45,30 @@ impl Seed {
 }
 
 impl Rng {
-    /// This stream with `normals` handed out first: lets a caller fix every noise of a sampler.
+    /// This stream, but [`Self::normal`] first returns `normals` in order. A caller can thus fix all the noise of a
+    /// sampler.
     #[must_use]
     pub fn with_normals(mut self, normals: &[f32]) -> Self {
         self.ready = normals.iter().rev().copied().collect();
         self
     }
 
-    /// Uniform 64 bits.
+    /// 64 uniformly random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.core.next_u64()
     }
 
-    /// Uniform on [0, 1) with 24 random bits.
+    /// A number uniform on [0, 1) with 24 random bits.
     pub fn uniform(&mut self) -> f32 {
         (self.core.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// Uniform on [0, 1) with 53 random bits.
+    /// A number uniform on [0, 1) with 53 random bits.
     pub fn uniform_f64(&mut self) -> f64 {
         (self.core.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform integer in `0..n` (Lemire's multiply-and-reject; no modulo bias). Returns 0 for `n = 0`.
+    /// A uniform integer in `0..n` (Lemire 2019: multiply and reject, without modulo bias); 0 for `n = 0`.
     pub fn below(&mut self, n: u64) -> u64 {
         if n == 0 {
             return 0;
@@ -93,7 +82,8 @@ impl Rng {
         }
     }
 
-    /// Standard normal (Box-Muller in f64, rounded to f32; draws come in pairs).
+    /// A standard normal number (Box-Muller in f64, rounded to f32). Numbers are drawn in pairs; the second of a pair is
+    /// returned by the next call.
     pub fn normal(&mut self) -> f32 {
         if let Some(z) = self.ready.pop() {
             return z;
@@ -104,12 +94,12 @@ impl Rng {
         (radius * cos) as f32
     }
 
-    /// Fills `out` with standard normals.
+    /// Fills `out` with standard normal numbers.
     pub fn fill_normal(&mut self, out: &mut [f32]) {
         out.iter_mut().for_each(|z| *z = self.normal());
     }
 
-    /// Fills `out` with uniforms on [0, 1).
+    /// Fills `out` with numbers uniform on [0, 1).
     pub fn fill_uniform(&mut self, out: &mut [f32]) {
         out.iter_mut().for_each(|u| *u = self.uniform());
     }
@@ -129,19 +119,22 @@ impl Rng {
 mod tests {
     use super::*;
 
-    fn first(seed: u64, stream: Stream, index: u64, sub: u64) -> u64 {
-        Seed(seed).stream(stream, index, sub).next_u64()
+    /// A purpose of the sampler, as an upper crate would define it.
+    const SAMPLE: Purpose = Purpose(6);
+
+    fn first(seed: u64, purpose: Purpose, index: u64, sub: u64) -> u64 {
+        Seed(seed).stream(purpose, index, sub).next_u64()
     }
 
     #[test]
     fn streams_are_pinned_and_distinct() {
-        let a = first(7, Stream::Sample, 3, 0);
-        assert_eq!(a, first(7, Stream::Sample, 3, 0));
+        let a = first(7, SAMPLE, 3, 0);
+        assert_eq!(a, first(7, SAMPLE, 3, 0));
         for other in [
-            first(8, Stream::Sample, 3, 0),
-            first(7, Stream::Degrade, 3, 0),
-            first(7, Stream::Sample, 4, 0),
-            first(7, Stream::Sample, 3, 1),
+            first(8, SAMPLE, 3, 0),
+            first(7, INIT, 3, 0),
+            first(7, SAMPLE, 4, 0),
+            first(7, SAMPLE, 3, 1),
         ] {
             assert_ne!(a, other);
         }
@@ -149,7 +142,7 @@ mod tests {
 
     #[test]
     fn moments_of_uniform_and_normal() {
-        let mut rng = Seed(1).stream(Stream::Degrade, 0, 0);
+        let mut rng = Seed(1).stream(INIT, 0, 0);
         let n = 200_000;
         let (mut u1, mut u2, mut z1, mut z2, mut z4) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for _ in 0..n {
@@ -171,7 +164,7 @@ mod tests {
 
     #[test]
     fn permutation_is_a_permutation() {
-        let mut order = Seed(5).stream(Stream::Shuffle, 2, 0).permutation(1000);
+        let mut order = Seed(5).stream(SAMPLE, 2, 0).permutation(1000);
         assert_ne!(order, (0..1000).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..1000).collect::<Vec<_>>());

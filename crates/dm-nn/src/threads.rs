@@ -1,9 +1,10 @@
-//! Where a program's work runs.
+//! Running work inside the thread pool.
 
-/// Runs `work` on one of the threads that the engine's loops run on.
+/// Runs `work` on a thread of the global rayon pool and returns its result.
 ///
-/// From any other thread each loop would be handed over, and that thread put to sleep until it is done: hundreds of times
-/// in a training step, and each time nobody works until somebody has woken up.
+/// The engine's parallel loops run in this pool. A loop that is started from outside hands itself over to the pool and
+/// blocks its own thread until the loop ends. A training step starts hundreds of loops, so that each hand-over costs
+/// time during which no thread works. Inside the pool there is no hand-over.
 pub fn on_the_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }

@@ -1,15 +1,16 @@
-//! The reference network against PyTorch: output, loss and every gradient, for both normalisations.
+//! The reference network compared with PyTorch: output, loss and every gradient, for both normalisations.
 
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use dm_nn::nets::{NetworkConfig, Norm, RefCnnConfig};
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, NetworkConfig, Norm, RefCnnConfig};
 use dm_nn::params::{Params, file::TensorFile};
 use dm_nn::rng::Seed;
 
-/// The fixture's tensors whose names begin with `prefix`, as a file of their own.
+/// The fixture's tensors whose names begin with `prefix`, as a separate file.
 fn part(fixture: &TensorFile, prefix: &str) -> TensorFile {
     let mut out = TensorFile::new(fixture.path());
     for name in fixture.names().filter(|n| n.starts_with(prefix) && !n.ends_with("frequencies")) {
@@ -38,7 +39,7 @@ fn check(file: &str, config_norm: Norm, parameters: usize) {
     let fixture = TensorFile::read(&path).unwrap();
     let config = NetworkConfig::RefCnn(RefCnnConfig { norm: config_norm, ..RefCnnConfig::default() });
     let mut params = Params::new(Seed(0), &Device::Cpu);
-    let network = config.build(1, 1, params.trainable()).unwrap();
+    let network = config.build(ImageShape::new(1, 28, 28), 1, params.trainable()).unwrap();
     assert_eq!(params.count(), parameters);
     params.load(&part(&fixture, "w/"), "").unwrap();
 
@@ -60,7 +61,7 @@ fn check(file: &str, config_norm: Norm, parameters: usize) {
         let found = values(grads.get(var).unwrap_or_else(|| panic!("{name} has no gradient")));
         let expected = expected.get(name).unwrap().1;
         let error = norm(found.iter().zip(expected).map(|(a, b)| a - b));
-        // A bias in front of a plane norm has no effect: both gradients are rounding errors around zero.
+        // A bias before a norm over each plane has no effect, so that both gradients are rounding errors around zero.
         let cancels =
             config_norm == Norm::Plane && name.starts_with("blocks.") && name.ends_with(".net.0.bias");
         let scale = if cancels { 0.01 * whole } else { norm(expected.iter().copied()) };

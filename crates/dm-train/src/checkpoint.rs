@@ -1,154 +1,120 @@
-//! Checkpoints: everything a run needs to continue as if it had never stopped.
+//! Checkpoints: everything that a run needs to continue as if it had never stopped.
 //!
-//! One tensor file: `param/NAME`, `average/NAME`, `adam.m/NAME`, `adam.v/NAME`, with config, step, running losses and
-//! elapsed time as metadata, and what is known of the levels where they are drawn by importance.
-//! Randomness needs no state: it is keyed by seed and step.
+//! A checkpoint is one tensor file with the groups `param/NAME`, `ema/NAME`, `adam.m/NAME` and `adam.v/NAME`. Its metadata
+//! hold the config, the step, the training time and what the task has accumulated. Random numbers need no state: their
+//! streams are numbered by seed and step.
 
 use std::path::Path;
+use std::time::Duration;
 
-use candle_core::{Device, Tensor, Var};
-use dm_nn::data::Dataset;
+use candle_core::{Tensor, Var};
+use dm_degrade::SCHEMA;
 use dm_nn::params::Params;
 use dm_nn::params::file::TensorFile;
 
-use crate::config::Config;
+use crate::config::RunConfig;
 use crate::error::{Error, Result};
-use crate::levels::Levels;
-use crate::optimizer::Adam;
-use crate::train::State;
+use crate::json;
+use crate::run_folder::RunFolder;
+use crate::schema1;
+use crate::state::TrainingState;
+use crate::task::Task;
 
-/// Version of the layout of checkpoints and model files.
-pub const SCHEMA: &str = "1";
-
-/// Writes `state` to `path`, atomically. `elapsed_s` is the training time so far.
+/// Writes `state` to `path`, atomically. `config` is the resolved config of the run as TOML; `elapsed` is its training time
+/// so far.
 ///
 /// # Errors
-/// If the disk says so.
-pub fn write(path: &Path, state: &State, elapsed_s: f64) -> Result<()> {
+/// If writing fails.
+pub fn write<T: Task>(path: &Path, state: &TrainingState<T>, config: &str, elapsed: Duration) -> Result<()> {
     let mut file = TensorFile::new(path);
-    insert_learned(&mut file, &state.params, state.average.as_ref(), &state.optimizer)?;
-    file.set_metadata("schema", SCHEMA);
-    file.set_metadata("config", state.config.to_toml()?);
-    file.set_metadata("step", state.step.to_string());
-    file.set_metadata("totals", json(&state.totals)?);
-    file.set_metadata("recent", json(&state.recent)?);
-    if state.levels.learns() {
-        file.set_metadata("levels", json(&state.levels)?);
+    for (name, var) in variables(state) {
+        file.insert(name, &var)?;
     }
-    file.set_metadata("elapsed_s", elapsed_s.to_string());
+    file.set_metadata("schema", SCHEMA);
+    file.set_metadata("config", config);
+    file.set_metadata("step", state.step.to_string());
+    file.set_metadata("recent_loss", json::write("recent_loss", &state.recent_loss)?);
+    file.set_metadata("elapsed_s", elapsed.as_secs_f64().to_string());
     file.set_metadata("data_sha256", state.data_sha256.clone());
+    state.task.save(&mut file)?;
     Ok(file.write()?)
 }
 
-/// Rebuilds the run of `config` on `data` from the checkpoint at `path`, with the training time so far.
+/// The state of the run in `folder`, with its training time so far: from its checkpoint if there is one, otherwise `state`,
+/// which must be at step 0, as it is.
 ///
 /// # Errors
-/// A damaged checkpoint, or one of another config or another data set.
-pub fn read(path: &Path, config: &Config, data: &Dataset, device: &Device) -> Result<(State, f64)> {
-    let file = TensorFile::read(path)?;
-    let bad = |field: &str, found: &str, expected: &str| {
-        Error::Network(dm_nn::Error::format(path, field, found, expected))
-    };
+/// If the checkpoint is damaged, or belongs to another config or data set.
+pub fn resume_or_new<T: Task>(
+    folder: &RunFolder,
+    state: TrainingState<T>,
+) -> Result<(TrainingState<T>, Duration)> {
+    let path = folder.checkpoint_path();
+    if !path.is_file() {
+        return Ok((state, Duration::ZERO));
+    }
+    let file = schema1::upgrade_checkpoint(TensorFile::read(&path)?)?;
     let schema = file.metadata("schema")?;
     if schema != SCHEMA {
-        return Err(bad("schema", schema, SCHEMA));
+        return Err(Error::format(&path, "schema", schema, format!("1 or {SCHEMA}")));
     }
-    // Parsed: a config written before a key existed means that key's default.
-    if Config::parse(file.metadata("config")?, path)? != *config {
-        return Err(bad("config", "another config", "the config of this run"));
+    if RunConfig::parse(file.metadata("config")?, &path)? != *folder.config() {
+        return Err(Error::format(&path, "config", "another config", "the config of this run"));
     }
-    let trained_on = file.metadata("data_sha256")?;
-    if trained_on != data.sha256 {
-        return Err(bad("data_sha256", trained_on, &format!("{} of the data given", data.sha256)));
-    }
-    let mut state = State::new(config, data, device)?;
-    let step = file.metadata("step")?;
-    state.step = step.parse().map_err(|_| bad("step", step, "a number of steps"))?;
-    if state.step > state.total_steps() {
-        return Err(bad("step", step, &format!("at most {}", state.total_steps())));
-    }
-    let totals = file.metadata("totals")?;
-    state.totals = serde_json::from_str(totals).map_err(|_| bad("totals", totals, "sums of losses"))?;
-    let recent = file.metadata("recent")?;
-    state.recent = serde_json::from_str(recent).map_err(|_| bad("recent", recent, "a sum of losses"))?;
-    if state.levels.learns() {
-        let levels = file.metadata("levels")?;
-        let parsed: Option<Levels> = serde_json::from_str(levels).ok();
-        let parsed = parsed.filter(|parsed| state.levels.fits(parsed));
-        state.levels = parsed.ok_or_else(|| bad("levels", levels, "losses of the levels of this run"))?;
-    }
-    let elapsed = file.metadata("elapsed_s")?;
-    let elapsed_s = elapsed.parse().map_err(|_| bad("elapsed_s", elapsed, "seconds"))?;
-
-    load_learned(&file, &state.params, state.average.as_ref(), &state.optimizer, device)?;
-    Ok((state, elapsed_s))
+    restore(&file, state)
 }
 
-/// Puts weights, their average and the optimiser's moments into `file`.
-pub(crate) fn insert_learned(
-    file: &mut TensorFile,
-    params: &Params,
-    average: Option<&Params>,
-    optimizer: &Adam,
-) -> Result<()> {
-    insert(file, "param", params)?;
-    if let Some(average) = average {
-        insert(file, "average", average)?;
-    }
-    for slot in optimizer.slots() {
-        file.insert(format!("adam.m/{}", slot.name), &slot.m)?;
-        file.insert(format!("adam.v/{}", slot.name), &slot.v)?;
-    }
-    Ok(())
-}
-
-/// Sets what [`insert_learned`] has put into `file`; after an error nothing has changed.
-pub(crate) fn load_learned(
+/// Restores into `state`, which must be at step 0, what [`write`] has written to `file`. Returns the state and the training
+/// time so far. The config is not compared.
+///
+/// # Errors
+/// If the checkpoint is damaged or does not fit the state.
+pub fn restore<T: Task>(
     file: &TensorFile,
-    params: &Params,
-    average: Option<&Params>,
-    optimizer: &Adam,
-    device: &Device,
-) -> Result<()> {
-    let mut expected = staged(file, "param", params.iter())?;
-    if let Some(average) = average {
-        expected.extend(staged(file, "average", average.iter())?);
+    mut state: TrainingState<T>,
+) -> Result<(TrainingState<T>, Duration)> {
+    let path = file.path();
+    let data = file.metadata("data_sha256")?;
+    if data != state.data_sha256 {
+        let expected = format!("{} of the given data", state.data_sha256);
+        return Err(Error::format(path, "data_sha256", data, expected));
     }
-    let slots = optimizer.slots();
-    expected.extend(staged(file, "adam.m", slots.iter().map(|s| (s.name.as_str(), &s.m)))?);
-    expected.extend(staged(file, "adam.v", slots.iter().map(|s| (s.name.as_str(), &s.v)))?);
-    if let Some(extra) = file.names().find(|name| !expected.iter().any(|(known, ..)| known == name)) {
-        let found = "a tensor the run does not have";
-        return Err(Error::Network(dm_nn::Error::format(file.path(), extra, found, "no such tensor")));
+    let (step, total) = (file.metadata("step")?, state.total_steps());
+    let known = step.parse().ok().filter(|&step| step <= total);
+    state.step = known.ok_or_else(|| Error::format(path, "step", step, format!("0 to {total}")))?;
+    state.recent_loss = json::read(file, "recent_loss", "a sum of losses")?;
+    let elapsed = file.metadata("elapsed_s")?;
+    let seconds: Option<f64> = elapsed.parse().ok();
+    let elapsed = seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| Error::format(path, "elapsed_s", elapsed, "a number of seconds"))?;
+    state.task.restore(file)?;
+
+    let variables = variables(&state);
+    let known = |name: &str| variables.iter().any(|(known, _)| known == name);
+    if let Some(extra) = file.names().find(|name| !known(name)) {
+        return Err(Error::format(path, extra, "a tensor that the run does not have", "no such tensor"));
     }
-    for (_, var, value) in &expected {
-        var.set(&Tensor::from_slice(value, var.shape(), device)?)?;
+    for (name, var) in &variables {
+        let values = file.expect(name, var.dims())?;
+        var.set(&Tensor::from_slice(values, var.shape(), &state.device)?)?;
     }
-    Ok(())
+    Ok((state, elapsed))
 }
 
-/// Name in the file, variable and value of every variable of one group, checked and not yet set.
-fn staged<'a>(
-    file: &'a TensorFile,
-    group: &str,
-    vars: impl Iterator<Item = (&'a str, &'a Var)>,
-) -> Result<Vec<(String, Var, &'a [f32])>> {
-    let stage = |(name, var): (&str, &Var)| {
-        let name = format!("{group}/{name}");
-        let value = file.expect(&name, var.dims())?;
-        Ok((name, var.clone(), value))
+/// Name in the file and variable of every tensor of a checkpoint.
+fn variables<T: Task>(state: &TrainingState<T>) -> Vec<(String, Var)> {
+    let group = |group: &'static str, params: &Params| {
+        let named = params.iter().map(move |(name, var)| (format!("{group}/{name}"), var.clone()));
+        named.collect::<Vec<_>>()
     };
-    vars.map(stage).collect()
-}
-
-fn insert(file: &mut TensorFile, group: &str, params: &Params) -> Result<()> {
-    for (name, var) in params.iter() {
-        file.insert(format!("{group}/{name}"), var)?;
+    let mut variables = group("param", &state.params);
+    if let Some(ema) = &state.ema {
+        variables.extend(group("ema", ema));
     }
-    Ok(())
-}
-
-/// `value` as JSON.
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::invalid("JSON", e, "finite numbers"))
+    for slot in state.optimizer.slots() {
+        variables.push((format!("adam.m/{}", slot.name), slot.m.clone()));
+        variables.push((format!("adam.v/{}", slot.name), slot.v.clone()));
+    }
+    variables
 }

@@ -1,32 +1,33 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 
 use std::path::{Path, PathBuf};
 
-/// Everything that can go wrong in training and around its files.
+/// Everything that can go wrong in training and in reading and writing its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A config file that is not what it should be.
+    /// A config file or a run folder is not valid.
     #[error("{path}: {message}", path = path.display())]
     Config {
-        /// The config file.
+        /// The config file or run folder.
         path: PathBuf,
-        /// Key, found and expected.
+        /// The key, what was found and what was expected.
         message: String,
     },
-    /// A value outside its domain.
+    /// A configuration value or an argument is outside its domain.
     #[error("{field}: found {found}, expected {expected}")]
     Invalid {
-        /// The key.
+        /// The configuration key or argument.
         field: String,
         /// What was given.
         found: String,
         /// What is allowed.
         expected: String,
     },
-    /// A loss that is no longer a number.
+    /// The loss is infinite or not a number.
     #[error(
-        "step {step}: the loss is {loss}, expected a finite number (try a smaller optimizer.learning_rate or clip)"
+        "step {step}: the loss is {loss}, expected a finite number (try a smaller optimizer.learning_rate or \
+         optimizer.grad_clip_norm)"
     )]
     Diverged {
         /// The step.
@@ -37,10 +38,10 @@ pub enum Error {
     /// An observer of another crate failed.
     #[error(transparent)]
     Observer(Box<dyn std::error::Error + Send + Sync>),
-    /// The process below failed.
+    /// The diffusion process failed.
     #[error(transparent)]
     Process(#[from] dm_degrade::Error),
-    /// Networks, data or files below failed.
+    /// A network, a data set or a file failed.
     #[error(transparent)]
     Network(#[from] dm_nn::Error),
     /// The tensor library failed.
@@ -52,17 +53,27 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A value outside its domain.
+    /// The error of a value outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
         Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
     }
 
-    /// A config file that is not what it should be.
+    /// The error of an invalid config file or run folder at `path`.
     pub fn config(path: &Path, message: impl ToString) -> Self {
         Self::Config { path: path.to_owned(), message: message.to_string() }
     }
 
-    /// An I/O error at `path`.
+    /// The error of a file at `path` whose `field` is not what its format demands.
+    pub fn format(
+        path: &Path,
+        field: impl Into<String>,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> Self {
+        Self::Network(dm_nn::Error::format(path, field, found, expected))
+    }
+
+    /// The error of reading or writing `path`.
     pub fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Network(dm_nn::Error::io(path, source))
     }

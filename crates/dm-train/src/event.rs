@@ -1,63 +1,59 @@
-//! What happens in a run: the only interface between the loop and whatever watches it.
+//! What happens in a run: the only interface between the training loop and whatever watches it.
 
 use crate::error::Result;
-use crate::totals::Totals;
-use crate::train::State;
+use crate::state::TrainingState;
+use crate::task::{EpochSummary, Task};
 
-/// Something that happened in a training run.
-pub enum Event<'a> {
-    /// The run is ready; training begins at `state.step`.
+/// Something that has happened in a run.
+pub enum Event<'a, T: Task> {
+    /// The run is ready; training begins after step `state.step`.
     Start {
         /// The run.
-        state: &'a State,
+        state: &'a TrainingState<T>,
     },
-    /// One optimiser step was taken.
+    /// One optimizer step has been taken.
     Step {
-        /// Steps taken so far, this one included.
+        /// Number of steps taken so far, this one included.
         step: u64,
         /// Epoch of this step, from 1.
         epoch: u64,
-        /// Objective of its batch: the mean loss, weighted where the config says so.
+        /// Objective of its batch: the mean loss, weighted where the task weights losses.
         loss: f64,
-        /// Mean objective since the last report, every `training.log_every` steps.
-        recent: Option<f64>,
-        /// Learning rate it used.
+        /// Mean objective since the last report, every `log_every` steps.
+        recent_loss: Option<f64>,
+        /// Learning rate of the step.
         learning_rate: f64,
         /// Norm of the gradient before clipping.
         grad_norm: f64,
-        /// Images in its batch.
-        images: usize,
-        /// The run after it.
-        state: &'a State,
+        /// The run after the step.
+        state: &'a TrainingState<T>,
     },
-    /// An epoch was finished.
+    /// An epoch has ended.
     Epoch {
-        /// Which, from 1.
+        /// Number of the epoch, from 1.
         epoch: u64,
-        /// Training losses over it.
-        train: &'a Totals,
-        /// Validation losses after it.
-        validation: &'a Totals,
-        /// The run after it.
-        state: &'a State,
+        /// Its losses.
+        summary: &'a EpochSummary,
+        /// The run after the epoch.
+        state: &'a TrainingState<T>,
     },
-    /// The run was asked to stop early.
+    /// The run has been asked to stop before its end.
     Interrupted {
-        /// Where it stopped.
-        state: &'a State,
+        /// The run where it stopped.
+        state: &'a TrainingState<T>,
     },
     /// The run is complete.
     Complete {
-        /// The finished run.
-        state: &'a State,
+        /// The complete run.
+        state: &'a TrainingState<T>,
     },
 }
 
 /// Watches a run.
-pub trait Observer {
-    /// Sees one event, in order. An error ends the run.
+pub trait Observer<T: Task> {
+    /// Sees one event. Events come in the order in which they happen; an error ends the run.
     ///
     /// # Errors
-    /// Whatever keeps the observer from its duty, for example a full disk.
-    fn observe(&mut self, event: &Event<'_>) -> Result<()>;
+    /// If the observer cannot do its work, for example because writing fails.
+    fn observe(&mut self, event: &Event<'_, T>) -> Result<()>;
 }

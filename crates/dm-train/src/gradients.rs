@@ -1,4 +1,5 @@
-//! The gradients of a batch, its parts side by side: each goes forward and backward on a thread of its own.
+//! The gradients of a batch. The parts of a batch are computed in parallel: each goes forward and backward on a thread of its
+//! own.
 
 use std::ops::Range;
 
@@ -9,22 +10,23 @@ use rayon::prelude::*;
 
 use crate::in_place;
 
-/// What a batch teaches.
+/// The losses of the images of a batch, the objective and its gradients.
 pub struct Gradients {
-    /// Loss of each image.
+    /// Loss of each image, not weighted.
     pub losses: Vec<f32>,
-    /// The objective: the sum of the losses, each weighted.
+    /// The objective: the weighted sum of the losses.
     pub objective: f64,
-    /// Its gradients.
+    /// The gradients of the objective.
     pub store: GradStore,
 }
 
 impl Gradients {
-    /// Those of a batch of images that count `weights`, `[B]`; `losses` says what the images of a part lose, `[part]`.
+    /// Computes the gradients of a batch whose images have the weights `weights`, `[B]`. `losses` returns the loss of each
+    /// image in a part of the batch, `[part]`.
     ///
     /// # Errors
-    /// Those of `losses` or of the tensor library.
-    pub fn of(
+    /// If `losses` or the tensor library fails.
+    pub fn compute(
         weights: &[f32],
         device: &Device,
         losses: impl Fn(&Range<usize>) -> Result<Tensor> + Sync,
@@ -35,28 +37,28 @@ impl Gradients {
             let store = (&losses * weights)?.sum_all()?.backward()?;
             Ok((losses.to_vec1()?, store))
         };
-        let learned: Vec<(Vec<f32>, GradStore)> =
+        let parts: Vec<(Vec<f32>, GradStore)> =
             parts(weights.len(), device).par_iter().map(one).collect::<Result<_>>()?;
-        let mut all =
+        let mut sum =
             Self { losses: Vec::with_capacity(weights.len()), objective: 0.0, store: GradStore::default() };
-        for (losses, store) in learned {
-            all.losses.extend(losses);
-            all.add(&store)?;
+        for (losses, store) in parts {
+            sum.losses.extend(losses);
+            sum.add(&store)?;
         }
         let terms =
-            all.losses.iter().zip(weights).map(|(&loss, &weight)| f64::from(loss) * f64::from(weight));
-        all.objective = terms.sum();
-        Ok(all)
+            sum.losses.iter().zip(weights).map(|(&loss, &weight)| f64::from(loss) * f64::from(weight));
+        sum.objective = terms.sum();
+        Ok(sum)
     }
 
     /// Adds the gradients of a part.
     fn add(&mut self, part: &GradStore) -> Result<()> {
         for &id in part.get_ids() {
-            let Some(grad) = part.get_id(id) else { continue };
-            let grad = grad.contiguous()?;
+            let Some(gradient) = part.get_id(id) else { continue };
+            let gradient = gradient.contiguous()?;
             match self.store.get_id(id) {
-                Some(sum) => in_place::add(sum, &grad)?,
-                None => drop(self.store.insert_id(id, grad)),
+                Some(sum) => in_place::add(sum, &gradient)?,
+                None => drop(self.store.insert_id(id, gradient)),
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
-//! Arithmetic on parameters in place, for the optimiser and the average of the weights, and the norm of gradients.
+//! Arithmetic on parameters in place, for the optimizer and the moving average of the weights, and the norm of gradients.
 //!
 //! On the CPU each operation is one pass over the parameter. candle's own operations would write a new tensor for every
-//! term, and from 64k elements on would wake a pool of spinning threads beside the engine's; elsewhere they are used.
+//! term, and for 64k elements or more they would start a pool of spinning threads beside the engine's. On other devices
+//! candle's operations are used.
 
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Storage, Tensor, Var, bail};
 
@@ -73,9 +74,11 @@ pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
     }
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else { bail!("found a tensor that is not where its device is") };
+    let Storage::Cpu(storage) = &*storage else {
+        bail!("sum of squares: found a tensor outside the CPU's memory, expected it there")
+    };
     let (eights, rest) = values(storage, layout)?.as_chunks::<8>();
-    // Eight sums side by side: one alone would wait for each of its additions.
+    // Eight independent sums: in a single sum each addition would wait for the one before.
     let mut sums = [0.0; 8];
     for eight in eights {
         sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += f64::from(*x) * f64::from(*x));
@@ -86,15 +89,19 @@ pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
 /// The contiguous f32 values of a CPU tensor.
 fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
-        bail!("parameters and their gradients are contiguous and f32")
+        bail!(
+            "parameters and gradients: found a strided tensor or another type, expected contiguous f32 values"
+        )
     };
     Ok(&values[start..end])
 }
 
-/// As [`values`], to be changed.
+/// The contiguous f32 values of a CPU tensor, mutable.
 fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
     let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
-        bail!("parameters and their gradients are contiguous and f32")
+        bail!(
+            "parameters and gradients: found a strided tensor or another type, expected contiguous f32 values"
+        )
     };
     Ok(&mut values[start..end])
 }
@@ -113,7 +120,7 @@ impl InplaceOp2 for Blend {
     ) -> Result<()> {
         let (x, y) = (values_mut(x, x_layout)?, values(y, y_layout)?);
         if x.len() != y.len() {
-            bail!("blend: {} values and {}", x.len(), y.len())
+            bail!("blend: found {} values, expected {}", y.len(), x.len())
         }
         let pairs = x.iter_mut().zip(y);
         if self.square {
@@ -141,7 +148,7 @@ impl InplaceOp3 for Descend {
     ) -> Result<()> {
         let (x, m, v) = (values_mut(x, x_layout)?, values(m, m_layout)?, values(v, v_layout)?);
         if x.len() != m.len() || x.len() != v.len() {
-            bail!("descend: {} values, moments of {} and {}", x.len(), m.len(), v.len())
+            bail!("descend: found moments of {} and {} values, expected {}", m.len(), v.len(), x.len())
         }
         for ((x, m), v) in x.iter_mut().zip(m).zip(v) {
             *x = self.keep * *x - self.rate * (m / (self.root * v.sqrt() + self.eps));

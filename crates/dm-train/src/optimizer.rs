@@ -1,22 +1,97 @@
-//! Adam with decoupled weight decay, warm-up, decay and clipping, whose whole state can be saved.
+//! Adam with decoupled weight decay, a learning-rate schedule and gradient clipping.
 //!
-//! candle-nn's AdamW hides its moments, so a run could not be resumed exactly; this one keeps them as tensors by name.
+//! candle-nn's AdamW does not expose its moments, so a run that uses it could not be resumed exactly. This one keeps the
+//! moments as named tensors, which a checkpoint stores.
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Var};
 use dm_nn::params::Params;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{Decay, OptimizerConfig};
+use crate::error::{self, Error};
 use crate::in_place;
 
-/// Adam and its moments.
+/// How the learning rate changes after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LrSchedule {
+    /// It stays the same.
+    Constant,
+    /// It follows half a cosine down to 2 % of the learning rate.
+    Cosine,
+}
+
+/// Settings of Adam and AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019): the table `[optimizer]` of a config.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Decay rate of the first moment.
+    pub beta1: f64,
+    /// Decay rate of the second moment.
+    pub beta2: f64,
+    /// Added to the square root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay; 0 is plain Adam.
+    pub weight_decay: f64,
+    /// Number of steps in which the learning rate rises linearly from 0.
+    pub warmup_steps: u64,
+    /// The learning rate after the warm-up.
+    pub lr_schedule: LrSchedule,
+    /// The largest norm of the whole gradient; 0 switches clipping off.
+    pub grad_clip_norm: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            warmup_steps: 0,
+            lr_schedule: LrSchedule::Constant,
+            grad_clip_norm: 0.0,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// If a field is outside its domain; the error names the first one.
+    pub fn check(&self) -> error::Result<()> {
+        let below_one = |v: f64| (0.0..1.0).contains(&v);
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        let not_negative = |v: f64| v >= 0.0 && v.is_finite();
+        let rules = [
+            ("learning_rate", self.learning_rate, positive(self.learning_rate), "above 0"),
+            ("beta1", self.beta1, below_one(self.beta1), "0 to below 1"),
+            ("beta2", self.beta2, below_one(self.beta2), "0 to below 1"),
+            ("eps", self.eps, positive(self.eps), "above 0"),
+            ("weight_decay", self.weight_decay, not_negative(self.weight_decay), "at least 0"),
+            ("grad_clip_norm", self.grad_clip_norm, not_negative(self.grad_clip_norm), "at least 0"),
+        ];
+        match rules.iter().find(|rule| !rule.2) {
+            Some((field, found, _, expected)) => {
+                Err(Error::invalid(format!("optimizer.{field}"), found, expected))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Adam with its moments.
 pub struct Adam {
     config: OptimizerConfig,
     total_steps: u64,
     slots: Vec<Slot>,
 }
 
-/// Moments of one parameter.
+/// The moments of one parameter.
 pub struct Slot {
     /// Name of the parameter.
     pub name: String,
@@ -28,7 +103,7 @@ pub struct Slot {
 }
 
 impl Adam {
-    /// Zero moments for every parameter of `params`; `total_steps` is where the decay ends.
+    /// An optimizer with zero moments for every parameter of `params`. The learning-rate schedule ends at `total_steps`.
     ///
     /// # Errors
     /// If the tensor library fails.
@@ -50,13 +125,13 @@ impl Adam {
 
     /// Learning rate of step `step`, counted from 0.
     pub fn learning_rate(&self, step: u64) -> f64 {
-        let OptimizerConfig { learning_rate, warmup_steps, decay, .. } = self.config;
+        let OptimizerConfig { learning_rate, warmup_steps, lr_schedule, .. } = self.config;
         if step < warmup_steps {
             return learning_rate * (step + 1) as f64 / warmup_steps as f64;
         }
-        match decay {
-            Decay::Constant => learning_rate,
-            Decay::Cosine => {
+        match lr_schedule {
+            LrSchedule::Constant => learning_rate,
+            LrSchedule::Cosine => {
                 let span = self.total_steps.saturating_sub(warmup_steps).max(1) as f64;
                 let share = ((step - warmup_steps) as f64 / span).min(1.0);
                 learning_rate * (0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * share).cos()))
@@ -64,23 +139,24 @@ impl Adam {
         }
     }
 
-    /// One update with the gradients of step `step`; returns the norm of the whole gradient before clipping.
+    /// Updates the parameters with the gradients of step `step`, counted from 0. Returns the norm of the whole gradient
+    /// before clipping.
     ///
     /// # Errors
     /// If the tensor library fails.
-    pub fn step(&mut self, grads: &GradStore, step: u64) -> Result<f64> {
-        let norm = self.norm(grads)?;
-        let OptimizerConfig { beta1, beta2, eps, weight_decay, clip, .. } = self.config;
-        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
+    pub fn step(&mut self, gradients: &GradStore, step: u64) -> Result<f64> {
+        let norm = self.norm(gradients)?;
+        let OptimizerConfig { beta1, beta2, eps, weight_decay, grad_clip_norm, .. } = self.config;
+        let scale = if grad_clip_norm > 0.0 && norm > grad_clip_norm { grad_clip_norm / norm } else { 1.0 };
         let rate = self.learning_rate(step);
-        // Bias corrections, folded into the step size and eps as in PyTorch.
+        // As in PyTorch, the bias corrections are part of the step size and of the second moment's root.
         let t = (step + 1) as i32;
         let (correct1, correct2) = (1.0 - beta1.powi(t), (1.0 - beta2.powi(t)).sqrt());
         for slot in &self.slots {
-            let Some(grad) = grads.get(&slot.var) else { continue };
-            let grad = grad.contiguous()?;
-            in_place::blend(&slot.m, beta1, (1.0 - beta1) * scale, &grad)?;
-            in_place::blend_square(&slot.v, beta2, (1.0 - beta2) * scale * scale, &grad)?;
+            let Some(gradient) = gradients.get(&slot.var) else { continue };
+            let gradient = gradient.contiguous()?;
+            in_place::blend(&slot.m, beta1, (1.0 - beta1) * scale, &gradient)?;
+            in_place::blend_square(&slot.v, beta2, (1.0 - beta2) * scale * scale, &gradient)?;
             let keep = 1.0 - rate * weight_decay;
             in_place::descend(&slot.var, keep, rate / correct1, &slot.m, &slot.v, 1.0 / correct2, eps)?;
         }
@@ -88,9 +164,9 @@ impl Adam {
     }
 
     /// Norm of the whole gradient.
-    fn norm(&self, grads: &GradStore) -> Result<f64> {
-        let square = |slot: &Slot| match grads.get(&slot.var) {
-            Some(grad) => in_place::sum_of_squares(grad),
+    fn norm(&self, gradients: &GradStore) -> Result<f64> {
+        let square = |slot: &Slot| match gradients.get(&slot.var) {
+            Some(gradient) => in_place::sum_of_squares(gradient),
             None => Ok(0.0),
         };
         Ok(self.slots.iter().map(square).sum::<Result<f64>>()?.sqrt())

@@ -5,11 +5,11 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use dm_nn::nets::{NetworkConfig, Norm, RefCnnConfig};
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, NetworkConfig, Norm, RefCnnConfig};
 use dm_nn::params::{Params, file::TensorFile};
 use dm_nn::rng::Seed;
-use dm_train::config::OptimizerConfig;
-use dm_train::optimizer::Adam;
+use dm_train::optimizer::{Adam, OptimizerConfig};
 
 fn check(file: &str, norm: Norm) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dm-nn/tests/fixtures").join(file);
@@ -21,7 +21,7 @@ fn check(file: &str, norm: Norm) {
     }
     let config = NetworkConfig::RefCnn(RefCnnConfig { norm, ..RefCnnConfig::default() });
     let mut params = Params::new(Seed(0), &Device::Cpu);
-    let network = config.build(1, 1, params.trainable()).unwrap();
+    let network = config.build(ImageShape::new(1, 28, 28), 1, params.trainable()).unwrap();
     params.load(&weights, "").unwrap();
     let mut adam = Adam::new(&OptimizerConfig::default(), 3, &params).unwrap();
 
@@ -41,16 +41,16 @@ fn check(file: &str, norm: Norm) {
         let found: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
         let expected = fixture.get(&format!("a/{name}")).unwrap().1;
         let before = fixture.get(&format!("w/{name}")).unwrap().1;
-        // Relative to the way the parameter has come: Adam's first steps follow the signs of gradients, so an element
-        // whose gradient is a rounding error may go the other way.
+        // Relative to the distance that the parameter has moved: Adam's first steps follow the signs of gradients, so an
+        // element whose gradient is a rounding error may move the other way.
         let distance =
             |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
         let (error, moved) = (distance(&found, expected), distance(before, expected));
-        // A bias in front of a plane norm has nothing but such gradients.
+        // A bias before a plane norm has only such gradients.
         let cancels = norm == Norm::Plane && name.starts_with("blocks.") && name.ends_with(".net.0.bias");
         let tolerance = if cancels { 2.0 } else { 5e-3 };
         assert!(error < tolerance * moved, "{name} is off by {error} after moving {moved}");
-        assert!(moved > 1e-4, "{name} did not move in the fixture: the test would be blind");
+        assert!(moved > 1e-4, "{name} did not move in the fixture, so the test would prove nothing");
     }
 }
 

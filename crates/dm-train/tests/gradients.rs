@@ -4,26 +4,28 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor};
-use dm_degrade::prediction::Prediction;
-use dm_nn::nets::{Network, NetworkConfig, RefCnnConfig, UNetConfig, rows};
+use dm_degrade::parameterization::{Eps, Parameterization, losses};
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, Network, NetworkConfig, RefCnnConfig, UNetConfig, rows};
 use dm_nn::params::Params;
-use dm_nn::rng::{Seed, Stream};
+use dm_nn::rng::{Purpose, Seed};
 use dm_train::gradients::Gradients;
-use dm_train::objective::losses;
 
-/// Two parts and a ragged third.
+/// Two full parts and an incomplete third one.
 const COUNT: usize = 150;
+const SHAPE: ImageShape = ImageShape::new(1, 28, 28);
 
 fn networks() -> [NetworkConfig; 2] {
     [
         NetworkConfig::RefCnn(RefCnnConfig { channels: vec![6, 5], ..RefCnnConfig::default() }),
         NetworkConfig::Unet(UNetConfig {
-            channels: [8, 8, 16],
+            channels: vec![8, 8, 16],
             groups: 4,
-            time: 16,
+            time_embed_dim: 16,
             ..UNetConfig::default()
         }),
     ]
@@ -31,14 +33,14 @@ fn networks() -> [NetworkConfig; 2] {
 
 fn normal(shape: &[usize], place: u64) -> Tensor {
     let mut values = vec![0.0; shape.iter().product()];
-    Seed(4).stream(Stream::Degrade, place, 0).fill_normal(&mut values);
+    Seed(4).stream(Purpose(100), place, 0).fill_normal(&mut values);
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
 /// A network none of whose parameters is zero.
 fn network(config: &NetworkConfig) -> (Params, Box<dyn Network>) {
     let mut params = Params::new(Seed(5), &Device::Cpu);
-    let network = config.build(1, 1, params.trainable()).unwrap();
+    let network = config.build(SHAPE, 1, params.trainable()).unwrap();
     for (i, (_, var)) in params.iter().enumerate() {
         let noise = (normal(var.dims(), 100 + i as u64) * 0.05).unwrap();
         var.set(&(var.as_detached_tensor() + noise).unwrap()).unwrap();
@@ -58,9 +60,10 @@ fn parts_add_up_to_the_batch_and_threads_change_no_bit() {
         let (x, target) = (normal(&[COUNT, 1, 28, 28], 0), normal(&[COUNT, 1, 28, 28], 1));
         let t = (normal(&[COUNT], 2).abs().unwrap() * 0.3).unwrap();
         let weights: Vec<f32> = (0..COUNT).map(|i| (i % 7) as f32 / 300.0).collect();
+        let eps: Arc<dyn Parameterization> = Arc::new(Eps);
         let part = |part: &Range<usize>| -> Result<Tensor> {
             let output = network.forward(&rows(&x, part)?, &rows(&t, part)?)?;
-            losses(Prediction::Eps, &output, &rows(&target, part)?)
+            losses(&eps, &output, &rows(&target, part)?)
         };
 
         let whole = part(&(0..COUNT)).unwrap();
@@ -70,7 +73,7 @@ fn parts_add_up_to_the_batch_and_threads_change_no_bit() {
 
         let learn = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| Gradients::of(&weights, &Device::Cpu, part).unwrap())
+            pool.install(|| Gradients::compute(&weights, &Device::Cpu, part).unwrap())
         };
         let one = learn(1);
         assert_eq!(

@@ -6,75 +6,46 @@ mod common;
 
 use std::cell::Cell;
 use std::fs;
-use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use candle_core::Device;
-use dm_degrade::restorer::Restorer;
-use dm_degrade::{SamplerKind, Sampling};
-use dm_nn::data::Dataset;
-use dm_train::event::{Event, Observer};
-use dm_train::levels::LevelLaw;
-use dm_train::objective::Weighting;
-use dm_train::observers::{Metrics, Samples, Saver};
-use dm_train::run::{Run, is_complete};
-use dm_train::train::train;
-use dm_train::{Config, Model};
-use serde_json::Value;
+use common::{is_complete, metrics, same_file, train};
+use dm_degrade::samplers::Variance;
+use dm_degrade::{Denoiser, Model, SamplerKind, Sampling, Timestep};
+use dm_record::RunStatus;
+use dm_train::config::DiffusionConfig;
+use dm_train::observers::{SamplePictures, Saver};
+use dm_train::timestep_sampler::TimestepDistribution;
+use dm_train::weighting::Weighting;
+use dm_train::{DiffusionTask, Event, Observer, RunConfig, RunFolder, Trainer, manifest};
 
-/// Trains in `folder` until `stop_after` steps of this process (or the end); returns whether the run is complete.
-fn go(folder: &Path, config: &Config, data: &Dataset, resume: bool, stop_after: u64) -> bool {
-    let run = Run::open(folder, config, resume, None).unwrap();
-    let (mut state, _) = run.state(config, data, &Device::Cpu).unwrap();
-    let ticks = Cell::new(0u64);
-    let clock = move || {
-        ticks.set(ticks.get() + 1);
-        Duration::from_millis(ticks.get())
-    };
-    let steps = Cell::new(0);
-    let mut observers: Vec<Box<dyn Observer + '_>> = vec![
-        Box::new(Metrics::new(folder.join("metrics.jsonl"), &clock)),
-        Box::new(Samples::new(folder.join("samples"))),
-        Box::new(Saver::new(&run, config.training.checkpoint_every, &clock)),
-    ];
-    train(&mut state, data, &mut observers, &|| {
-        steps.set(steps.get() + 1);
-        steps.get() == stop_after
-    })
-    .unwrap()
-}
-
-/// The metrics without what a clock says.
-fn metrics(folder: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
-    let line = |line: &str| {
-        let mut value: Value = serde_json::from_str(line).unwrap();
-        let object = value.as_object_mut().unwrap();
-        object.remove("seconds");
-        object.remove("images_per_s");
-        value
-    };
-    text.lines().map(line).collect()
-}
-
-fn same_file(a: &Path, b: &Path, name: &str) {
-    assert!(fs::read(a.join(name)).unwrap() == fs::read(b.join(name)).unwrap(), "{name} differs");
+fn diffusion(config: &DiffusionConfig) -> RunConfig {
+    RunConfig::Diffusion(config.clone())
 }
 
 #[test]
 fn an_interrupted_run_ends_as_if_it_had_not_been() {
     let data = common::data();
-    for config in [common::config("gaussian", "v", "bridge"), common::config("ink", "conserving", "bridge")] {
+    let configs = [
+        diffusion(&common::config("gaussian", "v", "ancestral")),
+        diffusion(&common::config("ink", "softmax", "ancestral")),
+        common::classifier_config(),
+    ];
+    for config in configs {
         let dir = tempfile::tempdir().unwrap();
         let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
-        assert!(go(&whole, &config, &data, false, u64::MAX));
-        assert!(!go(&broken, &config, &data, false, 3));
+        assert!(train(&whole, &config, &data, false, u64::MAX));
+        assert!(!train(&broken, &config, &data, false, 3));
         assert!(!is_complete(&broken));
-        assert!(!go(&broken, &config, &data, true, 4));
-        assert!(go(&broken, &config, &data, true, u64::MAX));
+        assert!(!train(&broken, &config, &data, true, 4));
+        assert!(train(&broken, &config, &data, true, u64::MAX));
         assert!(is_complete(&broken));
-        for name in ["model.safetensors", "config.toml", "samples/epoch-0001.png", "samples/epoch-0002.png"] {
-            same_file(&whole, &broken, name);
+        same_file(&whole, &broken, "model.safetensors");
+        same_file(&whole, &broken, "config.toml");
+        if let RunConfig::Diffusion(_) = config {
+            same_file(&whole, &broken, "samples/epoch-0001.png");
+            same_file(&whole, &broken, "samples/epoch-0002.png");
         }
         assert_eq!(metrics(&whole), metrics(&broken));
         assert_eq!(metrics(&whole).len(), 12, "ten steps and two epochs");
@@ -84,71 +55,76 @@ fn an_interrupted_run_ends_as_if_it_had_not_been() {
 #[test]
 fn classes_weights_and_importance_survive_an_interruption() {
     let data = common::data();
-    let mut config = common::conditional("gaussian", "v", "bridge");
+    let mut config = common::conditional("gaussian", "v", "ancestral");
     config.objective.weighting = Weighting::MinSnr;
     config.training.epochs = 4;
-    config.training.grid = 0;
+    config.training.sample_count = 0;
     let dir = tempfile::tempdir().unwrap();
-    let alike = dir.path().join("alike");
-    assert!(go(&alike, &config, &data, false, u64::MAX));
-    config.objective.levels = LevelLaw::Importance;
+    let uniform = dir.path().join("uniform");
+    assert!(train(&uniform, &diffusion(&config), &data, false, u64::MAX));
+    config.objective.timestep_sampler = TimestepDistribution::Importance;
+    let config = diffusion(&config);
     let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
-    assert!(go(&whole, &config, &data, false, u64::MAX));
-    // Once while the losses of the levels are gathered, once when they are in use.
-    assert!(!go(&broken, &config, &data, false, 3));
-    assert!(!go(&broken, &config, &data, true, 14));
-    assert!(go(&broken, &config, &data, true, u64::MAX));
+    assert!(train(&whole, &config, &data, false, u64::MAX));
+    // Once while the losses by timestep are gathered, once when they are in use.
+    assert!(!train(&broken, &config, &data, false, 3));
+    assert!(!train(&broken, &config, &data, true, 14));
+    assert!(train(&broken, &config, &data, true, u64::MAX));
     same_file(&whole, &broken, "model.safetensors");
     assert_eq!(metrics(&whole), metrics(&broken));
-    let model = |folder: &Path| fs::read(folder.join("model.safetensors")).unwrap();
-    assert!(model(&whole) != model(&alike), "importance changes the run");
+    let model = |folder: &std::path::Path| fs::read(folder.join("model.safetensors")).unwrap();
+    assert!(model(&whole) != model(&uniform), "importance changes the run");
 }
 
 #[test]
 fn a_run_folder_from_before_a_key_existed_goes_on() {
-    let (data, config) = (common::data(), common::config("gaussian", "v", "bridge"));
+    let (data, config) = (common::data(), diffusion(&common::config("gaussian", "v", "ancestral")));
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    assert!(!go(&folder, &config, &data, false, 3));
+    assert!(!train(&folder, &config, &data, false, 3));
     let path = folder.join("config.toml");
     let text = fs::read_to_string(&path).unwrap();
     let old: String = text
         .lines()
-        .filter(|l| !l.contains("classes") && !l.contains("weighting"))
+        .filter(|l| !l.contains("num_classes = 0") && !l.contains("weighting"))
         .fold(String::new(), |text, line| text + line + "\n");
     assert!(old.len() < text.len());
     fs::write(&path, old).unwrap();
-    assert!(go(&folder, &config, &data, true, u64::MAX));
+    assert!(train(&folder, &config, &data, true, u64::MAX));
 }
 
 #[test]
 fn a_run_is_a_function_of_its_config() {
-    let (data, config) = (common::data(), common::config("ink", "free", "bridge"));
-    let dir = tempfile::tempdir().unwrap();
-    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    assert!(go(&a, &config, &data, false, u64::MAX) && go(&b, &config, &data, false, u64::MAX));
-    same_file(&a, &b, "model.safetensors");
-    assert_eq!(metrics(&a), metrics(&b));
+    let data = common::data();
+    for config in [diffusion(&common::config("ink", "softplus", "ancestral")), common::classifier_config()] {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        assert!(train(&a, &config, &data, false, u64::MAX) && train(&b, &config, &data, false, u64::MAX));
+        same_file(&a, &b, "model.safetensors");
+        assert_eq!(metrics(&a), metrics(&b));
+    }
 }
 
 #[test]
-fn the_pictures_of_an_epoch_may_take_fewer_steps_than_samples_do() {
+fn the_pictures_of_an_epoch_may_take_fewer_evaluations_than_samples_do() {
     let data = common::data();
     let dir = tempfile::tempdir().unwrap();
-    let picture = |sampler: SamplerKind, steps: usize, grid_steps: usize| {
-        let mut config = common::config("gaussian", "eps", "bridge");
-        config.sampling = Sampling::new(sampler, steps);
-        (config.training.grid_steps, config.training.epochs) = (grid_steps, 1);
-        let folder = dir.path().join(format!("{}-{steps}-{grid_steps}", sampler.name()));
-        assert!(go(&folder, &config, &data, false, u64::MAX));
+    let beta = |nfe| Sampling { variance: Variance::Beta, ..Sampling::new(SamplerKind::Ancestral, nfe) };
+    let notebook = Sampling::new(SamplerKind::DdpmNotebook, 10);
+    let picture = |sampling: Sampling, sample_nfe: usize| {
+        let mut config = common::config("gaussian", "eps", "ancestral");
+        config.sampling = sampling;
+        (config.training.sample_nfe, config.training.epochs) = (sample_nfe, 1);
+        let folder = dir.path().join(format!("{}-{}-{sample_nfe}", sampling.sampler.name(), sampling.nfe));
+        assert!(train(&folder, &diffusion(&config), &data, false, u64::MAX));
         fs::read(folder.join("samples/epoch-0001.png")).unwrap()
     };
-    let five = picture(SamplerKind::Ancestral, 5, 0);
-    assert!(picture(SamplerKind::Ancestral, 10, 5) == five);
-    assert!(picture(SamplerKind::Ancestral, 5, 10) == five, "fewer, not more");
+    let five = picture(beta(5), 0);
+    assert!(picture(beta(10), 5) == five);
+    assert!(picture(beta(5), 10) == five, "fewer, not more");
     // The notebook's sampler has no shorter chain of its own.
-    assert!(picture(SamplerKind::Prince, 10, 5) == five);
-    assert!(picture(SamplerKind::Ancestral, 10, 0) != five);
+    assert!(picture(notebook, 5) == five);
+    assert!(picture(beta(10), 0) != five);
 }
 
 #[test]
@@ -156,17 +132,18 @@ fn a_killed_run_repeats_from_its_last_checkpoint() {
     let (data, mut config) = (common::data(), common::config("gaussian", "eps", "ddim"));
     // A line for every three steps, of which some lie before the checkpoint and some after it.
     config.training.log_every = 3;
+    let config = diffusion(&config);
     let dir = tempfile::tempdir().unwrap();
     let (whole, killed) = (dir.path().join("whole"), dir.path().join("killed"));
-    assert!(go(&whole, &config, &data, false, u64::MAX));
-    // Stopped after 3 steps, but with the checkpoint of step 2 and a line cut in the middle: what kill -9 leaves.
-    assert!(!go(&killed, &config, &data, false, 2));
+    assert!(train(&whole, &config, &data, false, u64::MAX));
+    // Stopped after 3 steps, but with the checkpoint of step 2 and an incomplete line: what kill -9 leaves.
+    assert!(!train(&killed, &config, &data, false, 2));
     let checkpoint = fs::read(killed.join("checkpoint.safetensors")).unwrap();
-    assert!(!go(&killed, &config, &data, true, 1));
+    assert!(!train(&killed, &config, &data, true, 1));
     fs::write(killed.join("checkpoint.safetensors"), checkpoint).unwrap();
     let text = fs::read_to_string(killed.join("metrics.jsonl")).unwrap();
     fs::write(killed.join("metrics.jsonl"), text + "{\"event\":\"st").unwrap();
-    assert!(go(&killed, &config, &data, true, u64::MAX));
+    assert!(train(&killed, &config, &data, true, u64::MAX));
     assert_eq!(metrics(&whole), metrics(&killed));
     same_file(&whole, &killed, "model.safetensors");
 }
@@ -174,11 +151,11 @@ fn a_killed_run_repeats_from_its_last_checkpoint() {
 #[test]
 fn training_lowers_the_loss() {
     let data = common::data();
-    let mut config = common::config("gaussian", "x0", "bridge");
+    let mut config = common::config("gaussian", "x0", "ancestral");
     config.training.epochs = 12;
-    config.training.grid = 0;
+    config.training.sample_count = 0;
     let dir = tempfile::tempdir().unwrap();
-    assert!(go(&dir.path().join("run"), &config, &data, false, u64::MAX));
+    assert!(train(&dir.path().join("run"), &diffusion(&config), &data, false, u64::MAX));
     let epochs: Vec<f64> = metrics(&dir.path().join("run"))
         .iter()
         .filter(|line| line["event"] == "epoch")
@@ -187,26 +164,20 @@ fn training_lowers_the_loss() {
     assert!(epochs[11] < 0.7 * epochs[0], "{epochs:?}");
 }
 
-/// Keeps one pixel of what the finished network restores.
+/// A state that the observer [`Probe`] and the test denoise.
+const STATE: [f32; 784] = [5.0; 784];
+
+/// Keeps one pixel of what the finished network makes of [`STATE`].
 struct Probe<'a>(&'a Cell<f32>);
-impl Observer for Probe<'_> {
-    fn observe(&mut self, event: &Event<'_>) -> dm_train::Result<()> {
+impl Observer<DiffusionTask> for Probe<'_> {
+    fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> dm_train::Result<()> {
         if let Event::Complete { state } = event {
-            let (x, t) = dm_degrade::restorer::inputs(
-                &*state.degradation,
-                &[5.0; 784],
-                &[dm_degrade::Level(4)],
-                &Device::Cpu,
-            )?;
-            let y = state.evaluation().forward(&x, &t)?.flatten_all()?.to_vec1::<f32>()?;
-            self.0.set(
-                state.config.objective.prediction.restore(
-                    &*state.degradation,
-                    &[5.0; 784],
-                    dm_degrade::Level(4),
-                    &y,
-                )[100],
-            );
+            let degradation = state.task.degradation();
+            let (x, t) = dm_degrade::denoiser::inputs(degradation, &STATE, &[Timestep(4)], &Device::Cpu)?;
+            let y = state.evaluated_network().forward(&x, &t)?.flatten_all()?.to_vec1::<f32>()?;
+            let mut x0 = vec![0.0; 784];
+            state.task.parameterization().estimate(degradation, &STATE, Timestep(4), &y, &mut x0)?;
+            self.0.set(x0[100]);
         }
         Ok(())
     }
@@ -214,45 +185,144 @@ impl Observer for Probe<'_> {
 
 #[test]
 fn a_model_file_rebuilds_the_network() {
-    let (data, config) = (common::data(), common::config("ink", "free", "bridge"));
+    let (data, config) = (common::data(), common::config("ink", "softplus", "ancestral"));
+    let config = config.resolve(&data).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("run");
     let seen = Cell::new(f32::NAN);
-    let run = Run::open(&folder, &config, false, None).unwrap();
-    let (mut state, _) = run.state(&config, &data, &Device::Cpu).unwrap();
+    let folder = RunFolder::open(&dir.path().join("run"), &diffusion(&config), false, None).unwrap();
+    let task = DiffusionTask::from_config(&config, &data).unwrap();
+    let mut trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu).unwrap();
     let clock = || Duration::ZERO;
-    let mut observers: Vec<Box<dyn Observer + '_>> =
-        vec![Box::new(Saver::new(&run, 100, &clock)), Box::new(Probe(&seen))];
-    assert!(train(&mut state, &data, &mut observers, &|| false).unwrap());
+    let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> =
+        vec![Box::new(Saver::new(&folder, 100, &clock)), Box::new(Probe(&seen))];
+    assert!(trainer.run(&mut observers, &|| false).unwrap());
     drop(observers);
-    let model = Model::read(&folder, &Device::Cpu).unwrap();
-    let restored = model.restorer().restore(&[5.0; 784], dm_degrade::Level(4)).unwrap();
-    assert_eq!(restored[100], seen.get());
+    let model = Model::open(folder.path(), &Device::Cpu).unwrap();
+    let estimate = model.denoiser().denoise(&STATE, Timestep(4)).unwrap();
+    assert_eq!(estimate[100], seen.get());
+    assert_eq!((model.shape, model.num_classes, model.provenance.step), (data.shape(), 10, 10));
+    assert_eq!(model.class_names, data.class_names);
+    assert_eq!(model.provenance.data_sha256, data.sha256);
+}
+
+/// Raises a flag at the end of an epoch, as a signal would.
+struct Raise<'a>(u64, &'a AtomicBool);
+impl Observer<DiffusionTask> for Raise<'_> {
+    fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> dm_train::Result<()> {
+        if let Event::Epoch { epoch, .. } = event {
+            self.1.fetch_or(*epoch == self.0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Sampling stops in the middle of a picture; the resumed run draws the picture that is missing.
+#[test]
+fn an_interruption_during_a_picture_loses_nothing() {
+    let data = common::data();
+    let config = common::config("gaussian", "v", "ancestral").resolve(&data).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
+    assert!(train(&whole, &diffusion(&config), &data, false, u64::MAX));
+
+    for epoch in [1, 2] {
+        let resume = epoch > 1;
+        let folder = RunFolder::open(&broken, &diffusion(&config), resume, None).unwrap();
+        let task = DiffusionTask::from_config(&config, &data).unwrap();
+        let mut trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu).unwrap();
+        let (flag, clock) = (AtomicBool::new(false), || Duration::ZERO);
+        let stop = || flag.load(Ordering::Relaxed);
+        let pictures = SamplePictures::new(folder.samples_path(), 4, config.picture_sampling(), &stop);
+        let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> = vec![
+            Box::new(Raise(epoch, &flag)),
+            Box::new(pictures),
+            Box::new(Saver::new(&folder, 100, &clock)),
+        ];
+        assert!(!trainer.run(&mut observers, &stop).unwrap());
+        assert!(!broken.join(format!("samples/epoch-000{epoch}.png")).exists());
+        assert_eq!(trainer.state().step, 5 * epoch);
+    }
+    assert!(!is_complete(&broken));
+    assert!(train(&broken, &diffusion(&config), &data, true, u64::MAX));
+    assert!(is_complete(&broken));
+    for name in ["model.safetensors", "samples/epoch-0001.png", "samples/epoch-0002.png"] {
+        same_file(&whole, &broken, name);
+    }
 }
 
 #[test]
 fn a_folder_of_another_config_and_a_locked_folder_are_refused() {
-    let config = common::config("ink", "conserving", "bridge");
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("run");
-    let first = Run::open(&folder, &config, false, None).unwrap();
-    let message = Run::open(&folder, &config, true, None).err().unwrap().to_string();
-    assert!(message.contains("another process"), "{message}");
-    drop(first);
-    let message = Run::open(&folder, &config, false, None).err().unwrap().to_string();
-    assert!(message.contains("--resume"), "{message}");
     let mut data = common::data();
-    let run = Run::open(&folder, &config, true, None).unwrap();
-    let (state, _) = run.state(&config, &data, &Device::Cpu).unwrap();
-    run.write_manifest(&state.standing("running", 0.0)).unwrap();
-    assert!(run.check_data(&data.sha256).is_ok());
+    let config = common::config("ink", "softmax", "ancestral").resolve(&data).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let open = |config: &DiffusionConfig, resume| RunFolder::open(&path, &diffusion(config), resume, None);
+    let message = |result: dm_train::Result<RunFolder>| result.err().unwrap().to_string();
+    let first = open(&config, false).unwrap();
+    let text = message(open(&config, true));
+    assert!(text.contains("another process"), "{text}");
+    drop(first);
+    let text = message(open(&config, false));
+    assert!(text.contains("--resume"), "{text}");
+
+    let folder = open(&config, true).unwrap();
+    let task = DiffusionTask::from_config(&config, &data).unwrap();
+    let trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu).unwrap();
+    let written = manifest::of(trainer.state(), &folder, RunStatus::Running, Duration::ZERO);
+    folder.write_manifest(&written).unwrap();
+    drop(folder);
+    let folder = open(&config, true).unwrap();
+    assert!(folder.check_data(&data.sha256).is_ok());
     data.sha256 = "other".into();
-    let message = run.check_data(&data.sha256).unwrap_err().to_string();
-    assert!(message.contains("manifest.json: data_sha256") && message.contains("other"), "{message}");
-    drop(run);
+    let text = folder.check_data(&data.sha256).unwrap_err().to_string();
+    assert!(text.contains("manifest.json: data_sha256") && text.contains("other"), "{text}");
+    drop(folder);
+
     let mut other = config.clone();
-    other.training.batch = 9;
-    let message = Run::open(&folder, &other, true, None).err().unwrap().to_string();
-    assert!(message.contains("`batch = 8`") && message.contains("`batch = 9`"), "{message}");
-    assert!(Run::open(&folder, &config, true, None).is_ok());
+    other.training.batch_size = 9;
+    let text = message(open(&other, true));
+    assert!(text.contains("`batch_size = 8`") && text.contains("`batch_size = 9`"), "{text}");
+    assert!(open(&config, true).is_ok());
+}
+
+/// A checkpoint that does not fit the run is refused by the field that differs.
+#[test]
+fn damaged_checkpoints_are_refused() {
+    let data = common::data();
+    let config = common::config("gaussian", "v", "ancestral").resolve(&data).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    assert!(!train(&path, &diffusion(&config), &data, false, 3));
+    let file = path.join("checkpoint.safetensors");
+    let whole = dm_nn::params::file::TensorFile::read(&file).unwrap();
+    let message = |change: &dyn Fn(&mut dm_nn::params::file::TensorFile)| {
+        let mut damaged = whole.clone();
+        change(&mut damaged);
+        damaged.write().unwrap();
+        let folder = RunFolder::open(&path, &diffusion(&config), true, None).unwrap();
+        let task = DiffusionTask::from_config(&config, &data).unwrap();
+        let opened = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu);
+        opened.err().unwrap().to_string()
+    };
+    for (key, value) in [
+        ("schema", "3"),
+        ("step", "11"),
+        ("step", "x"),
+        ("elapsed_s", "-1"),
+        ("recent_loss", "{}"),
+        ("loss_by_timestep", "[]"),
+        ("data_sha256", "other"),
+    ] {
+        let text = message(&|file| file.set_metadata(key, value));
+        assert!(text.contains(&format!("checkpoint.safetensors: {key}: ")), "{text}");
+    }
+    let text = message(&|file| {
+        let config = file.metadata("config").unwrap().replace("0.001", "0.002");
+        file.set_metadata("config", config);
+    });
+    assert!(text.contains("another config"), "{text}");
+    let text = message(&|file| file.insert_values("param/more", vec![1], vec![0.0]));
+    assert!(text.contains("param/more"), "{text}");
+    let text = message(&|file| file.insert_values("ema/input.bias", vec![3], vec![0.0; 3]));
+    assert!(text.contains("ema/input.bias"), "{text}");
 }

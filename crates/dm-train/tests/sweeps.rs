@@ -1,4 +1,4 @@
-//! The sets of runs in `xtask/sweeps/`: every config they make is valid, the zoo is the registry, the runs of a study
+//! The studies in `xtask/sweeps/`: every config they make is valid, the zoo covers the registry, and the runs of a study
 //! differ from its base in one thing. How a sweep runs them is tested in xtask.
 
 #![allow(clippy::unwrap_used)]
@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use dm_degrade::REGISTRY;
-use dm_train::Config;
+use dm_train::RunConfig;
+use dm_train::config::DiffusionConfig;
 use toml::{Table, Value};
 
 const PROFILES: [&str; 3] = ["smoke", "laptop", "full"];
@@ -20,22 +21,30 @@ fn words(table: &Value, key: &str) -> Vec<String> {
     list.map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
+/// The config of a diffusion model at `path`, with overrides.
+fn read(path: &str, overrides: &[String]) -> DiffusionConfig {
+    match RunConfig::read(&root().join(path), overrides).unwrap() {
+        RunConfig::Diffusion(config) => config,
+        RunConfig::Classifier(_) => panic!("{path}: expected the config of a diffusion model"),
+    }
+}
+
 /// Name, config and loss label of every run of `set` in `profile`, as the sweep hands them to `dm train`.
-fn runs(set: &str, profile: &str) -> Vec<(String, Config, String)> {
+fn runs(set: &str, profile: &str) -> Vec<(String, DiffusionConfig, String)> {
     let file = root().join(format!("xtask/sweeps/{set}.toml"));
     let sweep: Value = std::fs::read_to_string(file).unwrap().parse::<Table>().unwrap().into();
     let run = |run: &Value| {
         let said = |key: &str| run.get(key).or(sweep.get(key)).unwrap();
         let set = [words(&said("profiles")[profile], "set"), words(run, "set")].concat();
-        let config = Config::read(&root().join(said("config").as_str().unwrap()), &set).unwrap();
+        let config = read(said("config").as_str().unwrap(), &set);
         (run["name"].as_str().unwrap().to_owned(), config, run["loss"].as_str().unwrap().to_owned())
     };
     sweep["run"].as_array().unwrap().iter().map(run).collect()
 }
 
 /// The parts of a config: a change in one of them is one change.
-fn groups(config: &Config) -> [String; 6] {
-    let Config { network, degradation, objective, optimizer, training, sampling, .. } = config;
+fn groups(config: &DiffusionConfig) -> [String; 6] {
+    let DiffusionConfig { network, degradation, objective, optimizer, training, sampling, .. } = config;
     [
         format!("network: {network:?}"),
         format!("degradation: {degradation:?}"),
@@ -46,7 +55,7 @@ fn groups(config: &Config) -> [String; 6] {
     ]
 }
 
-fn differing(a: &Config, b: &Config) -> usize {
+fn differing(a: &DiffusionConfig, b: &DiffusionConfig) -> usize {
     groups(a).iter().zip(groups(b)).filter(|(a, b)| *a != b).count()
 }
 
@@ -67,25 +76,25 @@ fn the_zoo_is_the_registry_and_nothing_else_differs() {
         let first = &zoo[0].1;
         assert_eq!(zoo.len(), REGISTRY.len());
         for ((name, config, _), entry) in zoo.iter().zip(REGISTRY) {
-            assert_eq!(name, entry.name);
+            assert_eq!(name, entry.entry.name);
             assert_eq!(config.degradation, (entry.config)(), "{name}: the registered defaults");
-            assert_eq!(config.objective.prediction, entry.prediction, "{name}");
-            assert_eq!(config.sampling.sampler, entry.sampler, "{name}");
-            // With prediction and sampler put back, the first run's config.
+            assert_eq!(config.objective.parameterization, entry.entry.parameterization, "{name}");
+            assert_eq!(config.sampling.sampler, entry.entry.sampler, "{name}");
+            // With parameterization and sampler put back, the config of the first run.
             let mut same = config.clone();
             same.degradation = first.degradation.clone();
-            same.objective.prediction = first.objective.prediction;
+            same.objective.parameterization = first.objective.parameterization;
             same.sampling.sampler = first.sampling.sampler;
             assert_eq!(&same, first, "{name}");
         }
     }
     let laptop = &runs("zoo", "laptop")[0].1.training;
-    assert_eq!((laptop.epochs, laptop.images, laptop.batch), (1, 0, 128));
+    assert_eq!((laptop.epochs, laptop.max_images, laptop.batch_size), (1, 0, 128));
 }
 
 #[test]
 fn each_ablation_changes_one_thing_to_what_the_reference_has() {
-    let reference = Config::read(&root().join("data/configs/ddpm-reference.toml"), &[]).unwrap();
+    let reference = read("data/configs/ddpm-reference.toml", &[]);
     for profile in PROFILES {
         let runs = runs("ablation", profile);
         let (name, base, _) = &runs[0];
@@ -93,13 +102,17 @@ fn each_ablation_changes_one_thing_to_what_the_reference_has() {
         for (name, config, _) in &runs[1..] {
             assert_eq!(differing(base, config), 1, "{name}");
             let (a, b) = (&config.training, &base.training);
-            assert_eq!((a.epochs, a.images, a.batch), (b.epochs, b.images, b.batch), "{name}: the budget");
+            assert_eq!(
+                (a.epochs, a.max_images, a.batch_size),
+                (b.epochs, b.max_images, b.batch_size),
+                "{name}: the budget"
+            );
             let is_reference = match name.as_str() {
                 "network" => config.network == reference.network,
-                "target" => config.objective.prediction == reference.objective.prediction,
+                "target" => config.objective.parameterization == reference.objective.parameterization,
                 "no-ema" => config.training.ema_decay == reference.training.ema_decay,
                 "low-rate" => config.optimizer.learning_rate == reference.optimizer.learning_rate,
-                "constant-rate" => config.optimizer.decay == reference.optimizer.decay,
+                "constant-rate" => config.optimizer.lr_schedule == reference.optimizer.lr_schedule,
                 // Two changes within one group, one run each: together they are the reference's.
                 _ => {
                     let (mut both, mine) = (table(&reference), table(config));
@@ -115,7 +128,7 @@ fn each_ablation_changes_one_thing_to_what_the_reference_has() {
 }
 
 /// The degradation of a config as a table.
-fn table(config: &Config) -> Table {
+fn table(config: &DiffusionConfig) -> Table {
     Table::try_from(&config.degradation).unwrap()
 }
 
@@ -139,7 +152,7 @@ fn the_seeds_of_a_process_differ_in_nothing_else() {
             let mut mine = runs.iter().filter(|(name, ..)| name.starts_with(process));
             let first = &mine.next().unwrap().1;
             let rest: Vec<_> =
-                mine.map(|(_, config, _)| Config { seed: first.seed, ..config.clone() }).collect();
+                mine.map(|(_, config, _)| DiffusionConfig { seed: first.seed, ..config.clone() }).collect();
             assert_eq!(rest, [first.clone(), first.clone()], "{profile}");
         }
         let [gaussian, ink] = [&runs[0].1, &runs[1].1];
@@ -156,7 +169,7 @@ fn runs_with_one_label_have_one_loss() {
         for (name, config, label) in &runs {
             let same = runs.iter().filter(|(_, _, other)| other == label);
             for (other, found, _) in same {
-                let (a, b) = (config.objective.prediction, found.objective.prediction);
+                let (a, b) = (config.objective.parameterization, found.objective.parameterization);
                 assert_eq!(a, b, "{set}: {name} and {other} are both labelled `{label}`");
             }
         }

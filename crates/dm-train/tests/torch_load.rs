@@ -8,31 +8,30 @@ use std::path::Path;
 use std::process::Command;
 
 use candle_core::{Device, Tensor};
-use dm_degrade::Level;
-use dm_nn::data::PIXELS;
+use dm_degrade::{Model, Timestep};
 use dm_nn::params::file::TensorFile;
-use dm_nn::rng::{Seed, Stream};
-use dm_train::Model;
+use dm_nn::rng::{Purpose, Seed};
 
 #[test]
 #[ignore = "needs a Python with torch and safetensors, named by DM_PYTHON"]
 fn pytorch_loads_the_reference_model_and_agrees_with_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let shipped = root.join("data/models/ddpm-reference.safetensors");
-    let model = Model::read(&shipped, &Device::Cpu).unwrap();
+    let model = Model::open(&shipped, &Device::Cpu).unwrap();
 
-    // Noisy states at levels from nearly clean to all noise, and the noise that our network sees in them.
-    let levels = [1, 100, 500, 999].map(Level);
-    let mut rng = Seed(7).stream(Stream::Metric, 0, 0);
-    let x: Vec<f32> = (0..levels.len() * PIXELS).map(|_| rng.normal()).collect();
-    let network = model.restorer().network;
-    let t: Vec<f32> = levels.iter().map(|level| level.0 as f32 / model.degradation.steps() as f32).collect();
-    let n = levels.len();
+    // Noisy states at timesteps from nearly clean to all noise, and the noise that our network predicts.
+    let timesteps = [1, 100, 500, 999].map(Timestep);
+    let mut rng = Seed(7).stream(Purpose(8), 0, 0);
+    let x: Vec<f32> = (0..timesteps.len() * model.shape.len()).map(|_| rng.normal()).collect();
+    let network = model.denoiser().network;
+    let last = model.degradation.timesteps() as f32;
+    let t: Vec<f32> = timesteps.iter().map(|t| t.0 as f32 / last).collect();
+    let n = timesteps.len();
     let states = Tensor::from_slice(&x, (n, 1, 28, 28), &Device::Cpu).unwrap();
     let times = Tensor::from_slice(&t, n, &Device::Cpu).unwrap();
     let y = network.forward(&states, &times).unwrap();
     let y: Vec<f32> = y.flatten_all().unwrap().to_vec1().unwrap();
-    assert!(y.iter().any(|v| v.abs() > 0.1), "a network that says nothing agrees with anything");
+    assert!(y.iter().any(|v| v.abs() > 0.1), "a network without output would agree with any other");
 
     let dir = tempfile::tempdir().unwrap();
     let run = |y: Vec<f32>| {
@@ -48,9 +47,9 @@ fn pytorch_loads_the_reference_model_and_agrees_with_it() {
         command.output().unwrap()
     };
     let output = run(y.clone());
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.starts_with(&format!("{} parameters", model.parameters)), "{told}");
-    // The script does compare: of another output it says so.
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.starts_with(&format!("{} parameters", model.parameters)), "{printed}");
+    // The script does compare: another output is an error.
     assert_eq!(run(y.iter().map(|v| v + 0.01).collect()).status.code(), Some(1));
 }

@@ -1,39 +1,38 @@
-//! How our side scales: images a second against the size of the batch and the number of threads, and the memory of
-//! drawing many images.
+//! How our program scales: images per second over batch size and number of threads, and the memory of drawing many images.
 
-use super::Sides;
-use super::figures::{Drawing, Figures, Scaling, median};
-use super::peer::{Request, Worker};
+use super::worker_process::{Request, Worker};
+use super::{Programs, add_program, median};
 use anyhow::{Context, Result};
+use dm_record::{BenchFile, DrawingTime, Throughput};
 
 const NETWORKS: [&str; 2] = ["ref_cnn", "unet"];
 const WORKS: [&str; 2] = ["train", "forward"];
 /// Images in a batch.
 const BATCHES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
-/// Images of the small batches a turn has at least, so that a turn is not over before the clock sees it.
+/// Least number of images in a turn: small batches are repeated until there is enough work to time.
 const IMAGES: usize = 64;
-/// Images drawn, and from what: memory must not depend on their number.
+/// Numbers of images drawn, and the model: memory must not depend on the number.
 const DRAWN: [usize; 2] = [1000, 10_000];
 const MODEL: &str = "ddpm-unet";
 
-pub fn run(sides: &Sides, rounds: usize, all: &mut Figures) -> Result<()> {
+pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Result<()> {
     for threads in [1, 2] {
         for net in NETWORKS {
             for work in WORKS {
                 eprintln!("{net} {work}, {threads} threads: batches of {} to {}", BATCHES[0], BATCHES[9]);
-                let mut ours = sides.ours(Some(threads))?;
-                all.program(ours.program());
+                let mut ours = programs.ours(Some(threads))?;
+                add_program(results, ours.program());
                 for batch in BATCHES {
                     let images_per_s = images_per_s(&mut *ours, net, work, batch, rounds)?;
                     let (net, work) = (net.to_owned(), work.to_owned());
-                    all.scaling.push(Scaling { net, work, threads, batch, images_per_s });
+                    results.scaling.push(Throughput { net, work, threads, batch, images_per_s });
                 }
             }
         }
     }
     for images in DRAWN {
         eprintln!("{MODEL}: drawing {images} images");
-        all.drawing.push(draw(&mut *sides.ours(None)?, images)?);
+        results.drawing.push(draw(&mut *programs.ours(None)?, images)?);
     }
     Ok(())
 }
@@ -48,18 +47,18 @@ fn images_per_s(ours: &mut dyn Worker, net: &str, work: &str, batch: usize, roun
 }
 
 /// A process that draws `images` and nothing else.
-fn draw(ours: &mut dyn Worker, images: usize) -> Result<Drawing> {
+fn draw(ours: &mut dyn Worker, images: usize) -> Result<DrawingTime> {
     let answer = ours.ask(&Request { work: "draw", name: MODEL, count: images, repeats: 1 })?;
     let seconds = answer.ms.iter().sum::<f64>() / 1e3;
-    Ok(Drawing { model: MODEL.to_owned(), images, seconds, peak_mb: ours.peak_mb() })
+    Ok(DrawingTime { model: MODEL.to_owned(), images, seconds, peak_mb: ours.peak_mb() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::peer::Answer;
+    use super::super::worker_process::Answer;
     use super::*;
 
-    /// Takes a millisecond an image and remembers what it was asked.
+    /// Takes a millisecond per image and records the requests.
     struct Steady(Vec<(usize, usize)>);
 
     impl Worker for Steady {
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn small_batches_are_repeated_until_there_is_something_to_time() {
+    fn small_batches_are_repeated() {
         let mut ours = Steady(Vec::new());
         assert_eq!(images_per_s(&mut ours, "unet", "train", 2, 7).unwrap(), 1000.0);
         assert_eq!(images_per_s(&mut ours, "unet", "train", 512, 7).unwrap(), 1000.0);
@@ -90,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn drawing_tells_time_and_memory() {
+    fn drawing_records_time_and_memory() {
         let drawn = draw(&mut Steady(Vec::new()), 1000).unwrap();
-        let expected = Drawing { model: MODEL.into(), images: 1000, seconds: 1.0, peak_mb: Some(64.0) };
+        let expected = DrawingTime { model: MODEL.into(), images: 1000, seconds: 1.0, peak_mb: Some(64.0) };
         assert_eq!(drawn, expected);
     }
 }

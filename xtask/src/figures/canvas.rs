@@ -1,8 +1,9 @@
-//! A drawing of text, lines and pictures that saves itself as PNG and SVG. kuva renders text and lines; pictures,
-//! which it does not have, are laid over them pixel for pixel, so that small images stay crisp.
+//! A drawing of text, lines and pictures that is saved as PNG and SVG. kuva renders text and lines. Pictures, which kuva
+//! cannot draw, are laid over them pixel for pixel, so that small images stay crisp.
 
 use super::style;
 use anyhow::{Context, Result, anyhow};
+use base64::Engine;
 use image::{ImageFormat, RgbaImage, imageops};
 use kuva::backend::{raster::RasterBackend, svg::SvgBackend};
 use kuva::render::color::Color;
@@ -11,111 +12,40 @@ use std::fmt::Write;
 use std::io::Cursor;
 use std::path::Path;
 
-/// Where a text is relative to its point.
-#[derive(Clone, Copy)]
-pub enum Anchor {
-    Start,
-    Middle,
-    End,
-}
-
-/// A text's size, colour and place. No weight: kuva's PNGs know only one.
-#[derive(Clone, Copy)]
-pub struct Type<'a> {
-    pub size: u32,
-    pub colour: &'a str,
-    pub anchor: Anchor,
-}
-
-pub const TITLE: Type<'static> = Type { size: style::TITLE_SIZE, colour: style::TEXT, anchor: Anchor::Start };
-pub const LABEL: Type<'static> =
-    Type { size: style::LABEL_SIZE, colour: style::QUIET, anchor: Anchor::Start };
-pub const TICK: Type<'static> = Type { size: style::TICK_SIZE, colour: style::QUIET, anchor: Anchor::Middle };
-
 pub struct Canvas {
     scene: Scene,
     pictures: Vec<(u32, u32, RgbaImage)>,
 }
 
-impl Canvas {
-    pub fn new(width: f64, height: f64) -> Self {
-        let mut scene = Scene::new(width, height);
+impl From<Scene> for Canvas {
+    fn from(mut scene: Scene) -> Self {
         scene.background_color = Some(style::PAPER.into());
         scene.text_color = Some(style::TEXT.into());
         scene.font_family = Some(style::FONT.into());
         Self { scene, pictures: Vec::new() }
     }
+}
 
-    /// A text with its baseline at `y`.
-    pub fn text(&mut self, x: f64, y: f64, text: &str, look: Type) {
-        let anchor = match look.anchor {
-            Anchor::Start => TextAnchor::Start,
-            Anchor::Middle => TextAnchor::Middle,
-            Anchor::End => TextAnchor::End,
-        };
+impl Canvas {
+    pub fn new(width: u32, height: u32) -> Self {
+        Scene::new(f64::from(width), f64::from(height)).into()
+    }
+
+    /// A text from `x` on, with its baseline at `y`.
+    pub fn text(&mut self, x: u32, y: u32, text: &str, size: u32, colour: &str) {
         self.scene.add(Primitive::Text {
-            x,
-            y,
+            x: f64::from(x),
+            y: f64::from(y),
             content: text.to_owned(),
-            size: look.size,
-            anchor,
+            size,
+            anchor: TextAnchor::Start,
             rotate: None,
             bold: false,
-            color: Some(Color::from(look.colour)),
+            color: Some(Color::from(colour)),
         });
     }
 
-    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
-        self.scene.add(Primitive::Line {
-            x1: from.0,
-            y1: from.1,
-            x2: to.0,
-            y2: to.1,
-            stroke: Color::from(colour),
-            stroke_width: width,
-            stroke_dasharray: None,
-        });
-    }
-
-    pub fn polyline(&mut self, points: Vec<(f64, f64)>, colour: &str, width: f64) {
-        if points.len() > 1 {
-            let stroke = Color::from(colour);
-            self.scene.add(Primitive::PolyLine {
-                points,
-                stroke,
-                stroke_width: width,
-                stroke_dasharray: None,
-            });
-        }
-    }
-
-    /// A filled rectangle, by its upper left corner and its size.
-    pub fn rect(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
-        self.scene.add(Primitive::Rect {
-            x: corner.0,
-            y: corner.1,
-            width: size.0,
-            height: size.1,
-            fill: Color::from(colour),
-            stroke: None,
-            stroke_width: None,
-            opacity: None,
-        });
-    }
-
-    pub fn dot(&mut self, at: (f64, f64), radius: f64, colour: &str) {
-        self.scene.add(Primitive::Circle {
-            cx: at.0,
-            cy: at.1,
-            r: radius,
-            fill: Color::from(colour),
-            fill_opacity: None,
-            stroke: Some(Color::from(style::PAPER)),
-            stroke_width: Some(1.0),
-        });
-    }
-
-    /// A picture with its corner at whole units, one unit to a pixel.
+    /// A picture with its upper left corner here, one pixel per unit of the drawing.
     pub fn picture(&mut self, x: u32, y: u32, picture: RgbaImage) {
         self.pictures.push((x, y, picture));
     }
@@ -153,7 +83,7 @@ impl Canvas {
             let (width, height) = picture.dimensions();
             let mut bytes = Vec::new();
             picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
-            let data = base64(&bytes);
+            let data = base64::prelude::BASE64_STANDARD.encode(&bytes);
             writeln!(
                 pictures,
                 "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" \
@@ -165,34 +95,13 @@ impl Canvas {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize] as char;
-            text.push(if place <= chunk.len() { letter } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn base64_matches_the_rfc() {
-        let coded: Vec<_> =
-            ["", "f", "fo", "foo", "foob", "fooba"].iter().map(|s| base64(s.as_bytes())).collect();
-        assert_eq!(coded, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE="]);
-    }
-
-    #[test]
     fn a_picture_lands_where_it_was_put_in_both_files() {
-        let mut canvas = Canvas::new(20.0, 10.0);
+        let mut canvas = Canvas::new(20, 10);
         canvas.picture(4, 3, RgbaImage::from_pixel(5, 5, image::Rgba([9, 8, 7, 255])));
         let page = image::load_from_memory(&canvas.png().unwrap()).unwrap().to_rgb8();
         assert_eq!(page.dimensions(), (40, 20));

@@ -1,28 +1,23 @@
-//! Class histogram of every model: share of each class as the judge sees it, with its interval, against the reference's.
+//! Share of each class among a model's samples, as the classifier assigns them, with its interval and the share among real
+//! images. One chart per model.
 
-use super::axes::{Chart, Line, canvas};
 use super::canvas::Canvas;
-use super::style::{TEXT, THIN, shade};
-use super::ticks::Scale;
-use crate::scores::{Classes, Scores, Table, thousands};
-
-/// Width of a bar on the page, and of the mark of the reference in classes.
-const BAR: f64 = 12.0;
-const MARK: f64 = 0.38;
+use super::chart::{Axis, Chart, Estimate, SMALL, dots, estimates, page};
+use super::style::{QUIET, colour};
+use crate::markdown::thousands;
+use crate::records::Scores;
+use dm_record::Classes;
+use kuva::plot::legend::LegendPosition;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let models = scores.tables.iter().filter(|table| table.target.model.is_some());
-    let tables = models.filter_map(|table| Some((table, table.classes.as_ref()?)));
-    let tables: Vec<_> = tables.filter(|(_, classes)| !classes.counts.is_empty()).collect();
-    let highest = tables.iter().flat_map(|(_, classes)| highest(classes)).fold(0.0, f64::max);
-    let mut page = (!tables.is_empty()).then(|| canvas(tables.len()))?;
-    for (place, (table, classes)) in tables.iter().enumerate() {
-        let n = thousands(classes.counts.iter().sum());
-        let label = format!("share of {n} images; line: real");
-        // One scale for all, so that charts compare.
-        Chart { y_label: &label, ..chart(table, classes, place, highest) }.draw(&mut page, place);
-    }
-    Some(page)
+    let models = models.filter_map(|table| Some((&table.name, table.classes.as_ref()?)));
+    let models: Vec<_> = models.filter(|(_, classes)| !classes.counts.is_empty()).collect();
+    // One scale for all, so that charts compare.
+    let highest = models.iter().flat_map(|(_, classes)| ends(classes)).fold(0.0, f64::max);
+    let charts =
+        models.iter().enumerate().map(|(place, (name, classes))| chart(name, classes, place, highest));
+    page(charts.collect(), SMALL)
 }
 
 fn share(counts: &[u64], class: usize) -> f64 {
@@ -30,54 +25,53 @@ fn share(counts: &[u64], class: usize) -> f64 {
     counts.get(class).map_or(0.0, |&count| count as f64 / all.max(1) as f64)
 }
 
-/// The ends of all bars and marks.
-fn highest(classes: &Classes) -> impl Iterator<Item = f64> + '_ {
+/// The upper ends of all intervals and the shares of real images.
+fn ends(classes: &Classes) -> impl Iterator<Item = f64> + '_ {
     let reference = (0..classes.counts.len()).map(|class| share(&classes.reference_counts, class));
     classes.share_intervals.iter().map(|interval| interval[1]).chain(reference)
 }
 
-fn chart<'a>(table: &'a Table, classes: &Classes, place: usize, highest: f64) -> Chart<'a> {
-    let line = |colour: &str, width, points| Line { colour: colour.into(), width, points, ..Line::default() };
-    let mut lines = Vec::new();
-    for class in 0..classes.counts.len() {
-        let x = class as f64;
-        let points = vec![(x, share(&classes.counts, class))];
-        lines.push(Line { colour: shade(place, 0.55), bar: BAR, points, ..Line::default() });
-        if let Some([low, high]) = classes.share_intervals.get(class) {
-            lines.push(line(TEXT, THIN, vec![(x, *low), (x, *high)]));
-        }
-        let real = share(&classes.reference_counts, class);
-        lines.push(line(TEXT, 1.8, vec![(x - MARK, real), (x + MARK, real)]));
-    }
+/// Share and interval of each class.
+fn shares(classes: &Classes) -> Vec<Estimate> {
+    let interval = |class: usize| classes.share_intervals.get(class).copied();
+    (0..classes.counts.len())
+        .map(|class| (class as f64, share(&classes.counts, class), interval(class)))
+        .collect()
+}
+
+fn chart(name: &str, classes: &Classes, place: usize, highest: f64) -> Chart {
+    let n: u64 = classes.counts.iter().sum();
+    let real = (0..classes.counts.len()).map(|class| (class as f64, share(&classes.reference_counts, class)));
     Chart {
-        title: &table.name,
-        y_label: "",
-        x_label: "class, as the judge sees it",
-        x: Scale::linear(-0.7, classes.counts.len() as f64 - 0.3),
-        whole_x: true,
-        y: Scale::linear(0.0, 1.05 * highest),
-        band: None,
-        lines,
+        title: name.to_owned(),
+        y_label: format!("share of {} images", thousands(n)),
+        x_label: "class that the classifier assigns".into(),
+        x: Axis::linear(-0.7, classes.counts.len() as f64 - 0.3),
+        y: Axis::linear(0.0, 1.2 * highest),
+        legend: LegendPosition::InsideTopRight,
+        y_names: Vec::new(),
+        plots: vec![
+            dots(real, QUIET, 3.4).with_legend("real images").into(),
+            estimates(&shares(classes), 0.0, &colour(place), 3.4).with_legend("samples").into(),
+        ],
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores::tests::{folder, score_file};
+    use crate::records::fixtures::{folder, score_file};
 
     #[test]
-    fn a_bar_an_interval_and_a_mark_for_each_class() {
+    fn every_class_has_its_share_its_interval_and_the_share_of_real_images() {
         let scores = folder(&[("ink.json", score_file("ink", 20, 4.0))]).unwrap();
-        let table = &scores.tables[0];
-        let chart = chart(table, table.classes.as_ref().unwrap(), 0, 0.6);
-        assert_eq!(chart.lines.len(), 6);
-        assert_eq!(chart.lines[0].points, [(0.0, 0.45)]);
-        assert_eq!(chart.lines[1].points, [(0.0, 0.4), (0.0, 0.5)]);
-        assert_eq!(chart.lines[2].points[0].1, 0.49);
-        // Only the first judge has classes: one chart, not two.
+        let classes = scores.tables[0].classes.as_ref().unwrap();
+        assert_eq!(shares(classes)[0], (0.0, 0.45, Some([0.4, 0.5])));
+        assert_eq!(share(&classes.reference_counts, 0), 0.49);
+        assert_eq!(ends(classes).fold(0.0, f64::max), 0.6);
+        // Only the first classifier has classes: one chart, not two.
         let svg = draw(&scores).unwrap().svg().unwrap();
-        assert_eq!(svg.matches("as the judge sees it").count(), 1);
+        assert_eq!(svg.matches("class that the classifier").count(), 1);
         assert!(svg.contains("share of 200 images"), "{svg}");
     }
 }

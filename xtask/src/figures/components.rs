@@ -1,74 +1,51 @@
-//! Features along two principal components, which are fitted on real images only so that every model is seen from the same
-//! side: real images grey, generated ones over them.
+//! Features along two principal components. The components are fitted on real images only, so that all models are seen from
+//! the same side.
 
-use super::axes::{Chart, Line, Place};
 use super::canvas::Canvas;
-use super::style::{FAINT, run_colour};
-use super::ticks::Scale;
-use crate::scores::{Scores, View, thousands};
+use super::chart::{Axis, Chart, Grid, dots, page};
+use super::style::{FAINT, colour};
+use crate::markdown::thousands;
+use crate::records::Scores;
+use dm_record::PcaFile;
+use kuva::plot::legend::LegendPosition;
 
-const SIDE: f64 = 380.0;
-/// Views beside each other before a new row begins.
-const COLUMNS: usize = 2;
+const GRID: Grid = Grid { columns: 2, width: 390.0, height: 380.0, first_width: None };
 const RADIUS: f64 = 1.9;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
-    let views = scores.panels.iter().filter_map(|panel| Some((&panel.name, panel.view.as_ref()?)));
-    let views: Vec<_> = views.collect();
-    let rows = views.len().div_ceil(COLUMNS);
-    let columns = views.len().min(COLUMNS);
-    let mut page = (!views.is_empty()).then(|| Canvas::new(columns as f64 * SIDE, rows as f64 * SIDE))?;
-    for (place, &(name, view)) in views.iter().enumerate() {
-        let label = format!("second component, {:.0} % of the variance", 100.0 * view.explained[1]);
-        let across = format!("first component, {:.0} % of the variance", 100.0 * view.explained[0]);
-        let chart = Chart {
-            title: name,
-            y_label: &label,
-            x_label: &across,
-            x: linear(view, 0)?,
-            whole_x: false,
-            y: linear(view, 1)?,
-            band: None,
-            lines: vec![
-                cloud(&legend("real", &view.reference), FAINT.into(), &view.reference),
-                cloud(&legend("generated", &view.generated), run_colour(place), &view.generated),
-            ],
-        };
-        let (left, top) = ((place % COLUMNS) as f64 * SIDE, (place / COLUMNS) as f64 * SIDE);
-        chart.draw_in(&mut page, &Place { left, top, width: SIDE, height: SIDE });
-    }
-    Some(page)
+    let views = scores.panels.iter().filter_map(|panels| Some((&panels.name, panels.pca.as_ref()?)));
+    page(views.enumerate().filter_map(|(place, (name, pca))| chart(place, name, pca)).collect(), GRID)
 }
 
-fn cloud(name: &str, colour: String, points: &[[f64; 2]]) -> Line {
-    let points = points.iter().map(|&[x, y]| (x, y)).collect();
-    Line { legend: Some(name.into()), colour, dot: RADIUS, points, ..Line::default() }
-}
-
-fn legend(name: &str, points: &[[f64; 2]]) -> String {
-    format!("{name}, {} images", thousands(points.len() as u64))
-}
-
-/// A linear scale around all points.
-fn linear(view: &View, axis: usize) -> Option<Scale> {
-    let values = || view.reference.iter().chain(&view.generated).map(|point| point[axis]);
-    let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    let air = 0.04 * (high - low).max(1e-9);
-    (low <= high).then(|| Scale::linear(low - air, high + air))
+fn chart(place: usize, name: &str, pca: &PcaFile) -> Option<Chart> {
+    let axis =
+        |axis: usize| Axis::around(pca.reference.iter().chain(&pca.generated).map(|point| point[axis]));
+    let label = |name: &str, share: f64| format!("{name} component, {:.0} % of the variance", 100.0 * share);
+    let cloud = |name: &str, colour: &str, points: &[[f64; 2]]| {
+        let legend = format!("{name}, {} images", thousands(points.len()));
+        dots(points.iter().map(|&[x, y]| (x, y)), colour, RADIUS).with_legend(legend).into()
+    };
+    Some(Chart {
+        title: name.to_owned(),
+        y_label: label("second", pca.explained[1]),
+        x_label: label("first", pca.explained[0]),
+        x: axis(0)?,
+        y: axis(1)?,
+        legend: LegendPosition::InsideTopRight,
+        y_names: Vec::new(),
+        plots: vec![cloud("real", FAINT, &pca.reference), cloud("generated", &colour(place), &pca.generated)],
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::draw;
-    use crate::scores::Scores;
-    use crate::scores::tests::{folder, ranking_file};
-    use serde_json::json;
+    use crate::records::Scores;
+    use crate::records::fixtures::{folder, pca_file, ranking_file};
 
     #[test]
     fn both_clouds_are_drawn_point_by_point() {
-        let view = json!({ "schema": 1, "fitted_on": 9, "explained": [0.31, 0.2],
-                           "reference": [[0.0, 1.0], [2.0, -1.0]], "generated": [[1.0, 0.5]] });
-        let scores = folder(&[("ink/pca.json", view), ("ink/ranking.json", ranking_file())]).unwrap();
+        let scores = folder(&[("ink/pca.json", pca_file()), ("ink/ranking.json", ranking_file())]).unwrap();
         let svg = draw(&scores).unwrap().svg().unwrap();
         // Two real points, one generated, one of each in the legend.
         assert_eq!(svg.matches("<circle").count(), 5);

@@ -1,130 +1,78 @@
-//! All runs of a set on one page, a row for each: how its degradation takes test images apart, what it draws, and what it
-//! makes of test images that are degraded half-way. Beside the name what was measured, and how much of it.
+//! All runs of a study on one page, one band per run: how its degradation destroys test images, what it samples, and how it
+//! restores test images degraded half-way. The captions give the run's scores.
 
-use super::Run;
-use super::canvas::{Anchor, Canvas, LABEL, TITLE, Type};
-use super::choose::spread;
-use super::style::{FAINT, LABEL_SIZE, TEXT, THIN};
-use super::tiles::Tiles;
-use crate::measured::Measured;
-use crate::scores::thousands;
-use image::RgbaImage;
+use super::canvas::Canvas;
+use super::choose::evenly;
+use super::restored::{stages, timesteps};
+use super::run::Run;
+use super::sheet::{self, Band, Block};
+use crate::markdown::thousands;
+use crate::records::{below_last_timestep, format_conditions, format_scores, read_run_scores};
+use dm_record::RunScores;
 
 const ROWS: usize = 3;
-/// Columns of degrading and of samples.
-const ACROSS: usize = 8;
-/// Columns of a sheet of restorations for one level: degraded, in one step, by the chain.
-const STAGES: usize = 3;
-/// Levels shown of them.
-const LEVELS: usize = 3;
-
-const PITCH: u32 = 30;
-/// Between the levels of a restoration.
-const GAP: u32 = 8;
-const GUTTER: u32 = 28;
-const MARGIN: u32 = 16;
-const HEAD: u32 = 58;
-const ROW_HEAD: u32 = 34;
-const ROW: u32 = ROW_HEAD + ROWS as u32 * PITCH + 8;
-
-/// Left ends of the three blocks, right end of the last.
-const LEFTS: [u32; 3] = [MARGIN, MARGIN + BLOCK + GUTTER, MARGIN + 2 * (BLOCK + GUTTER)];
-const BLOCK: u32 = ACROSS as u32 * PITCH;
-const LEVEL: u32 = STAGES as u32 * PITCH + GAP;
-const RIGHT: u32 = LEFTS[2] + PITCH + LEVELS as u32 * LEVEL;
-
-const CAPTIONS: [&str; 3] = [
-    "test images, t = 0 to T",
-    "samples, the first of their seed",
-    "test images; degraded, in one step, by the chain",
-];
-
-const NUMBERS: Type<'static> = Type { anchor: Anchor::Start, size: LABEL_SIZE, colour: TEXT };
-
-/// The pictures of a row, each with its left end.
-type Pictures = Vec<(u32, RgbaImage)>;
+/// Columns of degrading images and of samples.
+const COLUMNS: usize = 8;
+/// Timesteps shown of the restorations.
+const TIMESTEPS: usize = 3;
+/// Space between the three kinds of pictures, and between the timesteps of a restoration.
+const WIDE: u32 = 28;
+const NARROW: u32 = 10;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
-    let rows: Vec<_> = runs.iter().filter_map(|run| Some((run, pictures(run)?, measured(run)))).collect();
-    let height = HEAD + rows.len() as u32 * ROW;
-    let mut page = (!rows.is_empty()).then(|| Canvas::new(f64::from(RIGHT + MARGIN), f64::from(height)))?;
-    page.text(f64::from(MARGIN), 22.0, &conditions(rows.iter().map(|row| &row.2)), LABEL);
-    for (left, caption) in LEFTS.into_iter().zip(CAPTIONS) {
-        page.text(f64::from(left), f64::from(HEAD) - 14.0, caption, LABEL);
+    // A file of scores that cannot be read is treated as a missing one.
+    let scores = |run: &Run| read_run_scores(&run.folder.join("generated")).unwrap_or_default();
+    let bands: Vec<_> = runs.iter().filter_map(|run| Some((scores(run), run))).collect();
+    let all: Vec<_> = bands.iter().filter_map(|(scores, run)| band(run, scores)).collect();
+    if all.is_empty() {
+        return None;
     }
-    for (index, (run, pictures, measured)) in rows.into_iter().enumerate() {
-        let top = HEAD + index as u32 * ROW;
-        let (line, baseline) = (f64::from(top), f64::from(top) + 23.0);
-        page.line((f64::from(MARGIN), line), (f64::from(RIGHT), line), FAINT, THIN);
-        page.text(f64::from(LEFTS[0]), baseline, &run.title, TITLE);
-        page.text(f64::from(LEFTS[1]), baseline, &of_samples(&measured), NUMBERS);
-        for (level, row) in measured.below_last().take(LEVELS).enumerate() {
-            let Some(chain) = row.chain else { continue };
-            let text = format!("{}: {chain:.1} dB", share(row.t, row.steps));
-            page.text(f64::from(level_left(level)), baseline, &text, NUMBERS);
-        }
-        for (left, picture) in pictures {
-            page.picture(left, top + ROW_HEAD, picture);
-        }
-    }
-    Some(page)
+    let title =
+        "Degraded test images; samples; test images degraded, restored in one evaluation, by the chain";
+    let text = conditions(bands.iter().map(|(scores, _)| scores));
+    let head = Band { title: title.into(), text, blocks: Vec::new() };
+    sheet::page(std::iter::once(head).chain(all).collect())
 }
 
-/// Left end of a level's restorations.
-fn level_left(level: usize) -> u32 {
-    LEFTS[2] + PITCH + GAP + level as u32 * LEVEL
-}
-
-/// The pictures of a run; `None` until all of its sheets are there.
-fn pictures(run: &Run) -> Option<Pictures> {
-    let open = |name: &str| Tiles::open(&run.folder.join("generated").join(name));
-    let (forward, samples, restored) = (open("forward.png")?, open("grid.png")?, open("restore.png")?);
-    let mut pictures = vec![
-        (LEFTS[0], sheet(&forward, &spread(forward.columns, ACROSS))),
-        (LEFTS[1], samples.arrange(&samples.first(ROWS * ACROSS), ACROSS)),
-        (LEFTS[2], sheet(&restored, &[0])),
+/// The pictures of a run; `None` until all of them are there.
+fn band(run: &Run, scores: &RunScores) -> Option<Band> {
+    let (forward, samples, restored) =
+        (run.generated("forward.png")?, run.generated("grid.png")?, run.generated("restore.png")?);
+    let mut blocks = vec![
+        Block::columns("t = 0 to T", 0, &forward, ROWS, &evenly(forward.columns, COLUMNS)),
+        Block::new(samples_caption(scores), WIDE, &samples, &samples.first(ROWS * COLUMNS), COLUMNS),
+        Block::columns("", WIDE, &restored, ROWS, &[0]),
     ];
-    let levels = ((restored.columns - 1) / STAGES).min(LEVELS);
-    pictures.extend((0..levels).map(|level| {
-        let first = 1 + level * STAGES;
-        (level_left(level), sheet(&restored, &(first..first + STAGES).collect::<Vec<_>>()))
+    let mut rows = below_last_timestep(scores);
+    blocks.extend((0..timesteps(&restored)?.min(TIMESTEPS)).map(|timestep| {
+        let row = rows.next().and_then(|row| Some((share(row.t, row.timesteps), row.chain?)));
+        let caption = row.map_or(String::new(), |(share, psnr)| format!("{share}: {psnr:.1} dB"));
+        Block::columns(caption, NARROW, &restored, ROWS, &stages(timestep))
     }));
-    Some(pictures)
+    Some(Band { title: run.title.clone(), blocks, ..Band::default() })
 }
 
-/// The first rows of these columns.
-fn sheet(tiles: &Tiles, columns: &[usize]) -> RgbaImage {
-    let row = |row: usize| columns.iter().map(move |&column| (row, column));
-    tiles.arrange(&(0..tiles.rows.min(ROWS)).flat_map(row).collect::<Vec<_>>(), columns.len())
+/// How many images are behind the scores.
+fn conditions<'a>(runs: impl Iterator<Item = &'a RunScores> + Clone) -> String {
+    let scored = runs.clone().find_map(format_conditions);
+    let restored = runs.clone().find_map(|scores| scores.n_restored).map(thousands);
+    let half = if runs.clone().any(|scores| scores.frechet_half.is_some()) { " (± 95 %)" } else { "" };
+    let scored = scored.map(|scored| format!("FD{half}, precision and recall of {scored}"));
+    let restored = restored.map(|n| format!("dB: mean PSNR of {n} test images restored by the chain"));
+    scored.into_iter().chain(restored).collect::<Vec<_>>().join("; ")
 }
 
-/// What was measured of a run; a file that cannot be read says as little as one that is missing.
-fn measured(run: &Run) -> Measured {
-    Measured::read(&run.folder.join("generated")).unwrap_or_default()
-}
-
-/// How much stands behind the numbers.
-fn conditions<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> String {
-    let scored = runs.clone().find_map(Measured::conditions);
-    let restored = runs.clone().find_map(|run| run.n_restored).map(thousands);
-    let mut words = Vec::new();
-    let half = if runs.clone().any(|run| run.frechet_half.is_some()) { " (± 95 %)" } else { "" };
-    words.extend(scored.map(|scored| format!("FD{half}, precision and recall of {scored}")));
-    words.extend(restored.map(|n| format!("dB: mean PSNR of {n} test images walked back by the chain")));
-    words.join("; ")
-}
-
-fn of_samples(run: &Measured) -> String {
+fn samples_caption(scores: &RunScores) -> String {
     // There is room for one interval.
-    let told = run.told().into_iter().enumerate();
+    let scores = format_scores(scores).into_iter().enumerate();
     let words =
-        told.map(|(i, (name, value, half))| format!("{name} {value}{}", if i == 0 { &half } else { "" }));
-    words.collect::<Vec<_>>().join("   ")
+        scores.map(|(i, (name, value, half))| format!("{name} {value}{}", if i == 0 { &half } else { "" }));
+    words.collect::<Vec<_>>().join("  ")
 }
 
-/// A level as its share of T: T/4, 3T/4.
-fn share(t: u64, steps: u64) -> String {
-    let exact = t as f64 / steps.max(1) as f64;
+/// A timestep as its share of T: T/4, 3T/4.
+fn share(t: usize, timesteps: usize) -> String {
+    let exact = t as f64 / timesteps.max(1) as f64;
     let near = (1..=12u32).map(|under| ((exact * f64::from(under)).round(), under));
     let near = near
         .filter(|&(over, under)| (over / f64::from(under) - exact).abs() < 0.005)
@@ -140,44 +88,31 @@ fn share(t: u64, steps: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{GrayImage, Luma};
-
-    fn write(folder: &std::path::Path, name: &str, rows: u32, columns: u32) {
-        let sheet = GrayImage::from_pixel(columns * PITCH + 2, rows * PITCH + 2, Luma([7]));
-        sheet.save(folder.join(name)).unwrap();
-    }
-
-    fn run(title: &str, folder: &std::path::Path) -> Run {
-        Run::read(0, title, "error", folder).unwrap()
-    }
+    use crate::figures::run::tests::run;
+    use crate::figures::tiles::tests::write_grid;
+    use crate::records::fixtures::write_run_scores;
 
     #[test]
-    fn every_whole_run_has_a_row_with_its_numbers() {
+    fn every_whole_run_has_a_band_with_its_numbers() {
         let dir = tempfile::tempdir().unwrap();
         let folders = ["whole", "cut", "bare"].map(|name| dir.path().join(name));
-        for folder in &folders[..2] {
-            let generated = folder.join("generated");
+        for generated in folders[..2].iter().map(|folder| folder.join("generated")) {
             std::fs::create_dir_all(&generated).unwrap();
-            write(&generated, "forward.png", 4, 12);
-            write(&generated, "grid.png", 10, 10);
+            write_grid(&generated.join("forward.png"), 4, 12);
+            write_grid(&generated.join("grid.png"), 10, 10);
         }
-        write(&folders[0].join("generated"), "restore.png", 50, 13);
-        crate::measured::tests::write(&folders[0].join("generated"), 12.5);
+        write_grid(&folders[0].join("generated/restore.png"), 50, 13);
+        write_run_scores(&folders[0].join("generated"), 12.5);
         let runs = [run("Whole", &folders[0]), run("Cut", &folders[1]), run("Bare", &folders[2])];
         let svg = draw(&runs).unwrap().svg().unwrap();
-        assert_eq!(svg.matches("<image").count(), 6, "of the one run that has all its sheets");
-        for text in [
-            "Whole",
-            "FD 12 ± 1   precision 0.90   recall 0.70",
-            "T/2: 17.2 dB",
-            "1,000 images",
-            "of 4 test images",
-        ] {
+        assert_eq!(svg.matches("<image").count(), 6, "of the one run that has all its grids");
+        let scores = "FD 12 ± 1  precision 0.90  recall 0.70";
+        for text in ["Whole", scores, "T/2: 17.2 dB", "1,000 images", "of 4 test images"] {
             assert!(svg.contains(text), "{text}");
         }
-        assert!(!svg.contains("Cut") && !svg.contains("T: 9.0 dB"), "from T there is nothing to restore");
+        assert!(!svg.contains("Cut") && !svg.contains("T: 9.0 dB"), "at T nothing is left to restore");
         assert!(draw(&runs[1..]).is_none());
-        let shares = [(250, 1000), (75, 100), (7, 7), (3, 10)].map(|(t, steps)| share(t, steps));
+        let shares = [(250, 1000), (75, 100), (7, 7), (3, 10)].map(|(t, timesteps)| share(t, timesteps));
         assert_eq!(shares, ["T/4", "3T/4", "T", "3T/10"]);
     }
 }

@@ -1,78 +1,66 @@
-//! Frechet distance over epochs, as it was measured while a model trained: at its few images, and extrapolated from them to
-//! infinitely many. One chart per run.
+//! Fréchet distance over epochs, measured during training on few samples and extrapolated to infinitely many. One chart per
+//! run.
 
-use super::Run;
-use super::axes::{Chart, Line, canvas};
 use super::canvas::Canvas;
-use super::style::{DOT, QUIET, THICK, run_colour};
-use super::ticks::Scale;
-use crate::scores::thousands;
+use super::chart::{Axis, Chart, SMALL, dots, line, page};
+use super::run::Run;
+use super::style::{DOT, QUIET, THICK, colour};
+use crate::markdown::thousands;
+use kuva::plot::legend::LegendPosition;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
-    let runs: Vec<_> = runs.iter().filter(|run| !run.metrics.evaluations.is_empty()).collect();
-    let mut page = (!runs.is_empty()).then(|| canvas(runs.len()))?;
-    for (place, run) in runs.iter().enumerate() {
-        if let Some(chart) = chart(run) {
-            chart.draw(&mut page, place);
-        }
-    }
-    Some(page)
+    page(runs.iter().filter_map(chart).collect(), SMALL)
 }
 
-fn chart(run: &Run) -> Option<Chart<'_>> {
-    let rows = &run.metrics.evaluations;
-    let n = rows.last()?.n;
-    let limit = rows.iter().filter_map(|row| Some((row.epoch as f64, row.fd_infinity?))).collect();
-    let fd: Vec<_> = rows.iter().map(|row| (row.epoch as f64, row.fd)).collect();
-    let line = |legend: String, colour: String, points| Line {
-        legend: Some(legend),
-        colour,
-        width: THICK,
-        dot: DOT,
-        points,
-        ..Line::default()
-    };
-    let lines = vec![
-        line(format!("n = {}", thousands(n)), run_colour(run.place), fd),
-        line("n = infinity".into(), QUIET.into(), limit),
-    ];
-    let values = || lines.iter().flat_map(|line| &line.points);
-    let last = values().map(|point| point.0).fold(1.0, f64::max);
+fn chart(run: &Run) -> Option<Chart> {
+    let lines = &run.metrics.evaluations;
+    let n = lines.last()?.n;
+    let fd: Vec<_> = lines.iter().filter_map(|line| Some((line.epoch as f64, line.fd?))).collect();
+    let limit: Vec<_> =
+        lines.iter().filter_map(|line| Some((line.epoch as f64, line.fd_infinity?))).collect();
+    let points = || fd.iter().chain(&limit);
+    let (x, y) = (
+        Axis::linear(0.0, points().map(|point| point.0).fold(1.0, f64::max)),
+        Axis::log_around(points().map(|point| point.1))?,
+    );
+    let mut plots = Vec::new();
+    for (legend, colour, points) in [
+        (format!("n = {}", thousands(n)), colour(run.place), fd),
+        ("n = infinity".into(), QUIET.into(), limit),
+    ] {
+        plots.push(line(points.clone(), &colour, THICK).with_legend(legend).into());
+        plots.push(dots(points, &colour, DOT).into());
+    }
     Some(Chart {
-        title: &run.title,
-        y_label: "Frechet distance of samples",
-        x_label: "epoch",
-        x: Scale::linear(0.0, last),
-        whole_x: true,
-        y: Scale::around(values().map(|point| point.1))?,
-        band: None,
-        lines,
+        title: run.title.clone(),
+        y_label: "Fréchet distance of samples".into(),
+        x_label: "epoch".into(),
+        x,
+        y,
+        legend: LegendPosition::InsideTopRight,
+        y_names: Vec::new(),
+        plots,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::run::tests::run;
+    use crate::records::fixtures::eval_line;
 
     #[test]
-    fn a_run_that_was_measured_has_a_chart() {
+    fn a_run_that_was_evaluated_has_a_chart() {
         let dir = tempfile::tempdir().unwrap();
-        let line = |epoch: u64, fd: f64, limit: &str| {
-            format!(
-                "{{\"event\":\"eval\",\"step\":{epoch},\"epoch\":{epoch},\"n\":1000,\"n_reference\":10000,\
-                 \"fd\":{fd},\"fd_infinity\":{limit},\"precision\":0.5,\"recall\":0.5}}\n"
-            )
-        };
-        let run = |text: &str| {
+        let with = |text: &str| {
             std::fs::write(dir.path().join("metrics.jsonl"), text).unwrap();
-            Run::read(0, "ink", "nats", dir.path()).unwrap()
+            run("ink", dir.path())
         };
-        let measured = run(&(line(1, 80.0, "null") + &line(2, 20.0, "15.5")));
-        let chart = chart(&measured).unwrap();
-        assert_eq!(chart.lines[0].points, [(1.0, 80.0), (2.0, 20.0)]);
-        assert_eq!(chart.lines[1].points, [(2.0, 15.5)]);
+        let measured = with(&(eval_line(1, 80.0, "null") + &eval_line(2, 20.0, "15.5")));
         let svg = draw(&[measured]).unwrap().svg().unwrap();
+        // Two distances and one limit.
+        assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("n = 1,000") && svg.contains("n = infinity"));
-        assert!(draw(&[run("")]).is_none());
+        assert!(draw(&[with("")]).is_none());
     }
 }

@@ -1,54 +1,35 @@
-//! Samples of the same seeds at a few epochs, a row for each run: when do digits appear?
+//! Samples of the same seeds after a few epochs, one band per run: when do digits appear?
 
-use super::Run;
-use super::canvas::{Canvas, LABEL, TITLE};
+use super::canvas::Canvas;
 use super::choose::denser_early;
-use super::tiles::Tiles;
-use std::path::PathBuf;
+use super::run::Run;
+use super::sheet::{self, Band, Block};
 
-const MOST_COLUMNS: usize = 6;
-/// Images shown of each grid, and how they are laid out.
+/// Epochs shown.
+const MOST: usize = 6;
+/// Images shown of each epoch, and their columns.
 const SHOWN: usize = 20;
-const ACROSS: usize = 5;
-const WIDTH: u32 = ACROSS as u32 * 30 - 2;
-const GUTTER: u32 = 12;
-const MARGIN: u32 = 14;
-const HEAD: u32 = 50;
+const COLUMNS: usize = 5;
+const GAP: u32 = 12;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
-    let rows: Vec<_> =
-        runs.iter().map(|run| (run, grids(run))).filter(|(_, grids)| !grids.is_empty()).collect();
-    let columns = rows.iter().map(|(_, grids)| grids.len()).max()? as u32;
-    let width = 2 * MARGIN + columns * (WIDTH + GUTTER) - GUTTER;
-    let height_of = |grids: &[(u64, Tiles)]| {
-        let most = grids.iter().map(|(_, tiles)| tiles.first(SHOWN).len()).max().unwrap_or(0);
-        HEAD + most.div_ceil(ACROSS) as u32 * 30
-    };
-    let height = rows.iter().map(|(_, grids)| height_of(grids)).sum::<u32>() + MARGIN;
-    let mut page = Canvas::new(f64::from(width.max(320)), f64::from(height));
-    let mut top = 0;
-    for (run, grids) in &rows {
-        page.text(f64::from(MARGIN), f64::from(top) + 22.0, &run.title, TITLE);
-        for (column, (epoch, tiles)) in grids.iter().enumerate() {
-            let left = MARGIN + column as u32 * (WIDTH + GUTTER);
-            let text = if column == 0 { format!("epoch {epoch}") } else { epoch.to_string() };
-            page.text(f64::from(left), f64::from(top + HEAD) - 7.0, &text, LABEL);
-            page.picture(left, top + HEAD, tiles.arrange(&tiles.first(SHOWN), ACROSS));
-        }
-        top += height_of(grids);
-    }
-    Some(page)
+    sheet::page(runs.iter().filter_map(band).collect())
 }
 
-/// The grids of a few epochs: early ones closer together, the last one always.
-fn grids(run: &Run) -> Vec<(u64, Tiles)> {
+fn band(run: &Run) -> Option<Band> {
     let all = epochs(run);
-    let open = |epoch: u64| Some((epoch, Tiles::open(&file(run, epoch))?));
-    denser_early(all.len(), MOST_COLUMNS).into_iter().filter_map(|index| open(all[index])).collect()
+    let mut blocks = Vec::new();
+    for epoch in denser_early(all.len(), MOST).into_iter().map(|index| all[index]) {
+        let Some(tiles) = run.grid(&file(epoch)) else { continue };
+        let (caption, gap) =
+            if blocks.is_empty() { (format!("epoch {epoch}"), 0) } else { (epoch.to_string(), GAP) };
+        blocks.push(Block::new(caption, gap, &tiles, &tiles.first(SHOWN), COLUMNS));
+    }
+    (!blocks.is_empty()).then(|| Band { title: run.title.clone(), blocks, ..Band::default() })
 }
 
-fn file(run: &Run, epoch: u64) -> PathBuf {
-    run.folder.join("samples").join(format!("epoch-{epoch:04}.png"))
+fn file(epoch: u64) -> String {
+    format!("samples/epoch-{epoch:04}.png")
 }
 
 /// Epochs that have a grid, in order.

@@ -1,43 +1,38 @@
-//! Frechet distance over network evaluations, a line for each model and sampler, the floor as a band. Only what compares
-//! shares a chart: one judge, one n, one reference.
+//! Fréchet distance over network evaluations, one line per model and sampler, with the range of real images as a band. One
+//! chart for each group of tables that may be compared.
 
-use super::axes::{Band, Chart, Line, Place};
 use super::canvas::Canvas;
-use super::style::{DOT, THICK, THIN, run_colour, text_width};
-use super::ticks::Scale;
-use crate::scores::{Scores, Table};
+use super::chart::{Axis, Chart, Estimate, Grid, band, estimates, line, page};
+use super::style::{DOT, THICK, colour};
+use crate::records::{Scores, Table, baseline_range, sampling_label};
+use kuva::plot::legend::LegendPosition;
+use kuva::render::plots::Plot;
 
-const MEASURE: &str = "frechet distance";
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 340.0;
+const METRIC: &str = "frechet distance";
+const GRID: Grid = Grid { columns: 1, width: 640.0, height: 340.0, first_width: None };
 
-/// Evaluations, value, interval.
-type Point = (f64, f64, Option<[f64; 2]>);
+/// A named line of estimates.
+pub type Series = (String, Vec<Estimate>);
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
-    let groups = scores.comparable();
-    let groups: Vec<_> = groups.iter().map(|group| (group, series(group))).collect();
-    // A model at one number of evaluations says nothing of them.
-    let groups: Vec<_> =
-        groups.into_iter().filter(|(_, series)| series.iter().any(|(_, points)| points.len() > 1)).collect();
-    let mut page = (!groups.is_empty()).then(|| Canvas::new(WIDTH, groups.len() as f64 * HEIGHT))?;
-    for (place, (group, series)) in groups.iter().enumerate() {
-        let place = Place { left: 0.0, top: place as f64 * HEIGHT, width: WIDTH, height: HEIGHT };
-        if let Some(chart) = chart(series, super::floor(group, MEASURE)) {
-            Chart { y_label: &group[0].conditions(), ..chart }.draw_in(&mut page, &place);
-        }
-    }
-    Some(page)
+    let charts = scores.comparable().into_iter().filter_map(|group| {
+        // A model at one number of evaluations shows no dependence on it.
+        let series = Some(series(&group)).filter(|all| all.iter().any(|(_, points)| points.len() > 1))?;
+        let title = "Fréchet distance over network evaluations";
+        chart(title.into(), "network evaluations per image".into(), &group, &series)
+    });
+    page(charts.collect(), GRID)
 }
 
-/// The points of every model and sampler, by rising evaluations.
-fn series(group: &[&Table]) -> Vec<(String, Vec<Point>)> {
-    let mut series: Vec<(String, Vec<Point>)> = Vec::new();
+/// The estimates of every model and sampler, by rising number of evaluations.
+fn series(group: &[&Table]) -> Vec<Series> {
+    let mut series: Vec<Series> = Vec::new();
     for table in group {
-        let (Some(model), Some(steps)) = (&table.target.model, table.target.steps) else { continue };
-        let Some((row, value)) = table.row(MEASURE).and_then(|row| Some((row, row.value?))) else { continue };
-        let name = format!("{model}, {}", table.target.walk().as_deref().unwrap_or("?"));
-        let point = (steps as f64, value, row.interval);
+        let (Some(model), Some(nfe)) = (&table.target.model, table.target.nfe) else { continue };
+        let Some(row) = table.row(METRIC) else { continue };
+        let Some(value) = row.value else { continue };
+        let name = format!("{model}, {}", sampling_label(&table.target).as_deref().unwrap_or("?"));
+        let point = (nfe as f64, value, row.interval);
         match series.iter_mut().find(|(other, _)| *other == name) {
             Some((_, points)) => points.push(point),
             None => series.push((name, vec![point])),
@@ -47,66 +42,50 @@ fn series(group: &[&Table]) -> Vec<(String, Vec<Point>)> {
     series
 }
 
-fn chart(series: &[(String, Vec<Point>)], floor: Option<(f64, f64)>) -> Option<Chart<'static>> {
+/// A chart of the Fréchet distances of comparable tables over anything.
+pub fn chart(title: String, x_label: String, group: &[&Table], series: &[Series]) -> Option<Chart> {
+    let real = group.iter().find_map(|table| baseline_range(table.row(METRIC)?.real_baseline.as_ref()?));
     let points = || series.iter().flat_map(|(_, points)| points);
     let ends = points().filter_map(|point| point.2).flatten();
-    let floors = floor.map(|(low, high)| [low, high]).into_iter().flatten();
-    // The end of an interval below 0 is no value of a distance, and has no place on a logarithmic scale.
-    let shown = points().map(|point| point.1).chain(ends).chain(floors);
-    let y = Scale::around(shown.filter(|&value| value > 0.0))?;
-    // Names stand right of the last points.
-    let widest = series.iter().map(|(name, _)| text_width(name, 11)).fold(0.0, f64::max);
-    let x = Scale::around(points().map(|point| point.0))?.with_room((widest / WIDTH).min(0.5));
-    let mut lines = Vec::new();
-    for (place, (name, points)) in series.iter().enumerate() {
-        let colour = run_colour(place);
-        for &(x, _, interval) in points {
-            let points = interval.map(|[low, high]| vec![(x, low.max(y.low)), (x, high)]);
-            let (points, colour) = (points.unwrap_or_default(), colour.clone());
-            lines.push(Line { colour, width: THIN, points, ..Line::default() });
-        }
-        let points = points.iter().map(|&(x, value, _)| (x, value)).collect();
-        let (label, width) = (Some(name.clone()), THICK);
-        lines.push(Line { label, colour, width, dot: DOT, points, ..Line::default() });
+    let shown: Vec<f64> =
+        points().map(|point| point.1).chain(ends).chain(real.into_iter().flat_map(|(l, h)| [l, h])).collect();
+    // The end of an interval may be below 0, which is no distance and has no place on a logarithmic axis.
+    let y = Axis::log_around(shown.into_iter().filter(|&value| value > 0.0))?;
+    let x = Axis::log_around(points().map(|point| point.0))?;
+    let mut plots: Vec<Plot> = Vec::new();
+    if let Some((low, high)) = real {
+        plots.push(band(x, low, high).with_legend("real images, same n").into());
     }
-    Some(Chart {
-        title: "Frechet distance over network evaluations",
-        y_label: "",
-        x_label: "network evaluations per image, log scale",
-        x,
-        whole_x: false,
-        y,
-        band: floor.map(|range| Band { legend: "floor: real images, same n".into(), range }),
-        lines,
-    })
+    for (place, (name, points)) in series.iter().enumerate() {
+        let colour = colour(place);
+        plots.push(line(points.iter().map(|&(x, y, _)| (x, y)), &colour, THICK).into());
+        plots.push(estimates(points, y.low, &colour, DOT).with_legend(name.as_str()).into());
+    }
+    let (y_label, legend) = (group[0].conditions(), LegendPosition::OutsideRightTop);
+    Some(Chart { title, y_label, x_label, x, y, legend, y_names: Vec::new(), plots })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores::tests::{folder, score_file};
+    use crate::records::fixtures::{folder, score_file};
 
     #[test]
-    fn a_line_joins_the_evaluations_of_one_model_and_judges_do_not_mix() {
+    fn a_line_joins_the_evaluations_of_one_model_and_classifiers_are_kept_apart() {
         let files = [
             ("a.json", score_file("ink", 100, 2.0)),
             ("b.json", score_file("ink", 20, 4.0)),
             ("c.json", score_file("ddpm", 100, 3.0)),
         ];
         let scores = folder(&files).unwrap();
-        let groups = scores.comparable();
-        let found = series(&groups[0]);
-        assert_eq!(found[0].0, "ink, bridge");
+        let found = series(&scores.comparable()[0]);
+        assert_eq!(found[0].0, "ink, ancestral");
         assert_eq!(found[0].1.iter().map(|p| (p.0, p.1)).collect::<Vec<_>>(), [(20.0, 4.0), (100.0, 2.0)]);
         let svg = draw(&scores).unwrap().svg().unwrap();
-        for text in ["ink, bridge", "ddpm, bridge", "seen by judge-2", "floor"] {
+        for text in ["ink, ancestral", "ddpm, ancestral", "features of classifier-2", "real images"] {
             assert!(svg.contains(text), "{text}");
         }
-    }
-
-    #[test]
-    fn one_number_of_evaluations_is_no_curve() {
-        let scores = folder(&[("a.json", score_file("ink", 100, 2.0))]).unwrap();
-        assert!(draw(&scores).is_none());
+        // One number of evaluations is no curve.
+        assert!(draw(&folder(&files[..1]).unwrap()).is_none());
     }
 }

@@ -1,12 +1,12 @@
-//! `cargo xtask report`: the Typst sources in `report/` and the recorded files beside them become figures, tables and
-//! `report/report.pdf`, the same to the last byte on every machine. The typesetter is large, so it sits behind the feature
-//! `report`; without it this task builds the task once more with it. The rules of the text (how many words, no number
-//! typed by hand) need less of it, the feature `text`.
+//! `cargo xtask report`: makes figures, tables and `report/report.pdf` from the Typst sources in `report/` and the recorded files
+//! beside them, with the same bytes on every machine. Typst is large, so it is behind the feature `report`; without it this task
+//! builds itself again with the feature. The rules of the text (at most so many words, no number typed by hand) need only
+//! Typst's parser, the feature `text`.
 
-#[cfg(feature = "report")]
-mod press;
 #[cfg(feature = "text")]
 mod text;
+#[cfg(feature = "report")]
+mod typst_world;
 
 #[cfg(not(feature = "report"))]
 use crate::workspace::cargo;
@@ -22,58 +22,58 @@ pub struct Args {
     /// Only check the text: count its words, section by section, and look for numbers typed by hand
     #[arg(long)]
     count: bool,
-    /// Write nothing; fail if figures, tables or report.pdf are not what their sources make
+    /// Write nothing; fail if figures, tables or report.pdf do not match their sources
     #[arg(long, conflicts_with = "count")]
     check: bool,
 }
 
-/// Checks the text, then sets it.
+/// Checks the text, then makes the report.
 #[cfg(feature = "text")]
 pub fn run(args: &Args) -> Result<ExitCode> {
     text::check(&root().join("report"), args.count)?;
     if args.count {
         return Ok(ExitCode::SUCCESS);
     }
-    set(args.check)
+    typeset(args.check)
 }
 
-/// The same by a build that can read it.
+/// The same, by a build with the parser.
 #[cfg(not(feature = "text"))]
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.count {
         return built_with("text", &["--count"]);
     }
-    set(args.check)
+    typeset(args.check)
 }
 
-/// Makes everything, or with `check` the same in a copy of the folder, to compare.
+/// Makes everything; with `check` in a copy of the folder, to compare.
 #[cfg(feature = "report")]
-fn set(check: bool) -> Result<ExitCode> {
+fn typeset(check: bool) -> Result<ExitCode> {
     let folder = root().join("report");
     if !check {
-        press::make(&folder)?;
+        typst_world::make(&folder)?;
         crate::tables::refresh(root(), false)?;
         return Ok(ExitCode::SUCCESS);
     }
     let copy = tempfile::tempdir().context("making a folder for the copy")?;
-    press::copy(&folder, copy.path())?;
-    press::make(copy.path())?;
-    let mut stale = press::differing(copy.path(), &folder)?;
+    typst_world::copy(&folder, copy.path())?;
+    typst_world::make(copy.path())?;
+    let mut stale = typst_world::differing(copy.path(), &folder)?;
     stale.extend(crate::tables::refresh(root(), true)?.into_iter().map(Into::into));
     for path in &stale {
-        println!("{}: not what its sources make; run cargo xtask report", path.display());
+        println!("{}: does not match its sources; run cargo xtask report", path.display());
     }
     Ok(if stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The same by a build that has the typesetter.
+/// The same, by a build with Typst.
 #[cfg(not(feature = "report"))]
-fn set(check: bool) -> Result<ExitCode> {
-    eprintln!("building the typesetter, which takes a quarter of an hour the first time");
+fn typeset(check: bool) -> Result<ExitCode> {
+    eprintln!("building Typst, which takes a quarter of an hour the first time");
     built_with("report", if check { &["--check"] } else { &[] })
 }
 
-/// This task by a build of this tool that has a feature.
+/// Runs this task by a build with a feature.
 #[cfg(not(feature = "report"))]
 fn built_with(feature: &str, flags: &[&str]) -> Result<ExitCode> {
     let mut command = Command::new(cargo());

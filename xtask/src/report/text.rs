@@ -6,7 +6,7 @@ mod typed;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
-/// Fails if there are too many words, or numbers typed by hand; with `show` tells the words section by section.
+/// Fails if there are too many words, or numbers typed by hand; with `show` prints the words of each section.
 pub fn check(folder: &Path, show: bool) -> Result<()> {
     let (mut total, mut by_hand) = (0, Vec::new());
     for (name, text) in sections(folder)? {
@@ -21,10 +21,7 @@ pub fn check(folder: &Path, show: bool) -> Result<()> {
     println!("{total:5}  words of at most {} (figures, tables, captions and bibliography out)", count::MOST);
     ensure!(total <= count::MOST, "report: found {total} words, expected at most {}", count::MOST);
     let list = by_hand.join(", ");
-    ensure!(
-        by_hand.is_empty(),
-        "report: found numbers typed by hand, expected them from files by name: {list}"
-    );
+    ensure!(by_hand.is_empty(), "report: found numbers typed by hand, expected numbers from files: {list}");
     Ok(())
 }
 

@@ -1,31 +1,30 @@
-//! `cargo xtask sweep`: trains and samples every run of a profile, skipping what is complete and resuming what is
-//! not, then writes a summary and figures. What the runs are stands in `xtask/sweeps/`; how a model is trained is
-//! the business of `dm`.
+//! `cargo xtask sweep`: trains and samples every run of a study, skipping complete runs and resuming interrupted ones, then
+//! writes a summary and figures. `xtask/sweeps/` lists the runs; `dm` does the training.
 
-mod child;
-mod keep;
+mod archive;
 mod plan;
+mod process;
 mod progress;
-mod spec;
+mod study;
 mod summary;
 mod worker;
 
-use crate::scores::Scores;
-use crate::{figures, measured, workspace};
+use crate::records::{SCORE_FILE, Scores};
+use crate::{figures, workspace};
 use anyhow::{Context, Result, ensure};
 use progress::State;
-pub use spec::Job;
-use spec::Profile;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+pub use study::Job;
+use study::Profile;
 use worker::Setup;
 
-/// The set that stands for the project: the three models that ship.
+/// The study of the three models that ship.
 const DIGITS: &str = "digits";
 
-/// Exit code after Ctrl-C, as shells have it.
+/// Exit code after Ctrl-C, as shells define it.
 const INTERRUPTED: u8 = 130;
 
 /// What to sweep.
@@ -39,15 +38,15 @@ pub struct Args {
     /// Number of runs at a time; the processor's threads are shared among them
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
-    /// Delete the folders of the chosen runs first, and train anew
+    /// Delete the folders of the chosen runs first, and start over
     #[arg(long)]
-    fresh: bool,
+    clean: bool,
     /// The `dm` binary to use, instead of building it
     #[arg(long, value_name = "PATH")]
     dm: Option<PathBuf>,
 }
 
-/// What to draw again.
+/// Which figures to draw again.
 #[derive(clap::Args)]
 pub struct FigureArgs {
     #[command(flatten)]
@@ -58,10 +57,10 @@ pub struct FigureArgs {
     /// Draw the figures of the report instead, from the records in `report`
     #[arg(long, conflicts_with_all = ["profile", "out", "scores"])]
     recorded: bool,
-    /// Copy what is small of every run (config, manifest, metrics, scores, pictures) to this folder and draw there: a record
-    /// that can be kept without the weights
+    /// Copy the small files of every run (config, manifest, metrics, scores, pictures) to this folder and draw there: an archive
+    /// without the weights
     #[arg(long, value_name = "DIR", conflicts_with_all = ["scores", "recorded"])]
-    record: Option<PathBuf>,
+    archive: Option<PathBuf>,
 }
 
 /// Which runs, and where they are.
@@ -69,14 +68,14 @@ pub struct FigureArgs {
 struct Place {
     /// Which runs: a file of xtask/sweeps/ (digits, zoo, ink, ablation, seeds)
     #[arg(long, value_name = "NAME", default_value = DIGITS)]
-    set: String,
+    study: String,
     /// How much work it is
     #[arg(long, value_enum, default_value = "laptop")]
     profile: Profile,
-    /// Where the run folders go [default: runs/PROFILE for digits, runs/SET-PROFILE for the others]
+    /// Where the run folders go [default: runs/PROFILE for digits, runs/STUDY-PROFILE for the others]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Folder of the sweep files
+    /// Folder of the studies
     #[arg(long, value_name = "DIR", hide = true)]
     sweeps: Option<PathBuf>,
 }
@@ -84,40 +83,39 @@ struct Place {
 impl Place {
     fn out(&self) -> Result<PathBuf> {
         let profile = self.profile.name();
-        let name = if self.set == DIGITS { profile.to_owned() } else { format!("{}-{profile}", self.set) };
-        let default = || workspace::root().join("runs").join(name);
-        let out = self.out.clone().unwrap_or_else(default);
-        std::path::absolute(&out).with_context(|| out.display().to_string())
+        let name = if self.study == DIGITS { profile.into() } else { format!("{}-{profile}", self.study) };
+        absolute(&self.out.clone().unwrap_or_else(|| workspace::root().join("runs").join(name)))
     }
 
     fn jobs(&self) -> Result<Vec<Job>> {
         let root = workspace::root();
         let sweeps = self.sweeps.clone().unwrap_or_else(|| root.join("xtask/sweeps"));
-        spec::load(&spec::find(&sweeps, &self.set)?, root, self.profile)
+        study::load(&study::find(&sweeps, &self.study)?, root, self.profile)
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     let out = args.place.out()?;
     let all = args.place.jobs()?;
-    let jobs = spec::select(all.clone(), &args.only)?;
-    let dm = match &args.dm {
-        Some(dm) => std::path::absolute(dm).with_context(|| dm.display().to_string())?,
-        None => workspace::build_dm()?,
-    };
+    let jobs = study::select(all.clone(), &args.only)?;
+    let dm = args.dm.as_deref().map_or_else(workspace::build_dm, absolute)?;
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
-    if args.fresh {
+    if args.clean {
         announce_deletion(&jobs, &out)?;
     }
-    child::catch_interrupts()?;
+    process::catch_interrupts()?;
     let at_once = usize::from(args.jobs).min(jobs.len());
     let threads = (at_once > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none())
         .then(|| (std::thread::available_parallelism().map_or(1, usize::from) / at_once).max(1));
-    let setup = Setup { dm, out, fresh: args.fresh, threads };
+    let setup = Setup { dm, out, clean: args.clean, threads };
 
     let ends = work(&jobs, &setup, at_once);
     finish(&all, &setup.out)?;
-    Ok(if child::interrupted() {
+    Ok(if process::interrupted() {
         ExitCode::from(INTERRUPTED)
     } else if ends.iter().all(|end| matches!(end, State::Complete { .. })) {
         ExitCode::SUCCESS
@@ -126,36 +124,33 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// `cargo xtask figures`: summary and figures from what is there.
+/// `cargo xtask figures`: summary and figures from the files that are there.
 pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
     if let Some(folder) = &args.scores {
-        let folder = std::path::absolute(folder).with_context(|| folder.display().to_string())?;
+        let folder = absolute(folder)?;
         let out = folder.with_file_name("figures");
-        tell(figures::draw_all(&figures::OF_SCORES, &Scores::read(&folder)?, &out)?, &out);
-        return Ok(ExitCode::SUCCESS);
-    }
-    if args.recorded {
+        announce_figures(figures::draw_all(&figures::OF_SCORES, &Scores::read(&folder)?, &out)?, &out);
+    } else if args.recorded {
         let report = workspace::root().join("report");
-        tell(draw_recorded(&report)?, &report.join("figures"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (jobs, out) = (args.place.jobs()?, args.place.out()?);
-    let Some(record) = &args.record else {
+        announce_figures(draw_recorded(&report)?, &report.join("figures"));
+    } else {
+        let (jobs, mut out) = (args.place.jobs()?, args.place.out()?);
+        if let Some(archive) = &args.archive {
+            let archive = absolute(archive)?;
+            ensure!(archive != out, "--archive: found the folder of the runs themselves, expected another");
+            archive::copy(&jobs, &out, &archive)?;
+            out = archive;
+        }
         finish(&jobs, &out)?;
-        return Ok(ExitCode::SUCCESS);
-    };
-    let record = std::path::absolute(record).with_context(|| record.display().to_string())?;
-    ensure!(record != out, "--record: found the folder of the runs themselves, expected another");
-    keep::copy(&jobs, &out, &record)?;
-    finish(&jobs, &record)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what `--fresh` is about to delete.
+/// Prints what `--clean` is about to delete.
 fn announce_deletion(jobs: &[Job], out: &Path) -> Result<()> {
     for run in jobs.iter().map(|job| out.join(&job.name)).filter(|run| run.is_dir()) {
         let (files, bytes) = plan::weigh(&run)?;
-        eprintln!("--fresh: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
+        eprintln!("--clean: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
     }
     Ok(())
 }
@@ -172,9 +167,9 @@ fn work(jobs: &[Job], setup: &Setup, at_once: usize) -> Vec<State> {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(index) else { return };
-                    // The receiver outlives all workers, so nothing sent is lost.
+                    // The receiver outlives all workers, so sending cannot fail.
                     let report = |state| drop(send.send((index, state)));
-                    let end = if child::interrupted() {
+                    let end = if process::interrupted() {
                         State::Interrupted
                     } else {
                         report(State::Starting);
@@ -190,26 +185,25 @@ fn work(jobs: &[Job], setup: &Setup, at_once: usize) -> Vec<State> {
     })
 }
 
-/// Summary and figures of every run of the profile that has begun.
+/// Writes summary and figures of every run of the profile that has begun.
 fn finish(all: &[Job], out: &Path) -> Result<()> {
     let rows = summary::rows(all, out)?;
     if rows.is_empty() {
         return Ok(());
     }
     summary::write(&rows, out)?;
-    print!("{}\n{}\n", summary::table(&rows), summary::notes(&rows).join("\n"));
+    print!("{}\n\n{}\n", summary::table(&rows), summary::notes(&rows).join("\n"));
     let figures = out.join("figures");
-    tell(draw(all, out, &figures)?, &figures);
+    announce_figures(draw(all, out, &figures)?, &figures);
     Ok(())
 }
 
-/// The runs that stand for the project, of the workspace at `root`.
+/// The runs of the models that ship, of the workspace at `root`.
 pub fn digits(root: &Path) -> Result<Vec<Job>> {
-    // Paths of configs are checked against our own workspace, whose sweep this is.
-    spec::load(&spec::find(&root.join("xtask/sweeps"), DIGITS)?, workspace::root(), Profile::Full)
+    study::load(&study::find(&root.join("xtask/sweeps"), DIGITS)?, workspace::root(), Profile::Full)
 }
 
-/// Draws the figures of the runs in `report/runs` and of the scores in `report/scores`, whatever of them is there.
+/// Draws the figures of the runs in `report/runs` and of the scores in `report/scores`, as far as they are there.
 pub fn draw_recorded(report: &Path) -> Result<usize> {
     let digits = digits(workspace::root())?;
     let figures = report.join("figures");
@@ -223,14 +217,17 @@ fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
         let folder = from.join(&job.name);
         if folder.join("manifest.json").is_file() {
             runs.push(figures::Run::read(place, &job.title, &job.loss, &folder)?);
-            scores.add(&job.name, &folder.join(plan::GENERATED).join(measured::SCORES))?;
+            let path = folder.join(plan::GENERATED).join(SCORE_FILE);
+            if path.is_file() {
+                scores.add(&job.name, &path)?;
+            }
         }
     }
     let of_runs = figures::draw_all(&figures::OF_RUNS, &runs[..], to)?;
-    Ok(of_runs + figures::draw_all(&figures::OF_MEASURED, &scores, to)?)
+    Ok(of_runs + figures::draw_all(&figures::OF_STUDIES, &scores, to)?)
 }
 
-fn tell(drawn: usize, folder: &Path) {
+fn announce_figures(drawn: usize, folder: &Path) {
     let plural = if drawn == 1 { "" } else { "s" };
     println!("{drawn} figure{plural} in {}", folder.display());
 }

@@ -1,11 +1,11 @@
-//! What to do with a run folder, decided from files alone: train, resume, or leave it. A stamp written before
-//! training says what the folder was made from; stamp and log lie beside the run folders, which belong to `dm`.
-//! Spawning anything happens elsewhere.
+//! What to do with a run folder, decided from files alone: train, resume or skip it. A stamp that is written before training
+//! states what the folder is made from. Stamp and log lie beside the run folders, whose content belongs to `dm`.
 
-use super::spec::{Job, Sample};
-use crate::record::{Manifest, Status};
+use super::study::{Job, Sample};
+use crate::records::{read_json, read_manifest};
 use crate::workspace::write_atomically;
 use anyhow::{Context, Result, bail, ensure};
+use dm_record::RunStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::ErrorKind;
@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "manifest.json";
 const CHECKPOINT: &str = "checkpoint.safetensors";
-/// Held by `dm` while it trains.
+/// Locked by `dm` while it trains.
 const LOCK: &str = ".lock";
-/// Images of a finished run; the folder gets this name when all of them are there.
+/// Folder of a finished run's images; it gets this name when all of them are there.
 pub const GENERATED: &str = "generated";
 const GENERATED_PART: &str = "generated.part";
 const SAMPLE_STAMP: &str = "sample.json";
 
-/// Where a run and what the sweep knows of it are.
+/// Where the files of a run are.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The run folder, as `dm` writes it; images of a finished run are in its `generated`.
+    /// The run folder of `dm`.
     pub run: PathBuf,
-    /// What the children said; also a lock, see `super::child`.
+    /// Output of the child processes; also a lock, see `super::process`.
     pub log: PathBuf,
     stamp: PathBuf,
 }
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-/// What a run folder was made from: the config file's values and what was set over them.
+/// What a run folder is made from: the values of the config file and what is set over them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
@@ -57,21 +57,11 @@ impl Stamp {
         Ok(Self { config, set: job.set.clone() })
     }
 
-    fn read(path: &Path) -> Result<Option<Self>> {
-        match std::fs::read(path) {
-            Ok(bytes) => {
-                Ok(Some(serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| path.display().to_string()),
-        }
-    }
-
     pub fn write(&self, place: &Place) -> Result<()> {
         write_atomically(&place.stamp, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// The first thing in which this stamp differs from the one a folder bears, in words.
+    /// The first difference between this stamp and an older one, in words.
     fn difference(&self, old: &Self) -> Option<String> {
         if self.set != old.set {
             return Some(format!("--set was [{}], is [{}]", old.set.join(", "), self.set.join(", ")));
@@ -103,27 +93,27 @@ fn value_difference(path: &str, old: &Value, new: &Value) -> Option<String> {
 pub enum Training {
     /// Complete, and made from the same config.
     Skip,
-    /// Cut off after a checkpoint.
+    /// Interrupted after a checkpoint.
     Resume,
-    /// Nothing there that is worth keeping.
+    /// There is no checkpoint.
     Start,
 }
 
-/// Decides what training a folder needs. A folder made from something else is an error: it holds somebody's
-/// work, and only `--fresh` may throw that away.
+/// Decides what training a folder needs. A folder made from anything else is an error: it holds somebody's work, and only
+/// `--clean` may delete that.
 pub fn training(place: &Place, stamp: &Stamp) -> Result<Training> {
     let run = place.run.display();
     if contents(&place.run)?.is_empty() {
         return Ok(Training::Start);
     }
-    let Some(old) = Stamp::read(&place.stamp)? else {
-        bail!("{run}: not made by this sweep; --fresh deletes it and trains anew");
+    let Some(old) = place.stamp.is_file().then(|| read_json::<Stamp>(&place.stamp)).transpose()? else {
+        bail!("{run}: not made by this sweep; --clean deletes it and starts over");
     };
     if let Some(difference) = stamp.difference(&old) {
-        bail!("{run}: made from another config ({difference}); --fresh deletes it and trains anew");
+        bail!("{run}: made from another config ({difference}); --clean deletes it and starts over");
     }
-    Ok(match Manifest::read(&place.run)? {
-        Some(manifest) if manifest.status == Status::Complete => Training::Skip,
+    Ok(match read_manifest(&place.run)? {
+        Some(manifest) if manifest.status == RunStatus::Complete => Training::Skip,
         Some(_) if place.run.join(CHECKPOINT).is_file() => Training::Resume,
         _ => Training::Start,
     })
@@ -138,7 +128,7 @@ fn contents(dir: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Deletes a run folder. The manifest goes first and the stamp stays, so that after a deletion cut short the next
+/// Deletes a run folder. The manifest is deleted first and the stamp is kept, so that after an interrupted deletion the next
 /// sweep deletes the rest.
 pub fn clear(place: &Place) -> Result<()> {
     let run = &place.run;
@@ -149,7 +139,7 @@ pub fn clear(place: &Place) -> Result<()> {
     remove(run)
 }
 
-/// Number of files below a folder and their size in bytes, for saying what `--fresh` is about to delete.
+/// Number of files below a folder, and their size in bytes.
 pub fn weigh(dir: &Path) -> Result<(u64, u64)> {
     let (mut files, mut bytes) = (0, 0);
     for path in contents(dir)? {
@@ -175,13 +165,12 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether the images of a run are there and were asked for in the same way.
+/// Whether the images of a run are there and were sampled with the same settings.
 pub fn is_sampled(run: &Path, sample: &Sample) -> bool {
-    let stamp = std::fs::read(run.join(GENERATED).join(SAMPLE_STAMP)).ok();
-    stamp.and_then(|bytes| serde_json::from_slice::<Sample>(&bytes).ok()).as_ref() == Some(sample)
+    read_json::<Sample>(&run.join(GENERATED).join(SAMPLE_STAMP)).is_ok_and(|stamp| stamp == *sample)
 }
 
-/// An empty folder to sample into. What was sampled before goes.
+/// An empty folder to sample into. Older images are deleted.
 pub fn open_generated(run: &Path) -> Result<PathBuf> {
     drop_generated(run)?;
     let part = run.join(GENERATED_PART);
@@ -189,14 +178,14 @@ pub fn open_generated(run: &Path) -> Result<PathBuf> {
     Ok(part)
 }
 
-/// Gives the folder its name, now that all of its images are there.
+/// Gives the folder its final name, when all of its images are there.
 pub fn close_generated(run: &Path, sample: &Sample) -> Result<()> {
     let (part, whole) = (run.join(GENERATED_PART), run.join(GENERATED));
     write_atomically(&part.join(SAMPLE_STAMP), &serde_json::to_vec_pretty(sample)?)?;
     std::fs::rename(&part, &whole).with_context(|| whole.display().to_string())
 }
 
-/// Deletes images that do not belong to the weights any more.
+/// Deletes images of older weights.
 pub fn drop_generated(run: &Path) -> Result<()> {
     remove(&run.join(GENERATED))?;
     remove(&run.join(GENERATED_PART))

@@ -1,4 +1,4 @@
-//! Run folders as a sweep may find them, and what it decides to do with each.
+//! Run folders in every state, and what is decided for each.
 
 use super::*;
 
@@ -15,7 +15,7 @@ impl Fixture {
         std::fs::create_dir(dir.path().join("logs")).unwrap();
         let config = dir.path().join("config.toml");
         std::fs::write(&config, "seed = 1\n[train]\nepochs = 5\n").unwrap();
-        let sample = Sample { n: 4, steps: None, seed: 1, restored: 4, measure: None };
+        let sample = Sample { n: 4, nfe: None, seed: 1, restored: 4, measure: None };
         let (name, title, loss) = ("a".to_owned(), "A".to_owned(), "error".to_owned());
         let job = Job { name, title, loss, config, set: vec!["train.epochs=2".into()], sample };
         Self { dir, job }
@@ -68,7 +68,7 @@ fn complete_is_skipped_and_running_is_resumed() {
 }
 
 #[test]
-fn cut_off_before_the_first_checkpoint_is_started_again() {
+fn a_run_interrupted_before_its_first_checkpoint_starts_again() {
     assert_eq!(Fixture::new().stamped().with("config.toml", "").decide().unwrap(), Training::Start);
     assert_eq!(Fixture::new().stamped().manifest("running").decide().unwrap(), Training::Start);
     // A deletion cut short: the manifest went first.
@@ -82,7 +82,7 @@ fn a_changed_config_is_refused_with_the_key_that_changed() {
     assert_eq!(fixture.decide().unwrap(), Training::Skip);
     std::fs::write(&fixture.job.config, "seed = 1\n[train]\nepochs = 6\n").unwrap();
     let error = fixture.decide().unwrap_err().to_string();
-    assert!(error.contains("train.epochs was 5, is 6") && error.contains("--fresh"), "{error}");
+    assert!(error.contains("train.epochs was 5, is 6") && error.contains("--clean"), "{error}");
     std::fs::write(&fixture.job.config, "[train]\nepochs = 5\n").unwrap();
     assert!(fixture.decide().unwrap_err().to_string().contains("seed was 1, is absent"));
 }
@@ -96,7 +96,7 @@ fn changed_overrides_are_refused() {
 }
 
 #[test]
-fn a_strangers_folder_is_refused() {
+fn a_folder_of_other_files_is_refused() {
     let error = Fixture::new().with("thesis.txt", "precious").decide().unwrap_err().to_string();
     assert!(error.contains("not made by this sweep"), "{error}");
     assert!(Fixture::new().manifest("complete").decide().is_err());
@@ -120,7 +120,7 @@ fn clearing_deletes_all_but_not_under_a_training_process() {
 }
 
 #[test]
-fn images_count_only_when_all_are_there_and_asked_for_alike() {
+fn images_count_only_when_all_are_there_and_sampled_with_the_same_settings() {
     let fixture = Fixture::new();
     let (run, sample) = (fixture.run(), fixture.job.sample.clone());
     let part = open_generated(&run).unwrap();

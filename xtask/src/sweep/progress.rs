@@ -1,5 +1,5 @@
-//! One line of progress per run: bars on a terminal, plain lines every ten seconds elsewhere. All of it goes to
-//! stderr; stdout is left to the summary.
+//! One line of progress per run: bars on a terminal, plain lines every ten seconds elsewhere. They go to stderr; stdout is
+//! for the summary.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// Where a run is.
+/// The state of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
     Waiting,
-    /// Another sweep, or a training that a killed sweep left behind, is at work in the folder.
+    /// Another process works in the folder: another sweep, or a training that a killed sweep started.
     Locked,
     Starting,
     Training {
@@ -25,7 +25,7 @@ pub enum State {
         eta_s: Option<f64>,
     },
     Sampling,
-    /// `made` is false when all of it was there before.
+    /// `made` is false if everything was there before.
     Complete {
         made: bool,
     },
@@ -34,7 +34,7 @@ pub enum State {
 }
 
 impl State {
-    /// The line's words.
+    /// The text of the line.
     fn text(&self) -> String {
         match self {
             Self::Waiting => "waiting".into(),
@@ -50,7 +50,7 @@ impl State {
             Self::Sampling => "sampling".into(),
             Self::Complete { made: true } => "complete".into(),
             Self::Complete { made: false } => "complete already".into(),
-            Self::Interrupted => "interrupted; the same command goes on from here".into(),
+            Self::Interrupted => "interrupted; the same command continues from here".into(),
             Self::Failed(_) => "failed".into(),
         }
     }
@@ -59,7 +59,7 @@ impl State {
         matches!(self, Self::Complete { .. } | Self::Interrupted | Self::Failed(_))
     }
 
-    /// Steps done and in all, for a bar.
+    /// Steps done and steps in total, for a bar.
     fn position(&self) -> Option<(u64, u64)> {
         match self {
             Self::Training { step, steps, .. } => Some((*step, *steps)),
@@ -69,7 +69,7 @@ impl State {
     }
 }
 
-/// Shows what the workers report until all of them are done; returns the last state of each run.
+/// Shows the reports of the workers until all of them have ended; returns the last state of each run.
 pub fn show(names: &[&str], reports: &Receiver<(usize, State)>) -> Vec<State> {
     let mut board = Board::new(names);
     loop {
@@ -115,7 +115,7 @@ impl<'a> Board<'a> {
         self.states[index] = state;
     }
 
-    /// Without a terminal: where every run at work is, now and then.
+    /// Without a terminal: prints the state of every active run every ten seconds.
     fn remind(&mut self) {
         if self.bars.is_empty() && self.reminded.elapsed() >= PLAIN_EVERY {
             self.reminded = Instant::now();
@@ -156,7 +156,7 @@ fn bars(names: &[&str]) -> Vec<ProgressBar> {
     names.iter().map(bar).collect()
 }
 
-/// Seconds as a person says them: `48s`, `3m20s`, `2h05m`.
+/// A duration in seconds as `48s`, `3m20s` or `2h05m`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -171,13 +171,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_well() {
+    fn durations_are_short() {
         let said: Vec<_> = [0.2, 48.0, 59.6, 200.0, 7500.0].into_iter().map(duration).collect();
         assert_eq!(said, ["0s", "48s", "1m00s", "3m20s", "2h05m"]);
     }
 
     #[test]
-    fn a_training_line_holds_what_is_known() {
+    fn a_line_of_training_contains_what_is_known() {
         let state = |loss, eta_s| State::Training {
             epoch: 2,
             epochs: 5,

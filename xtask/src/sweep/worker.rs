@@ -1,14 +1,14 @@
-//! One run from its folder's state to images: train or resume, sample, draw the strips of degrading and restoring, measure.
-//! It reports where it is and says nothing on the terminal itself.
+//! Everything that one run still needs: train or resume, sample, degrade and restore test images, evaluate. It reports its
+//! progress and prints nothing.
 
-use super::child::{Log, interrupted};
 use super::plan::{self, Place, Stamp, Training};
+use super::process::{Log, interrupted};
 use super::progress::State;
-use super::spec::Job;
-use crate::measured::{RESTORED, SCORES};
-use crate::record::{Manifest, Status, Tail};
+use super::study::Job;
+use crate::records::{MetricsReader, RESTORATION_FILE, SCORE_FILE, read_manifest};
 use crate::workspace;
 use anyhow::{Context, Result, bail};
+use dm_record::RunStatus;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
@@ -17,22 +17,23 @@ use std::time::Instant;
 const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
 const STRIP: (&str, &str) = ("4", "12");
-/// Levels that test images are restored from.
-const LEVELS: &str = "6";
-/// What `dm` writes into the folder of images, beside the scores.
+/// Number of timesteps that test images are restored from.
+const TIMESTEPS: &str = "6";
+/// Files that `dm` writes into the folder of images, beside the scores.
 const WRITTEN: [&str; 6] =
-    ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png", RESTORED];
+    ["images.safetensors", "grid.png", "strip.png", "forward.png", "restore.png", RESTORATION_FILE];
 
-/// What all runs of a sweep share.
+/// Settings that all runs of a sweep share.
 pub struct Setup {
     pub dm: PathBuf,
     pub out: PathBuf,
-    pub fresh: bool,
-    /// Threads for each child, where several run at a time.
+    /// Delete the run folder first.
+    pub clean: bool,
+    /// Threads of each child process, where several runs are trained at a time.
     pub threads: Option<usize>,
 }
 
-/// Does whatever a run still lacks. Ends in `State::Complete` or `State::Interrupted`.
+/// Does all that a run still needs. Ends in `State::Complete` or `State::Interrupted`.
 pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
     let place = Place::of(&setup.out, &job.name);
     let run = place.run.clone();
@@ -40,7 +41,7 @@ pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
     let Some(mut log) = Log::lock(&place.log, || report(State::Locked))? else {
         return Ok(State::Interrupted);
     };
-    if setup.fresh {
+    if setup.clean {
         plan::clear(&place)?;
         log.clear()?;
     }
@@ -56,7 +57,7 @@ pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
             return Ok(State::Interrupted);
         }
         succeed(status, "train", &log)?;
-        let complete = Manifest::read(&run)?.is_some_and(|manifest| manifest.status == Status::Complete);
+        let complete = read_manifest(&run)?.is_some_and(|manifest| manifest.status == RunStatus::Complete);
         if !complete {
             bail!("{}: dm train ended well, but the manifest does not say complete", run.display());
         }
@@ -87,15 +88,15 @@ fn train(
     if training == Training::Resume {
         command.arg("--resume");
     }
-    let mut tail = Tail::new(run);
+    let mut reader = MetricsReader::new(run);
     let mut since: Option<(Instant, u64)> = None;
     log.watch(&mut command, || {
-        // What cannot be read now may be readable at the next look; the outcome does not hang on it.
-        if tail.poll().is_err() {
+        // A file that cannot be read now may be readable at the next poll; only the progress line depends on it.
+        if reader.poll().is_err() {
             return;
         }
-        let Ok(Some(manifest)) = Manifest::read(run) else { return };
-        let Some(last) = tail.metrics.steps.last() else { return report(State::Starting) };
+        let Ok(Some(manifest)) = read_manifest(run) else { return };
+        let Some(last) = reader.metrics.steps.last() else { return report(State::Starting) };
         let (began, first) = *since.get_or_insert_with(|| (Instant::now(), last.step));
         let gained = last.step.saturating_sub(first);
         let left = manifest.steps_total.saturating_sub(last.step) as f64;
@@ -111,28 +112,27 @@ fn train(
     })
 }
 
-/// Samples, draws the strips and measures; false when interrupted.
+/// Samples, degrades, restores and evaluates; false after an interrupt.
 fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
     let (sample, part) = (&job.sample, plan::open_generated(run)?);
-    let steps: Vec<String> =
-        sample.steps.into_iter().flat_map(|n| ["--steps".into(), n.to_string()]).collect();
+    let nfe: Vec<String> = sample.nfe.into_iter().flat_map(|n| ["--nfe".into(), n.to_string()]).collect();
     let mut generate = dm(setup, "sample");
-    generate.arg(run).args(["-n", &sample.n.to_string(), "--seed", &sample.seed.to_string()]).args(&steps);
+    generate.arg(run).args(["-n", &sample.n.to_string(), "--seed", &sample.seed.to_string()]).args(&nfe);
     generate.arg("--strip").arg("--out").arg(&part);
     let mut degrade = dm(setup, "degrade");
     degrade.arg(run).args(["--count", STRIP.0, "--columns", STRIP.1, "--out"]).arg(part.join("forward.png"));
     let mut restore = dm(setup, "restore");
-    restore.arg(run).args(["--count", &sample.restored.to_string(), "--levels", LEVELS]).args(&steps);
-    restore.arg("--out").arg(part.join("restore.png")).arg("--scores").arg(part.join(RESTORED));
+    restore.arg(run).args(["--count", &sample.restored.to_string(), "--timesteps", TIMESTEPS]).args(&nfe);
+    restore.arg("--out").arg(part.join("restore.png")).arg("--scores").arg(part.join(RESTORATION_FILE));
     let mut commands = vec![("sample", generate), ("degrade", degrade), ("restore", restore)];
     let mut written = WRITTEN.to_vec();
     if let Some(measure) = &sample.measure {
         let (n, seeds) = (measure.n.to_string(), measure.seeds.to_string());
         let mut eval = dm(setup, "eval");
-        eval.arg(run).args(["-n", &n, "--seeds", &seeds, "--pool"]).args(&steps);
-        eval.args(["--metrics", &measure.metrics.join(",")]).arg("--out").arg(part.join(SCORES));
+        eval.arg(run).args(["-n", &n, "--seeds", &seeds, "--pool"]).args(&nfe);
+        eval.args(["--metrics", &measure.metrics.join(",")]).arg("--out").arg(part.join(SCORE_FILE));
         commands.push(("eval", eval));
-        written.push(SCORES);
+        written.push(SCORE_FILE);
     }
     for (name, command) in &mut commands {
         let status = log.watch(command, || ())?;

@@ -1,16 +1,17 @@
-//! The model cards: of every shipped model what it is, how it was made and how it scores, from its own file, the record of
-//! its run and the score files that name its hash; the judges; and how PyTorch loads a model. Limits are written by hand.
+//! The model cards: for every shipped model what it is, how it was trained and how it scores, from its own file, the record
+//! of its run and the score files that state its hash; the classifiers; and how PyTorch loads a model. Limitations are written
+//! by hand.
 
-use super::markdown;
-use super::results::{conditions, config, duration, table};
-use super::weights::Weights;
-use crate::record::{Manifest, Metrics};
-use crate::scores::{Scores, Table, thousands};
+use super::model_file::ModelFile;
+use super::results::{batch_size, conditions, config, duration, table};
+use super::words;
+use crate::markdown::{self, number, thousands};
+use crate::records::{Metrics, Scores, Table, entries, read_manifest};
 use crate::sweep::{self, Job};
 use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// A card for each run of the sweep whose model is shipped.
+/// A card for each run of the study whose model ships.
 pub fn models(root: &Path) -> Result<String> {
     let scores = Scores::read(&root.join("report/scores"))?;
     let mut cards = Vec::new();
@@ -24,79 +25,59 @@ pub fn models(root: &Path) -> Result<String> {
 }
 
 fn card(root: &Path, job: &Job, path: &Path, scores: &Scores) -> Result<String> {
-    let (weights, name) = (Weights::read(path)?, &job.name);
+    let (model, name) = (ModelFile::read(path)?, &job.name);
     let folder = root.join("report/runs").join(name);
     let manifest =
-        Manifest::read(&folder)?.with_context(|| format!("report/runs/{name}: found no record of it"))?;
+        read_manifest(&folder)?.with_context(|| format!("report/runs/{name}: found no record of it"))?;
     let config = config(&folder)?;
-    let own: toml::Table = weights.get("config")?.parse()?;
-    let same = own == config && weights.get("step")? == manifest.steps_done.to_string();
+    let same = model.config(&["config"])? == config
+        && model.get("step") == Some(manifest.steps_done.to_string().as_str());
     ensure!(same, "data/models/{name}.safetensors: found another config or step than in report/runs/{name}");
-    let text = |table: &str, key: &str| {
-        let value = config.get(table).and_then(|table| table.get(key));
+    // The first of these keys of a table: today's name, and that of schema 1.
+    let text = |table: &str, keys: &[&str]| {
+        let table = config.get(table).and_then(toml::Value::as_table);
+        let value = table.and_then(|table| keys.iter().find_map(|key| table.get(*key)));
         value.map_or("?".into(), |value| match (value.as_str(), value.as_integer()) {
-            (Some(text), _) => text.to_owned(),
+            (Some(text), _) => sampler_name(text).to_owned(),
             (_, Some(count)) => thousands(count.unsigned_abs()),
             _ => value.to_string(),
         })
     };
-    let batch = config.get("training").and_then(|table| table.get("batch")?.as_integer());
-    let batch = batch.map_or(0, i64::unsigned_abs);
-    let loss = Metrics::read(&folder)?.last_val_loss().map_or("-".into(), |loss| format!("{loss:.4}"));
-    let lines = [
-        (
-            "network",
-            format!(
-                "`{}`, {} parameters, {:.1} MB",
-                text("network", "kind"),
-                thousands(weights.parameters),
-                weights.bytes as f64 / 1e6
-            ),
-        ),
-        (
-            "degradation",
-            format!("`{}`, {} levels", text("degradation", "kind"), text("degradation", "steps")),
-        ),
-        (
-            "made by",
-            format!(
-                "`dm train report/runs/{name}/config.toml`, revision `{}`",
-                manifest.git_revision.as_deref().unwrap_or("?")
-            ),
-        ),
-        (
-            "training",
-            format!(
-                "{} epochs, {} images, {}",
-                manifest.epochs,
-                thousands(manifest.steps_done * batch),
-                duration(manifest.wall_s)
-            ),
-        ),
-        (
-            "data",
-            format!(
-                "MNIST (`data/mnist/README.md`), SHA-256 `{}`",
-                manifest.data_sha256.as_deref().unwrap_or("?")
-            ),
-        ),
-        (
-            "validation loss",
-            format!("{loss} ({}), {} test images", job.loss, text("training", "validation_images")),
-        ),
-        (
-            "sampling",
-            format!("`{}`, {} evaluations per image", text("sampling", "sampler"), text("sampling", "steps")),
-        ),
-        ("SHA-256", format!("`{}`", weights.sha256)),
+    let (network, parameters) = (text("network", &["kind"]), thousands(model.parameters));
+    let (degradation, timesteps) =
+        (text("degradation", &["kind"]), text("degradation", &["timesteps", "steps"]));
+    let revision = manifest.git_revision.as_deref().unwrap_or("?");
+    let images = thousands(manifest.steps_done * batch_size(&config));
+    let loss = number(Metrics::read(&folder)?.last_val_loss(), 4);
+    let validation = text("training", &["validation_images"]);
+    let (sampler, nfe) = (text("sampling", &["sampler"]), text("sampling", &["nfe", "steps"]));
+    let facts = [
+        ("", String::new()),
+        ("network", format!("`{network}`, {parameters} parameters, {:.1} MB", model.bytes as f64 / 1e6)),
+        ("degradation", format!("`{degradation}`, {timesteps} timesteps")),
+        ("made by", format!("`dm train report/runs/{name}/config.toml`, revision `{revision}`")),
+        ("training", format!("{} epochs, {images} images, {}", manifest.epochs, duration(manifest.wall_s))),
+        ("data", format!("MNIST (`data/mnist/README.md`), SHA-256 `{}`", manifest.data_sha256)),
+        ("validation loss", format!("{loss} ({}), {validation} test images", job.loss)),
+        ("sampling", format!("`{sampler}`, {nfe} evaluations per image")),
+        ("SHA-256", format!("`{}`", model.sha256)),
     ];
-    let rows: Vec<_> = lines.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
-    let head = vec![vec![String::new(), String::new()]];
-    let facts = markdown(&[head, rows].concat());
-    Ok(format!("### `{name}`\n\n{}\n\n{facts}\n\n{}", job.title, measured(scores, &weights.sha256)))
+    let facts: Vec<_> = facts.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
+    let facts = markdown::table(&facts, 2);
+    Ok(format!("### `{name}`\n\n{}\n\n{facts}\n\n{}", job.title, measured(scores, &model.sha256)))
 }
 
-/// The scores of the model with this hash, by the first judge, at the largest n there is.
+/// Today's name of a sampler in a config of schema 1.
+fn sampler_name(text: &str) -> &str {
+    match text {
+        "bridge" => "ancestral",
+        "bridge_2m" => "ancestral_2m",
+        "prince" => "ddpm_notebook",
+        other => other,
+    }
+}
+
+/// The scores of the model with this hash by the first classifier, at the largest n.
 fn measured(scores: &Scores, sha256: &str) -> String {
     let of_model = |table: &&Table| table.classes.is_some() && table.target.sha256.as_deref() == Some(sha256);
     let mut tables: Vec<&Table> = scores.tables.iter().filter(of_model).collect();
@@ -108,38 +89,33 @@ fn measured(scores: &Scores, sha256: &str) -> String {
     format!("{}\n\n{}", table(&tables), conditions(&tables))
 }
 
-/// The judges, by name.
-pub fn judges(root: &Path) -> Result<String> {
-    let head = ["judge", "network", "made by", "test accuracy", "SHA-256"].map(str::to_owned);
-    let mut rows = vec![head.to_vec()];
-    let folder = root.join("data/models");
-    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "safetensors")) {
-        let weights = Weights::read(path)?;
-        let Ok(name) = weights.get("name") else { continue };
+/// The classifiers, by name.
+pub fn classifiers(root: &Path) -> Result<String> {
+    let mut rows = vec![words(["classifier", "network", "made by", "test accuracy", "SHA-256"])];
+    for path in entries(&root.join("data/models"))? {
+        if path.extension().is_none_or(|ending| ending != "safetensors") {
+            continue;
+        }
+        let model = ModelFile::read(&path)?;
+        let Some(accuracy) = model.get("test_accuracy") else { continue };
         let of = || path.display().to_string();
-        let accuracy: f64 =
-            weights.get("test_accuracy").and_then(|text| Ok(text.parse()?)).with_context(of)?;
-        let config: toml::Table =
-            weights.get("judge_config").and_then(|text| Ok(text.parse()?)).with_context(of)?;
+        let accuracy: f64 = accuracy.parse().with_context(of)?;
+        let config = model.config(&["classifier_config", "judge_config", "config"]).with_context(of)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let seed = config.get("seed").and_then(toml::Value::as_integer).unwrap_or(1);
-        let command = "dm train data/configs/judge.toml";
-        let command =
-            if seed == 1 { command.into() } else { format!("{command} --set seed={seed} --set name={name}") };
+        let set = if seed == 1 { String::new() } else { format!(" --set seed={seed} --set name={name}") };
         rows.push(vec![
             format!("`{name}`"),
-            format!("CNN, {} parameters", thousands(weights.parameters)),
-            format!("`{command}`"),
+            format!("CNN, {} parameters", thousands(model.parameters)),
+            format!("`dm train data/configs/classifier.toml{set}`"),
             format!("{:.2} %", 100.0 * accuracy),
-            format!("`{}`", weights.sha256),
+            format!("`{}`", model.sha256),
         ]);
     }
-    Ok(markdown(&rows))
+    Ok(markdown::table(&rows, rows[0].len()))
 }
 
-/// The script that rebuilds the reference network in PyTorch, as it is run by its test.
+/// The script that rebuilds the reference network in PyTorch, which a test runs.
 pub fn pytorch(root: &Path) -> Result<String> {
     let path = root.join("xtask/peers/torch_load.py");
     let script = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;

@@ -1,187 +1,129 @@
-//! The tables as data: `report/tables/*.csv`, for whoever wants to calculate with the numbers: scores of models, runs of
-//! studies and what they restore, times. One line for each number or run, values in full; what was not measured is empty.
+//! The tables as data: `report/tables/*.csv`, for anyone who wants to calculate with the numbers. One line per score, run,
+//! restoration or time, with values in full; what was not measured is empty.
 
-use super::speed::figures;
-use crate::scores::{Floor, Scores, Table, entries, json};
+use super::speed::bench;
+use crate::records::{Scores, baseline_range, entries, read_json};
 use anyhow::Result;
-use serde_json::Value;
+use dm_record::{RestoredSummary, SummaryRow};
 use std::path::Path;
+
+type Rows = Vec<Vec<String>>;
 
 /// Path from the root and text of every file.
 pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
-    let mut studies = vec![STUDIES.map(String::from).to_vec()];
-    let mut restored = vec![RESTORED.map(String::from).to_vec()];
-    for (set, summary) in summaries(&root.join("report/runs"))? {
-        for row in summary.as_array().into_iter().flatten() {
-            let measured = &row["measured"];
-            let cells =
-                STUDIES[1..].iter().map(|key| if row[*key].is_null() { &measured[*key] } else { &row[*key] });
-            studies.push(std::iter::once(set.clone()).chain(cells.map(text)).collect());
-            for level in measured["restored"].as_array().into_iter().flatten() {
-                let cells = RESTORED[2..].iter().map(|key| text(&level[*key]));
-                restored.push([set.clone(), text(&row["run"])].into_iter().chain(cells).collect());
-            }
-        }
+    let summaries = summaries(&root.join("report/runs"))?;
+    let (mut studies, mut restored) = (Vec::new(), Vec::new());
+    for (study, row) in summaries.iter().flat_map(|(study, rows)| rows.iter().map(move |row| (study, row))) {
+        studies.push(study_row(study, row));
+        restored.extend(row.scores.restored.iter().map(|found| restored_row(study, &row.run, found)));
     }
-    let tables =
-        [("scores", scores(root)?), ("studies", studies), ("restored", restored), ("speed", speed(root)?)];
-    Ok(tables.map(|(name, rows)| (format!("report/tables/{name}.csv"), csv(&rows))).into())
+    let tables: [(&str, &str, Rows); 4] = [
+        ("scores", SCORES, scores(root)?),
+        ("studies", STUDIES, studies),
+        ("restored", RESTORED, restored),
+        ("speed", SPEED, speed(root)?),
+    ];
+    let file =
+        |(name, head, rows): (&str, &str, Rows)| Ok((format!("report/tables/{name}.csv"), csv(head, &rows)?));
+    tables.into_iter().map(file).collect()
 }
 
-/// Columns of the runs of all studies; after the first, keys of their summaries.
-const STUDIES: [&str; 16] = [
-    "set",
-    "run",
-    "title",
-    "epochs",
-    "steps",
-    "parameters",
-    "train_loss",
-    "val_loss",
-    "n",
-    "seeds",
-    "frechet_distance",
-    "frechet_half",
-    "precision",
-    "precision_half",
-    "recall",
-    "recall_half",
-];
+const SCORES: &str = "file,model,sampler,spacing,nfe,n,seeds,reference_n,classifier,metric,setting,value,low,high,real_low,real_high";
+const STUDIES: &str = "study,run,title,epochs,steps,parameters,train_loss,val_loss,n,seeds,frechet_distance,frechet_half,precision,precision_half,recall,recall_half";
+const RESTORED: &str = "study,run,t,timesteps,degraded,estimate,chain";
+const SPEED: &str = "name,work,batch,ours_ms,torch_best_ms,torch_best,ratio,ours_peak_mb,torch_peak_mb";
 
-/// Columns of the restorations; after the second, keys of a level.
-const RESTORED: [&str; 7] = ["set", "run", "t", "steps", "degraded", "estimate", "chain"];
+/// A value in a cell; empty for none.
+fn cell(value: Option<impl ToString>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
 
-/// Name and summary of every study on record, in order of names.
-fn summaries(runs: &Path) -> Result<Vec<(String, Value)>> {
+fn study_row(study: &str, row: &SummaryRow) -> Vec<String> {
+    let scores = &row.scores;
+    let mut cells = vec![study.to_owned(), row.run.clone(), row.title.clone()];
+    cells.extend([row.epochs, row.steps, row.parameters as u64].map(|count| count.to_string()));
+    cells.extend([row.train_loss, row.val_loss].map(cell));
+    cells.extend([scores.n, scores.seeds].map(cell));
+    cells.extend([scores.frechet_distance, scores.frechet_half].map(cell));
+    cells.extend([scores.precision, scores.precision_half, scores.recall, scores.recall_half].map(cell));
+    cells
+}
+
+fn restored_row(study: &str, run: &str, found: &RestoredSummary) -> Vec<String> {
+    let mut cells = vec![study.to_owned(), run.to_owned(), found.t.to_string(), found.timesteps.to_string()];
+    cells.extend([found.degraded, found.estimate, found.chain].map(cell));
+    cells
+}
+
+/// Name and summary of every recorded study, in order of names.
+fn summaries(runs: &Path) -> Result<Vec<(String, Vec<SummaryRow>)>> {
     let mut found = Vec::new();
     for folder in entries(runs)? {
         let summary = folder.join("summary.json");
         if summary.is_file() {
-            let set = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.push((set, json(&summary)?));
+            let study = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.push((study, read_json(&summary)?));
         }
     }
     Ok(found)
 }
 
-/// Folders of scores, and what precedes the name of a file in each.
-const SCORES: [(&str, &str); 2] = [("report/scores", ""), ("report/scores/seeds", "seeds/")];
-
-/// Every score of every judge.
-fn scores(root: &Path) -> Result<Vec<Vec<String>>> {
-    const HEAD: [&str; 16] = [
-        "file",
-        "model",
-        "sampler",
-        "spacing",
-        "evaluations",
-        "n",
-        "seeds",
-        "reference_n",
-        "judge",
-        "measure",
-        "of",
-        "value",
-        "low",
-        "high",
-        "floor_low",
-        "floor_high",
-    ];
-    let mut rows = vec![HEAD.map(String::from).to_vec()];
-    let mut tables: Vec<Table> = Vec::new();
-    for (folder, before) in SCORES {
+/// Every score of every classifier.
+fn scores(root: &Path) -> Result<Rows> {
+    let mut rows = Vec::new();
+    for (folder, prefix) in [("report/scores", ""), ("report/scores/seeds", "seeds/")] {
         let folder = root.join(folder);
-        if folder.is_dir() {
-            let found = Scores::read(&folder)?.tables.into_iter();
-            tables.extend(found.map(|table| Table { name: format!("{before}{}", table.name), ..table }));
-        }
-    }
-    for table in &tables {
-        let target = &table.target;
-        let word = |word: &Option<String>| word.clone().unwrap_or_default();
-        let number = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
-        let whose = [
-            table.name.clone(),
-            word(&target.model),
-            word(&target.sampler),
-            word(&target.spacing),
-            target.steps.map_or(String::new(), |steps| steps.to_string()),
-            target.n.to_string(),
-            if target.seeds.is_empty() { String::new() } else { target.seeds.len().to_string() },
-            table.n_reference.to_string(),
-            table.judge.name.clone(),
-        ];
-        for row in &table.rows {
-            let floor = row.floor.as_ref().and_then(Floor::range);
-            let values = [
-                row.name.clone(),
-                row.setting.clone(),
-                number(row.value),
-                number(row.interval.map(|[low, _]| low)),
-                number(row.interval.map(|[_, high]| high)),
-                number(floor.map(|(low, _)| low)),
-                number(floor.map(|(_, high)| high)),
-            ];
-            rows.push(whose.iter().cloned().chain(values).collect());
+        let tables = if folder.is_dir() { Scores::read(&folder)?.tables } else { Vec::new() };
+        for table in tables {
+            let target = &table.target;
+            let mut conditions = vec![format!("{prefix}{}", table.name)];
+            conditions
+                .extend([&target.model, &target.sampler, &target.spacing].map(|text| cell(text.as_ref())));
+            let seeds = Some(target.seeds.len()).filter(|&seeds| seeds > 0);
+            conditions.extend([target.nfe, Some(target.n), seeds, Some(table.n_reference)].map(cell));
+            conditions.push(table.classifier.name.clone());
+            for row in &table.rows {
+                let real = row.real_baseline.as_ref().and_then(baseline_range);
+                let interval = row.interval;
+                let values = [
+                    row.value,
+                    interval.map(|[low, _]| low),
+                    interval.map(|[_, high]| high),
+                    real.map(|(low, _)| low),
+                    real.map(|(_, high)| high),
+                ];
+                let metric = [row.name.clone(), row.setting.clone()];
+                rows.push([&conditions[..], &metric, &values.map(cell)].concat());
+            }
         }
     }
     Ok(rows)
 }
 
-/// Steps and images of both sides of the bench, in milliseconds.
-fn speed(root: &Path) -> Result<Vec<Vec<String>>> {
-    let bench = figures(root)?;
-    let head = [
-        "name",
-        "work",
-        "batch",
-        "ours_ms",
-        "torch_best_ms",
-        "torch_best",
-        "ratio",
-        "ours_peak_mb",
-        "torch_peak_mb",
-    ];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    let memory = |mb: Option<f64>| mb.map_or(String::new(), |mb| mb.to_string());
-    rows.extend(bench.rows.iter().map(|row| {
+/// Times of steps and images, in milliseconds.
+fn speed(root: &Path) -> Result<Rows> {
+    let bench = bench(root)?;
+    let steps = bench.rows.iter().map(|row| {
         let times = [row.ours_ms, row.torch_best_ms].map(|ms| ms.to_string());
-        let mut cells = vec![row.net.clone(), row.work.clone(), row.batch.to_string()];
-        cells.extend(times);
-        cells.extend([row.torch_best.clone(), row.ratio.to_string()]);
-        cells.extend([memory(row.ours_peak_mb), memory(row.torch_peak_mb)]);
-        cells
-    }));
-    rows.extend(bench.sampling.iter().map(|row| {
-        let mut cells =
-            vec![row.model.clone(), format!("image of {} evaluations", row.evaluations), String::new()];
-        cells.extend([row.ours_ms_per_image, row.torch_network_alone_ms_per_image].map(|ms| ms.to_string()));
-        // PyTorch's time is of its network alone, in the variant that is best for it.
-        cells.extend([String::new(), row.ratio.to_string(), String::new(), String::new()]);
-        cells
-    }));
-    Ok(rows)
+        let names = [row.net.clone(), row.work.clone(), row.batch.to_string()];
+        let best = [row.torch_best.clone(), row.ratio.to_string()];
+        [&names[..], &times, &best, &[row.ours_peak_mb, row.torch_peak_mb].map(cell)].concat()
+    });
+    let images = bench.sampling.iter().map(|row| {
+        let times = [row.ours_ms_per_image, row.torch_network_alone_ms_per_image].map(|ms| ms.to_string());
+        let names = [row.model.clone(), format!("image of {} evaluations", row.nfe), String::new()];
+        // PyTorch's time is that of the network alone, in the fastest variant.
+        let rest = [String::new(), row.ratio.to_string(), String::new(), String::new()];
+        [&names[..], &times, &rest].concat()
+    });
+    Ok(steps.chain(images).collect())
 }
 
-/// A value of JSON as it stands in a cell.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// RFC 4180.
-fn csv(rows: &[Vec<String>]) -> String {
-    let cell = |cell: &String| {
-        if cell.contains([',', '"', '\n']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.clone()
-        }
-    };
-    rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\n").collect()
+fn csv(head: &str, rows: &[Vec<String>]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(head.split(','))?;
+    rows.iter().try_for_each(|row| writer.write_record(row))?;
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 #[cfg(test)]
@@ -189,26 +131,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_with_commas_and_quotes_are_quoted() {
-        let rows = [vec!["a".to_owned(), "b, \"c\"".to_owned(), String::new()]];
-        assert_eq!(csv(&rows), "a,\"b, \"\"c\"\"\",\n");
-    }
-
-    #[test]
-    fn every_line_of_the_recorded_data_has_all_columns() {
+    fn every_column_of_the_recorded_data_has_values() {
         let files = files(crate::workspace::root()).unwrap();
         assert_eq!(files.len(), 4);
         for (path, text) in files {
-            // Titles may hold commas, but no line does in more than one cell.
-            let columns = text.lines().next().unwrap().split(',').count();
-            let short = text.lines().find(|line| line.split(',').count() < columns);
-            assert!(text.lines().count() > 5 && short.is_none(), "{path}: {short:?}");
-            // A key that is misspelt would be an empty column.
-            let filled = |column: usize| {
-                text.lines().skip(1).any(|line| !line.split(',').nth(column).unwrap().is_empty())
-            };
-            let empty = (0..columns).find(|&column| !filled(column));
-            assert_eq!(empty.map(|column| text.split(',').nth(column)), None, "{path}");
+            // The reader refuses a line with more or fewer cells than the first.
+            let mut reader = csv::Reader::from_reader(text.as_bytes());
+            let rows: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
+            let head = reader.headers().unwrap();
+            let empty = (0..head.len()).find(|&column| rows.iter().all(|row| row[column].is_empty()));
+            assert!(
+                rows.len() > 4 && empty.is_none(),
+                "{path}: {:?} is empty",
+                empty.map(|column| &head[column])
+            );
         }
     }
 }

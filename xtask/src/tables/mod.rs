@@ -1,14 +1,15 @@
-//! `cargo xtask tables`: the tables of README.md and of the model cards, made of the same files as the report and written
-//! between markers, so that no number in them is copied by hand; what stands outside the markers is left alone. And the
-//! tables as data, in `report/tables`.
+//! `cargo xtask tables`: the tables of README.md and of the model cards, made from the same files as the report and written
+//! between markers, so that no number in them is copied by hand. Text outside the markers is kept. The same numbers are written
+//! as data to `report/tables`.
 
 mod cards;
 mod data;
-mod markers;
+mod model_file;
+mod ranks;
 mod results;
 mod speed;
-mod weights;
 
+use crate::markdown::replace_block;
 use crate::workspace::{root, write_atomically};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -17,12 +18,12 @@ use std::process::ExitCode;
 /// What to do with the tables.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write nothing; fail if a table is not what its data make
+    /// Write nothing; fail if a table does not match its data
     #[arg(long)]
     check: bool,
 }
 
-/// Makes the text of a block from the files of the workspace at a root.
+/// The name of a block, and the function that makes its text from the files of the workspace at a root.
 type Block = (&'static str, fn(&Path) -> Result<String>);
 
 /// The pages and the blocks in them.
@@ -30,31 +31,30 @@ const PAGES: [(&str, &[Block]); 2] = [
     ("README.md", &[("speed", speed::speed), ("runs", results::runs), ("scores", results::scores)]),
     (
         "data/models/README.md",
-        &[("models", cards::models), ("judges", cards::judges), ("pytorch", cards::pytorch)],
+        &[("models", cards::models), ("classifiers", cards::classifiers), ("pytorch", cards::pytorch)],
     ),
 ];
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut stale = false;
-    for path in refresh(root(), args.check)? {
-        stale = true;
-        let what = if args.check { "not what its data make; run cargo xtask tables" } else { "written" };
+    let changed = refresh(root(), args.check)?;
+    for path in &changed {
+        let what = if args.check { "does not match its data; run cargo xtask tables" } else { "written" };
         println!("{path}: {what}");
     }
-    if !stale {
-        println!("tables: all as their data make them");
+    if changed.is_empty() {
+        println!("tables: all match their data");
     }
-    Ok(if stale && args.check { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if args.check && !changed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Makes every block and file anew; the paths of those that changed, or with `check` would.
+/// Makes every block and file again; the paths of those that changed, or with `check` would change.
 pub fn refresh(root: &Path, check: bool) -> Result<Vec<String>> {
     let mut fresh = data::files(root)?;
     for (page, blocks) in PAGES {
         let path = root.join(page);
         let mut text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         for (name, make) in blocks {
-            text = markers::replace(&text, name, &make(root)?).with_context(|| page.to_owned())?;
+            text = replace_block(&text, name, &make(root)?).with_context(|| page.to_owned())?;
         }
         fresh.push((page.to_owned(), text));
     }
@@ -62,28 +62,23 @@ pub fn refresh(root: &Path, check: bool) -> Result<Vec<String>> {
     if !check {
         for (path, text) in &fresh {
             let path = root.join(path);
-            path.parent()
-                .map_or(Ok(()), std::fs::create_dir_all)
-                .with_context(|| path.display().to_string())?;
+            let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            made.with_context(|| path.display().to_string())?;
             write_atomically(&path, text.as_bytes())?;
         }
     }
     Ok(fresh.into_iter().map(|(path, _)| path).collect())
 }
 
-/// Rows of cells as a table of Markdown; the first row is the head.
-fn markdown(rows: &[Vec<String>]) -> String {
-    let mut lines: Vec<String> = rows.iter().map(|row| format!("| {} |", row.join(" | "))).collect();
-    if let Some(head) = rows.first() {
-        lines.insert(1, format!("|{}", "---|".repeat(head.len())));
-    }
-    lines.join("\n")
+/// A row of fixed words.
+fn words<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores::tests::score_file;
+    use crate::records::fixtures::score_file;
 
     /// A workspace with one run, its model and its scores.
     fn workspace(fd: f64) -> tempfile::TempDir {
@@ -93,24 +88,14 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        let config = "name = \"ink-unet\"\n[training]\nbatch = 8\nvalidation_images = 1000\n\
-                      [sampling]\nsampler = \"bridge\"\nsteps = 100\n[degradation]\nkind = \"ink\"\n[network]\nkind = \"unet\"\n";
-        let weights = weights::tests::file(&[("config", config), ("step", "40")], &[2, 3]);
+        let config = "name = \"ink-unet\"\n[training]\nbatch_size = 8\nvalidation_images = 1000\n\
+                      [sampling]\nsampler = \"ancestral\"\nnfe = 100\n[degradation]\nkind = \"ink\"\n[network]\nkind = \"unet\"\n";
+        let (model, sha256) = model_file::tests::file(&[("config", config), ("step", "40")], &[2, 3]);
+        let classifier = [("test_accuracy", "0.9939"), ("judge_config", "[training]\nepochs = 8\n")];
         let mut scores = score_file("ink-unet", 100, fd);
-        scores["target"]["sha256"] = weights::sha256(&weights).into();
-        put("data/models/ink-unet.safetensors", &weights);
-        put(
-            "data/models/judge.safetensors",
-            &weights::tests::file(
-                &[
-                    ("name", "judge"),
-                    ("judge", "{}"),
-                    ("test_accuracy", "0.9939"),
-                    ("judge_config", "[training]\nepochs = 8\n"),
-                ],
-                &[5],
-            ),
-        );
+        scores["target"]["sha256"] = sha256.into();
+        put("data/models/ink-unet.safetensors", &model);
+        put("data/models/classifier.safetensors", &model_file::tests::file(&classifier, &[5]).0);
         put("report/scores/ink-unet-100.json", scores.to_string().as_bytes());
         put("report/runs/ink-unet/config.toml", config.as_bytes());
         let manifest = r#"{"schema":1,"status":"complete","parameters":6,"steps_total":40,"steps_done":40,"epochs":5,"wall_s":90,"git_revision":"abc","data_sha256":"d0"}"#;
@@ -124,7 +109,7 @@ mod tests {
             "README.md",
             b"# dm\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
         );
-        put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- judges -->\n<!-- end judges -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
+        put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
         dir
     }
 
@@ -139,8 +124,8 @@ mod tests {
         let (readme, cards) = (read("README.md"), read("data/models/README.md"));
         for text in [
             "by hand",
-            "| `unet`, training step of 128 images |",
-            "| `ink-unet` | 5 |",
+            "| `unet`, training step of 128 images",
+            "| `ink-unet` |      5 |",
             "4.250",
             "3.50 (3.15 to 3.85)",
             "0.550 (0.500 to 0.600)",
@@ -154,10 +139,11 @@ mod tests {
         }
         let scores = read("report/tables/scores.csv");
         assert!(
-            scores.contains("ink-unet,bridge,,100,1000,5,10000,judge,frechet distance,,3.5,3.15,3.85"),
+            scores
+                .contains("ink-unet,ancestral,,100,1000,5,10000,classifier,frechet distance,,3.5,3.15,3.85"),
             "{scores}"
         );
-        // Another score, other pages and data.
+        // With another score the pages and data differ.
         let other = workspace(7.25);
         std::fs::copy(
             other.path().join("report/scores/ink-unet-100.json"),
@@ -173,7 +159,7 @@ mod tests {
         let dir = workspace(3.5);
         let path = dir.path().join("report/runs/ink-unet/config.toml");
         let config = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, config.replace("batch = 8", "batch = 16")).unwrap();
+        std::fs::write(&path, config.replace("batch_size = 8", "batch_size = 16")).unwrap();
         let error = format!("{:#}", refresh(dir.path(), true).unwrap_err());
         assert!(
             error.contains("report/runs/ink-unet") && error.contains("data/models/ink-unet.safetensors"),

@@ -1,38 +1,37 @@
 //! The tables of README.md: the recorded runs, and the scores of their samples.
 
-use super::markdown;
-use crate::record::{Manifest, Metrics};
-use crate::scores::{Row, Scores, Table, thousands};
+use super::ranks::{order, rank_agreement};
+use super::words;
+use crate::markdown::{self, thousands};
+use crate::records::{Metrics, Scores, Table, read_manifest, sampling_label};
 use crate::sweep;
 use anyhow::{Context, Result};
+use dm_record::ScoreRow;
 use std::path::Path;
 
-/// Measures shown: name, what its setting begins with, head of the column.
+/// Metrics in the table: name, start of the setting, head of the column.
 const SHOWN: [(&str, &str, &str); 5] = [
-    ("frechet distance", "", "Frechet distance"),
+    ("frechet distance", "", "Fréchet distance"),
     ("precision", "", "precision"),
     ("recall", "", "recall"),
     ("coverage", "", "coverage"),
     ("memorised", "pixels", "memorised, pixels"),
 ];
 
-/// Runs in `report/runs`, in the order of the sweep.
+/// Runs in `report/runs`, in the order of the study.
 pub fn runs(root: &Path) -> Result<String> {
-    let head = ["run", "epochs", "images seen", "validation loss", "training"].map(str::to_owned);
-    let mut rows = vec![head.to_vec()];
+    let mut rows = vec![words(["run", "epochs", "images seen", "validation loss", "training"])];
     for job in sweep::digits(root)? {
         let folder = root.join("report/runs").join(&job.name);
-        let Some(manifest) = Manifest::read(&folder)? else { continue };
-        let config = config(&folder)?;
-        let training = |key: &str| config.get("training").and_then(|table| table.get(key)?.as_integer());
-        let seen = manifest.steps_done * training("batch").unwrap_or(0).unsigned_abs();
+        let Some(manifest) = read_manifest(&folder)? else { continue };
+        let seen = manifest.steps_done * batch_size(&config(&folder)?);
         let loss = Metrics::read(&folder)?.last_val_loss();
         let loss = loss.map_or("-".into(), |loss| format!("{loss:.3} ({})", job.loss));
         let time = duration(manifest.wall_s);
         rows.push(vec![format!("`{}`", job.name), manifest.epochs.to_string(), thousands(seen), loss, time]);
     }
-    let note = "Losses of different predictions are not comparable. Config, manifest and every metric of a run are in `report/runs`.";
-    Ok(format!("{}\n\n{note}", markdown(&rows)))
+    let note = "Losses of different parameterizations cannot be compared. Config, manifest and all metrics of a run are in `report/runs`.";
+    Ok(format!("{}\n\n{note}", markdown::table(&rows, rows[0].len())))
 }
 
 /// The config of a recorded run.
@@ -42,12 +41,18 @@ pub fn config(folder: &Path) -> Result<toml::Table> {
     text.parse().with_context(|| path.display().to_string())
 }
 
-/// Minutes, or hours where they are many.
+/// Images per batch of a run's config, of schema 2 or 1.
+pub fn batch_size(config: &toml::Table) -> u64 {
+    let training = |key: &str| config.get("training")?.get(key)?.as_integer();
+    training("batch_size").or_else(|| training("batch")).map_or(0, i64::unsigned_abs)
+}
+
+/// Minutes, or hours if they are many.
 pub fn duration(seconds: f64) -> String {
     if seconds < 5400.0 { format!("{:.0} min", seconds / 60.0) } else { format!("{:.1} h", seconds / 3600.0) }
 }
 
-/// The scores in `report/scores` of models, at the largest n there is, by the first judge.
+/// The scores of models in `report/scores` by the first classifier, at the largest n.
 pub fn scores(root: &Path) -> Result<String> {
     let all = Scores::read(&root.join("report/scores"))?;
     let groups = all.comparable();
@@ -56,95 +61,59 @@ pub fn scores(root: &Path) -> Result<String> {
     };
     let largest = groups.iter().filter(models).max_by_key(|group| group[0].target.n);
     let group = largest.context("report/scores: found no scores of a model")?;
-    let tables = group.iter().copied().filter(|table| table.target.model.is_some());
-    let command = "Made by `dm eval MODEL --out report/scores/NAME.json`.";
+    let tables: Vec<&Table> = group.iter().copied().filter(|table| table.target.model.is_some()).collect();
     let same = |other: &&Vec<&Table>| {
         (other[0].target.n, other[0].n_reference) == (group[0].target.n, group[0].n_reference)
     };
-    // Judges that saw real images only have nothing to say.
-    let orders = groups.iter().filter(same).map(|group| (&group[0].judge.name, order(group)));
-    let orders: Vec<_> = orders.filter(|(_, order)| !order.is_empty()).collect();
-    let tables: Vec<&Table> = tables.collect();
-    let notes = format!("{} {command} {}", conditions(&tables), told(&orders));
+    // Groups of real images alone have no order of models.
+    let orders = groups.iter().filter(same).map(|group| order(group)).filter(|order| !order.is_empty());
+    let agreement = rank_agreement(&orders.collect::<Vec<_>>());
+    let command = "Made by `dm eval MODEL --out report/scores/NAME.json`.";
+    let notes = format!("{} {command} {agreement}", conditions(&tables));
     Ok(format!("{}\n\n{}", table(&tables), notes.trim_end()))
 }
 
-/// Models and their evaluations from the smallest Frechet distance to the largest.
-fn order(group: &[&Table]) -> Vec<String> {
-    let named = |table: &&Table| {
-        let (model, steps) = (table.target.model.as_ref()?, table.target.steps?);
-        let walk = table.target.walk().unwrap_or_default();
-        Some((table.row("frechet distance")?.value?, format!("`{model}` {walk} {}", thousands(steps))))
-    };
-    let mut values: Vec<_> = group.iter().filter_map(named).collect();
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    values.into_iter().map(|(_, name)| name).collect()
-}
-
-/// Whether the judges agree on an order; nothing where there is but one judge, or one thing to put in order.
-fn told(orders: &[(&String, Vec<String>)]) -> String {
-    let Some((_, first)) = orders.first().filter(|(_, order)| order.len() > 1 && orders.len() > 1) else {
-        return String::new();
-    };
-    if orders.iter().all(|(_, order)| order == first) {
-        return format!(
-            "By distance {} judges of different seeds rank them alike: {}.",
-            orders.len(),
-            first.join(", ")
-        );
-    }
-    let place = |order: &[String], name: &String| order.iter().position(|other| other == name);
-    let alike = |a: &String, b: &String| orders.iter().all(|(_, order)| place(order, a) < place(order, b));
-    let pairs = || first.iter().enumerate().flat_map(|(i, a)| first[i + 1..].iter().map(move |b| (a, b)));
-    let disputed: Vec<_> =
-        pairs().filter(|(a, b)| !alike(a, b)).map(|(a, b)| format!("{a} and {b}")).collect();
-    format!(
-        "By distance {} judges of different seeds put {} of {} pairs in the same order; they disagree on {}.",
-        orders.len(),
-        pairs().count() - disputed.len(),
-        pairs().count(),
-        disputed.join("; ")
-    )
-}
-
-/// What the values of tables that compare hold for.
+/// The conditions under which comparable tables hold.
 pub fn conditions(tables: &[&Table]) -> String {
     let Some(first) = tables.first() else { return String::new() };
-    let (n, of, judge) = (thousands(first.target.n), thousands(first.n_reference), &first.judge.name);
-    let sure = tables.iter().any(|table| table.rows.iter().any(|row| row.interval.is_some()));
-    let seeds = if sure { "in brackets 95 % intervals over generation seeds" } else { "of one seed each" };
+    let (n, of, classifier) =
+        (thousands(first.target.n), thousands(first.n_reference), &first.classifier.name);
+    let intervals = tables.iter().any(|table| table.rows.iter().any(|row| row.interval.is_some()));
+    let seeds =
+        if intervals { "brackets give 95 % intervals over generation seeds" } else { "one seed each" };
     format!(
-        "n = {n} samples against {of} test images, in the features of `{judge}`; {seeds}; of real images the range over their \
-         batches."
+        "n = {n} samples against {of} test images, in the features of `{classifier}`; {seeds}, and for real images the range over \
+         their batches."
     )
 }
 
 /// Scores of models, the most evaluations first, and of real images.
 pub fn table(tables: &[&Table]) -> String {
-    let mut head = ["samples", "sampler", "evaluations"].map(str::to_owned).to_vec();
+    let mut head = words(["samples", "sampler", "evaluations"]);
     head.extend(SHOWN.map(|(_, _, column)| column.to_owned()));
     let mut rows = vec![head];
     let mut tables = tables.to_vec();
-    tables.sort_by_key(|table| (std::cmp::Reverse(table.target.steps), table.target.model.clone()));
+    tables.sort_by_key(|table| (std::cmp::Reverse(table.target.nfe), table.target.model.clone()));
     for table in &tables {
-        let steps = table.target.steps.map_or("-".into(), thousands);
-        let name = |name: &Option<String>| format!("`{}`", name.as_deref().unwrap_or_default());
-        let mut cells = vec![name(&table.target.model), name(&table.target.walk()), steps];
-        cells.extend(SHOWN.map(|(name, of, _)| table.row_of(name, of).map_or("-".into(), value)));
+        let code = |name: Option<&str>| format!("`{}`", name.unwrap_or_default());
+        let sampler = code(sampling_label(&table.target).as_deref());
+        let nfe = table.target.nfe.map_or("-".into(), thousands);
+        let mut cells = vec![code(table.target.model.as_deref()), sampler, nfe];
+        cells.extend(SHOWN.map(|(name, setting, _)| table.row_of(name, setting).map_or("-".into(), value)));
         rows.push(cells);
     }
-    let floor = |(name, of, _)| {
-        let floors = tables.iter().find_map(|table| table.row_of(name, of)?.floor.clone());
-        floors.map_or("-".into(), |floor| spread(&floor.values.into_iter().flatten().collect::<Vec<_>>()))
+    let real = |(name, setting, _)| {
+        let found = tables.iter().find_map(|table| table.row_of(name, setting)?.real_baseline.as_ref());
+        found.map_or("-".into(), |found| spread(&found.values.iter().flatten().copied().collect::<Vec<_>>()))
     };
-    let mut cells = vec!["real images".to_owned(), String::new(), String::new()];
-    cells.extend(SHOWN.map(floor));
+    let mut cells = words(["real images", "", ""]);
+    cells.extend(SHOWN.map(real));
     rows.push(cells);
-    markdown(&rows)
+    markdown::table(&rows, 2)
 }
 
 /// Value and interval.
-fn value(row: &Row) -> String {
+fn value(row: &ScoreRow) -> String {
     let Some(value) = row.value else { return "-".into() };
     let interval =
         row.interval.map_or(String::new(), |[low, high]| format!(" ({} to {})", show(low), show(high)));
@@ -159,7 +128,7 @@ fn spread(values: &[f64]) -> String {
     if values.len() < 2 { show(mean) } else { format!("{} ({} to {})", show(mean), show(low), show(high)) }
 }
 
-/// Three digits that count; one place at least.
+/// Three significant digits, with at least one decimal place.
 fn show(value: f64) -> String {
     match value.abs() {
         size if size >= 10.0 => format!("{value:.1}"),
@@ -173,23 +142,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn judges_agree_or_their_disputes_are_named() {
-        let list = |names: [&str; 3]| names.map(str::to_owned).to_vec();
-        let (a, b) = ("judge".to_owned(), "judge-2".to_owned());
-        let alike = told(&[(&a, list(["x", "y", "z"])), (&b, list(["x", "y", "z"]))]);
-        assert!(alike.contains("2 judges") && alike.contains("alike: x, y, z."), "{alike}");
-        let apart = told(&[(&a, list(["x", "y", "z"])), (&b, list(["y", "x", "z"]))]);
-        assert!(apart.contains("put 2 of 3 pairs") && apart.ends_with("on x and y."), "{apart}");
-        assert_eq!(told(&[(&a, list(["x", "y", "z"]))]), "");
-    }
-
-    #[test]
     fn numbers_are_short() {
-        assert_eq!(
-            (show(123.456), show(0.98765), spread(&[1.0])),
-            ("123.5".into(), "0.988".into(), "1.00".into())
-        );
+        assert_eq!([show(123.456), show(0.98765), spread(&[1.0])], ["123.5", "0.988", "1.00"]);
         assert_eq!(spread(&[1.0, 3.0]), "2.00 (1.00 to 3.00)");
-        assert_eq!((duration(90.0), duration(36_000.0)), ("2 min".into(), "10.0 h".into()));
+        assert_eq!([duration(90.0), duration(36_000.0)], ["2 min", "10.0 h"]);
     }
 }

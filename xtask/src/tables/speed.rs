@@ -1,57 +1,52 @@
 //! The table of speeds in README.md, from the file that `cargo xtask bench --against-torch --json` wrote.
 
-use super::markdown;
-use crate::bench::Figures;
-use crate::scores::thousands;
-use anyhow::{Context, Result};
+use super::words;
+use crate::markdown::{self, thousands};
+use crate::records::read_json;
+use anyhow::Result;
+use dm_record::BenchFile;
 use std::path::Path;
 
 const FILE: &str = "report/bench.json";
 
-/// What was measured.
-pub fn figures(root: &Path) -> Result<Figures> {
-    let path = root.join(FILE);
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| path.display().to_string())
+/// The recorded results.
+pub fn bench(root: &Path) -> Result<BenchFile> {
+    read_json(&root.join(FILE))
 }
 
 /// Steps of both networks, and the time of an image.
 pub fn speed(root: &Path) -> Result<String> {
-    let bench = figures(root)?;
-    let head = ["", "`dm`", "PyTorch", "times as fast", "memory"].map(str::to_owned);
-    let mut rows = vec![head.to_vec()];
+    let bench = bench(root)?;
+    let milliseconds = |ms: f64| format!("{ms:.0} ms");
+    let mut rows = vec![words(["", "`dm`", "PyTorch", "times as fast", "memory"])];
     for step in &bench.rows {
         let work = if step.work == "train" { "training step" } else { "forward pass" };
         let share = step.ours_peak_mb.zip(step.torch_peak_mb).map(|(ours, torch)| ours / torch);
         rows.push(vec![
-            format!("`{}`, {work} of {} images", step.net, thousands(step.batch as u64)),
+            format!("`{}`, {work} of {} images", step.net, thousands(step.batch)),
             milliseconds(step.ours_ms),
             milliseconds(step.torch_best_ms),
             format!("{:.1}", step.ratio),
             share.map_or(String::new(), |share| format!("{share:.2} of PyTorch's")),
         ]);
     }
-    for drawing in &bench.sampling {
+    for image in &bench.sampling {
         rows.push(vec![
-            format!("`{}`, an image of {} evaluations", drawing.model, thousands(drawing.evaluations as u64)),
-            milliseconds(drawing.ours_ms_per_image),
-            milliseconds(drawing.torch_network_alone_ms_per_image),
-            format!("{:.1}", drawing.ratio),
+            format!("`{}`, an image of {} evaluations", image.model, thousands(image.nfe)),
+            milliseconds(image.ours_ms_per_image),
+            milliseconds(image.torch_network_alone_ms_per_image),
+            format!("{:.1}", image.ratio),
             String::new(),
         ]);
     }
-    let Figures { machine, rounds, programs, .. } = &bench;
+    let BenchFile { machine, rounds, programs, .. } = &bench;
     let note = format!(
-        "Medians of {rounds} rounds in turn on {} threads of one machine ({}): {}. PyTorch is the best of eager, \
-         `channels_last` and compiled; of an image, its network alone. `{FILE}`, made by `cargo xtask bench --against-torch \
-         --rounds {rounds} --json {FILE}`.",
+        "Medians of {rounds} rounds in turns on {} threads of one machine ({}): {}. PyTorch's time is that of its fastest variant \
+         (eager, `channels_last` or compiled); for an image it is that of the network alone. The file `{FILE}` is written by \
+         `cargo xtask bench --against-torch --rounds {rounds} --json {FILE}`.",
         machine.threads,
         machine.cpu,
         programs.join(" against ")
     );
-    Ok(format!("{}\n\n{note}", markdown(&rows)))
-}
-
-fn milliseconds(ms: f64) -> String {
-    format!("{ms:.0} ms")
+    Ok(format!("{}\n\n{note}", markdown::table(&rows, 1)))
 }

@@ -1,9 +1,7 @@
-//! `cargo xtask tidy`: habits that no compiler checks. This file gathers the files of the workspace and says what
-//! was found; each rule stands in `rules.rs`.
+//! `cargo xtask tidy`: conventions that no compiler checks. This file gathers the files of the workspace and prints the
+//! findings; the rules are in `rules.rs`.
 
 mod rules;
-#[cfg(test)]
-mod rules_tests;
 
 use crate::workspace::root;
 use anyhow::{Context, Result};
@@ -17,11 +15,11 @@ struct Tree {
     files: BTreeMap<String, Option<String>>,
 }
 
-/// Something that is not as it should be.
+/// Something that breaks a rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     path: String,
-    /// Counted from 1; 0 when it is about the whole file.
+    /// Counted from 1; 0 if it is about the whole file.
     line: usize,
     message: String,
 }
@@ -36,11 +34,11 @@ impl std::fmt::Display for Finding {
 }
 
 impl Tree {
-    /// What git tracks or would track, as it is on disk.
+    /// Reads every file that git tracks or would track.
     fn read(root: &Path) -> Result<Self> {
         let mut tree = Self::default();
         for path in list(root)? {
-            // Listed but gone: deleted and not committed yet.
+            // A listed file that is missing was deleted and not committed yet.
             let Ok(bytes) = std::fs::read(root.join(&path)) else { continue };
             tree.files.insert(path, String::from_utf8(bytes).ok());
         }
@@ -49,13 +47,6 @@ impl Tree {
 
     fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path)?.as_deref()
-    }
-
-    /// Whether there is such a file, or a folder with something in it.
-    fn has(&self, path: &str) -> bool {
-        let folder = format!("{path}/");
-        let next = self.files.range(folder.clone()..).next();
-        self.files.contains_key(path) || next.is_some_and(|(path, _)| path.starts_with(&folder))
     }
 
     fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -79,7 +70,7 @@ fn list(root: &Path) -> Result<Vec<String>> {
         let names = git.stdout.split(|&byte| byte == 0).filter(|name| !name.is_empty());
         return Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect());
     }
-    // No repository (an unpacked archive): everything but what builds and runs leave behind.
+    // Without a repository, in an unpacked archive: everything but the outputs of builds and runs.
     let mut files = Vec::new();
     walk(root, "", &mut files)?;
     Ok(files)
@@ -108,9 +99,9 @@ pub fn run() -> Result<ExitCode> {
         println!("{finding}");
     }
     if findings.is_empty() {
-        println!("tidy: {} files, {} rules, nothing found", tree.files.len(), rules::RULES.len());
+        println!("tidy: {} files, {} rules, no findings", tree.files.len(), rules::RULES.len());
         return Ok(ExitCode::SUCCESS);
     }
-    println!("tidy: {} to mend", findings.len());
+    println!("tidy: {} findings", findings.len());
     Ok(ExitCode::FAILURE)
 }

@@ -3,148 +3,172 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use candle_core::Device;
-use dm_degrade::degradations::Entry;
-use dm_degrade::{Degradation, DegradationConfig, Level, REGISTRY};
+use dm_degrade::degradations::Registered;
+use dm_degrade::{Degradation, DegradationConfig, Model, REGISTRY, Timestep, streams};
 use dm_nn::data::Dataset;
-use dm_nn::rng::{Seed, Stream};
-use dm_train::generate::quantise;
-use dm_train::{Model, film, grid};
+use dm_nn::image::{to_bytes, to_unit};
+use dm_nn::picture::{film, grid};
+use dm_nn::rng::Seed;
 
+use crate::data_args::DataArgs;
+use crate::seed_arg::seed_range;
 use crate::terminal::Terminal;
-use crate::{folder, forward, locate};
+use crate::{folder, forward_film, locate};
 
-/// Show what a degradation does to test images: one row each, whole on the left, gone on the right.
+/// Show what a degradation does to test images: one row per image, from the clean image on the left to timestep T on the
+/// right.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A degradation with its defaults, or a model (a run folder, a file, a shipped name) for its own.
+    /// The name of a degradation, which is then used with its default parameters, or a model (run folder, file or shipped
+    /// name), whose own degradation is used.
     #[arg(required_unless_present = "list")]
     name: Option<String>,
-    /// List the degradations there are; with NAME, tell everything about one.
+    /// List all degradations; with NAME, describe that one in full.
     #[arg(long)]
     list: bool,
-    /// List them as JSON.
+    /// Print the list as JSON.
     #[arg(long, requires = "list")]
     json: bool,
-    /// First test image.
+    /// Number of the first test image.
     #[arg(long, default_value_t = 0)]
-    index: usize,
+    first: usize,
     /// Number of test images.
     #[arg(long, default_value_t = 8)]
     count: usize,
-    /// Number of levels shown, from 0 to T.
+    /// Number of timesteps shown, from 0 to T.
     #[arg(long, default_value_t = 12)]
     columns: usize,
-    /// Root of the keys.
-    #[arg(long, default_value_t = 1)]
+    /// Root of all randomness.
+    #[arg(long, default_value_t = 1, value_parser = seed_range())]
     seed: u64,
-    /// Where the picture goes.
+    /// The picture to write.
     #[arg(long, default_value = "out/degrade.png", value_name = "FILE")]
     out: PathBuf,
-    /// Also write a film, a .gif or a .png (APNG): ink grain by grain, anything else under one key per image.
+    /// Also write a film, as .gif or .png (APNG). Ink is shown grain by grain; any other degradation with one noise per
+    /// image.
     #[arg(long, value_name = "FILE")]
     film: Option<PathBuf>,
-    /// Folder with the four IDX files.
-    #[arg(long, default_value = "data/mnist", value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
 }
+
+/// Columns of a film.
+const FILM_COLUMNS: usize = 4;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if args.list {
         return list(args, terminal);
     }
-    let data = Dataset::read(&locate::data(&args.data))?;
+    let data = args.data.open()?;
     let (config, degradation) = find(args.name.as_deref().unwrap_or_default(), &data)?;
-    let end = args.index.saturating_add(args.count);
-    if args.count == 0 || end > data.test.len() {
-        bail!(
-            "--index, --count: found {} and {}, expected images below {}",
-            args.index,
-            args.count,
-            data.test.len()
-        );
-    }
-    if !(2..=100).contains(&args.columns) {
-        bail!("--columns: found {}, expected 2 to 100", args.columns);
-    }
+    check(args, &data)?;
+    let images: Vec<(usize, &[u8])> =
+        (args.first..args.first + args.count).map(|i| (i, data.test.image(i))).collect();
+    let pixels = rows(&*degradation, &images, args);
+    folder::create_for(&args.out)?;
+    grid::write(&args.out, data.shape(), &pixels, args.columns, 2)?;
+    terminal.line(args.out.display())?;
     if let Some(path) = &args.film {
-        film::Format::of(path)?;
-    }
-    let image = |i: usize| data.test.image(i).iter().map(|&p| f32::from(p) / 255.0).collect();
-    let images: Vec<(usize, Vec<f32>)> = (args.index..end).map(|i| (i, image(i))).collect();
-    let mut pixels = Vec::new();
-    for (i, image) in &images {
-        let x0 = degradation.to_state(image);
-        let key = degradation.draw(&mut Seed(args.seed).stream(Stream::Degrade, *i as u64, 0));
-        for column in 0..args.columns {
-            let level = Level(column * degradation.steps() / (args.columns - 1));
-            pixels.extend(quantise(&degradation.picture(&degradation.apply(&x0, level, &key), level)));
-        }
-    }
-    folder::make_for(&args.out)?;
-    grid::write(&args.out, &pixels, args.columns, 2)?;
-    terminal.line(args.out.display());
-    if let Some(path) = &args.film {
-        let frames = forward::frames(&config, &*degradation, &images, Seed(args.seed))?;
-        folder::make_for(path)?;
-        film::write(path, &frames, args.count.min(4))?;
-        terminal.line(path.display());
+        let frames = forward_film::frames(&config, &*degradation, &images, Seed(args.seed))?;
+        folder::create_for(path)?;
+        film::write(path, data.shape(), &frames, args.count.min(FILM_COLUMNS))?;
+        terminal.line(path.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The registry, or one entry of it.
+/// Checks what the arguments demand of each other and of the data.
+fn check(args: &Args, data: &Dataset) -> Result<()> {
+    let (first, count, n) = (args.first, args.count, data.test.len());
+    ensure!(
+        count > 0 && first.saturating_add(count) <= n,
+        "--first, --count: found {first} and {count}, expected at least one of the {n} test images"
+    );
+    ensure!((2..=100).contains(&args.columns), "--columns: found {}, expected 2 to 100", args.columns);
+    if let Some(path) = &args.film {
+        film::Format::of(path)?;
+    }
+    Ok(())
+}
+
+/// The picture's images, row by row: each image at every timestep shown.
+fn rows(degradation: &dyn Degradation, images: &[(usize, &[u8])], args: &Args) -> Vec<u8> {
+    let len = degradation.shape().len();
+    let (mut image, mut x0, mut x_t) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
+    let mut rows = Vec::with_capacity(images.len() * args.columns * len);
+    for &(number, pixels) in images {
+        to_unit(pixels, &mut image);
+        degradation.codec().encode_image(&image, &mut x0);
+        let mut rng = Seed(args.seed).stream(streams::DEGRADE, number as u64, 0);
+        let noise = degradation.sample_noise(&mut rng);
+        for column in 0..args.columns {
+            let t = Timestep(column * degradation.timesteps() / (args.columns - 1));
+            degradation.degrade(&x0, t, &noise, &mut x_t);
+            degradation.codec().display(&x_t, t, &mut image);
+            rows.extend(to_bytes(&image));
+        }
+    }
+    rows
+}
+
+/// Prints the registry, or one entry of it.
 fn list(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let chosen: Vec<&Entry> =
-        REGISTRY.iter().filter(|entry| args.name.as_deref().is_none_or(|name| name == entry.name)).collect();
+    let is_chosen =
+        |registered: &&Registered| args.name.as_deref().is_none_or(|name| name == registered.entry.name);
+    let chosen: Vec<&Registered> = REGISTRY.iter().filter(is_chosen).collect();
     if chosen.is_empty() {
         bail!("degradation `{}`: expected one of {}", args.name.as_deref().unwrap_or_default(), names());
     }
     if args.json {
-        terminal.line(serde_json::to_string_pretty(&chosen)?);
-    } else if let (Some(_), [entry]) = (&args.name, &chosen[..]) {
-        terminal.line(format!("{}: {}\n", entry.name, entry.summary));
-        for (what, text) in [
-            ("formula", entry.formula),
-            ("key", entry.key),
-            ("prior", entry.prior),
-            ("inverse", entry.inverse),
-            ("source", entry.source),
-        ] {
-            terminal.line(format!("  {what:<10} {text}"));
-        }
-        terminal.line("\n  [degradation]");
-        for (key, meaning) in entry.parameters {
-            terminal.line(format!("  {key:<10} {meaning}"));
-        }
+        terminal.line(serde_json::to_string_pretty(&chosen)?)?;
+    } else if let (Some(_), [registered]) = (&args.name, &chosen[..]) {
+        terminal.lines(describe(registered))?;
     } else {
-        for entry in chosen {
-            terminal.line(format!("{:<10} {}  [{}]", entry.name, entry.summary, entry.source));
+        for Registered { entry, .. } in chosen {
+            terminal.line(format!("{:<10} {}  [{}]", entry.name, entry.summary, entry.source))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The names there are.
-fn names() -> String {
-    REGISTRY.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+/// Everything that the registry says of one degradation.
+fn describe(registered: &Registered) -> Vec<String> {
+    let entry = &registered.entry;
+    let mut lines = vec![format!("{}: {}\n", entry.name, entry.summary)];
+    for (what, text) in [
+        ("formula", entry.formula),
+        ("noise", entry.noise),
+        ("prior", entry.prior),
+        ("inverse", entry.inverse),
+        ("source", entry.source),
+    ] {
+        lines.push(format!("  {what:<10} {text}"));
+    }
+    lines.push("\n  [degradation]".to_owned());
+    lines.extend(entry.parameters.iter().map(|(key, meaning)| format!("  {key:<12} {meaning}")));
+    lines
 }
 
-/// The registered degradation of that name, fitted to `data`, or the one of a model.
+/// The names of all degradations.
+fn names() -> String {
+    REGISTRY.iter().map(|registered| registered.entry.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The registered degradation of that name, fitted to `data`, or the degradation of a model.
 fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Box<dyn Degradation>)> {
-    if let Some(entry) = REGISTRY.iter().find(|entry| entry.name == name) {
-        let config = (entry.config)();
-        let degradation = config.build(&config.fit(&data.train))?;
+    if let Some(registered) = REGISTRY.iter().find(|registered| registered.entry.name == name) {
+        let config = (registered.config)();
+        let degradation = config.build(data.shape(), &config.fit(&data.train))?;
         return Ok((config, degradation));
     }
     match locate::model(name) {
         Ok(path) => {
-            let model = Model::read(&path, &Device::Cpu)?;
+            let model = Model::open(&path, &Device::Cpu)?;
+            model.check_shape(data.shape(), "--data")?;
             Ok((model.config.degradation, model.degradation))
         }
-        Err(error) => {
-            bail!("degradation `{name}`: expected one of {}, or a model; {error}", names())
-        }
+        Err(error) => bail!("degradation `{name}`: expected one of {}, or a model; {error}", names()),
     }
 }

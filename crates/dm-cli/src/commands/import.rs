@@ -1,4 +1,4 @@
-//! `dm import`: a checkpoint of the starter notebook becomes a model.
+//! `dm import`: a PyTorch checkpoint of the starter notebook becomes a model file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,9 +7,9 @@ use anyhow::Result;
 
 use crate::terminal::Terminal;
 
-/// Turn a PyTorch checkpoint of the starter notebook (torch.save of the DDPM's state_dict) into a model file.
+/// Convert a PyTorch checkpoint of the starter notebook (torch.save of the DDPM's state_dict) to a model file.
 ///
-/// Nothing in the checkpoint is executed.
+/// Code in the checkpoint is never executed.
 #[derive(clap::Args)]
 pub struct Args {
     /// The checkpoint, for example starter.pth.
@@ -21,7 +21,7 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     dm_train::import::notebook(&args.checkpoint, &args.out)?;
-    terminal.line(args.out.display());
-    terminal.line(format!("draw from it: dm sample {}", args.out.display()));
+    terminal.line(args.out.display())?;
+    terminal.line(format!("sample from it: dm sample {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

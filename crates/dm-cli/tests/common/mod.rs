@@ -1,15 +1,20 @@
-//! The binary under test, a small config and a small data set.
+//! The binary under test, small configs and small data sets.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "each test uses a part of this file")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
-use dm_nn::data::{Dataset, FILES, PIXELS, SIDE};
+use dm_nn::data::idx_files::FILES;
+use dm_nn::data::{Dataset, ReadOptions, SampleSet};
+use dm_nn::image::ImageShape;
 
-/// The repository's root.
+/// The shape of MNIST's images.
+pub const MNIST: ImageShape = ImageShape::new(1, 28, 28);
+
+/// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -19,7 +24,7 @@ pub fn dm(dir: &Path, args: &[&str]) -> Output {
     Command::cargo_bin("dm").unwrap().current_dir(dir).args(args).output().unwrap()
 }
 
-/// Runs `dm`, which must succeed; returns standard output.
+/// Runs `dm`, which must succeed, and returns standard output.
 pub fn ok(dir: &Path, args: &[&str]) -> String {
     let output = dm(dir, args);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -27,8 +32,8 @@ pub fn ok(dir: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs `dm`, which must refuse its input: exit code 2, nothing on standard output, one line that holds every word of
-/// `words`.
+/// Runs `dm`, which must refuse its input: exit code 2, nothing on standard output, and one line of error that contains
+/// every word of `words`.
 pub fn refused(dir: &Path, args: &[&str], words: &[&str]) {
     let output = dm(dir, args);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -42,38 +47,82 @@ pub fn refused(dir: &Path, args: &[&str], words: &[&str]) {
     assert!(output.stdout.is_empty());
 }
 
-/// A run of two epochs of four steps on 32 images, as a config file in `dir`.
-pub fn small_config(dir: &Path, degradation: &str, prediction: &str) -> PathBuf {
+/// Writes the config of a run of two epochs of four steps on 32 images to `dir`.
+pub fn small_config(dir: &Path, degradation: &str, parameterization: &str) -> PathBuf {
     let path = dir.join(format!("{degradation}.toml"));
     let text = format!(
         "name = \"small\"\n\
-         [data]\ndir = '{}'\n\
-         [network]\nkind = \"unet\"\nchannels = [8, 8, 8]\ngroups = 4\ntime = 16\n\
-         [degradation]\nkind = \"{degradation}\"\nsteps = 20\n\
-         [objective]\nprediction = \"{prediction}\"\n\
-         [training]\nepochs = 2\nbatch = 8\nimages = 32\nvalidation_images = 16\nlog_every = 1\n\
-         checkpoint_every = 2\ngrid = 4\n\
-         [sampling]\nsampler = \"bridge\"\nsteps = 5\n",
+         [data]\npath = '{}'\n\
+         [network]\nkind = \"unet\"\nchannels = [8, 8, 8]\ngroups = 4\ntime_embed_dim = 16\n\
+         [degradation]\nkind = \"{degradation}\"\ntimesteps = 20\n\
+         [objective]\nparameterization = \"{parameterization}\"\n\
+         [training]\nepochs = 2\nbatch_size = 8\nmax_images = 32\nvalidation_images = 16\nlog_every = 1\n\
+         checkpoint_every = 2\nsample_count = 4\n\
+         [sampling]\nsampler = \"ancestral\"\nnfe = 5\n",
         root().join("data/mnist").display()
     );
     fs::write(&path, text).unwrap();
     path
 }
 
-/// Writes the first images of MNIST, so many of each half, as a data set of its own into `dir/data`, and returns it.
+/// Writes the config of a small classifier to `dir`: 16 features, two epochs.
+pub fn small_classifier_config(dir: &Path) -> PathBuf {
+    let path = dir.join("classifier.toml");
+    let text = "name = \"small-classifier\"\n\
+         [classifier]\nchannels = [8, 8]\nfeatures = 16\n\
+         [training]\nepochs = 2\nbatch_size = 16\n";
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Writes the first images of MNIST, `train` training images and `test` test images, as a data set to `dir/data`.
 pub fn small_data(dir: &Path, train: usize, test: usize) -> (PathBuf, Dataset) {
     let folder = dir.join("data");
     fs::create_dir_all(&folder).unwrap();
-    let whole = Dataset::read(&root().join("data/mnist")).unwrap();
-    for (i, (half, n)) in [(&whole.train, train), (&whole.test, test)].into_iter().enumerate() {
+    let whole = Dataset::open(&root().join("data/mnist"), &ReadOptions::default()).unwrap();
+    for (i, (set, n)) in [(&whole.train, train), (&whole.test, test)].into_iter().enumerate() {
         let size = |d: usize| u32::try_from(d).unwrap().to_be_bytes();
-        let (n4, side) = (size(n), size(SIDE));
-        let images = [&[0, 0, 8, 3], &n4[..], &side, &side, &half.pixels[..n * PIXELS]].concat();
-        let labels = [&[0, 0, 8, 1], &n4[..], &half.labels[..n]].concat();
+        let (n4, side) = (size(n), size(28));
+        let images = [&[0, 0, 8, 3], &n4[..], &side, &side, &set.pixels[..n * MNIST.len()]].concat();
+        let labels = [&[0, 0, 8, 1], &n4[..], &set.labels[..n]].concat();
         fs::write(folder.join(FILES[2 * i]), images).unwrap();
         fs::write(folder.join(FILES[2 * i + 1]), labels).unwrap();
     }
-    (folder.clone(), Dataset::read(&folder).unwrap())
+    (folder.clone(), Dataset::open(&folder, &ReadOptions::default()).unwrap())
+}
+
+/// The shape of the images of [`colour_data`].
+pub const COLOUR: ImageShape = ImageShape::new(3, 12, 16);
+/// The class folders of [`colour_data`].
+pub const COLOUR_CLASSES: [&str; 3] = ["blue", "green", "red"];
+
+/// Writes a folder of colour PNGs of 12x16 pixels to `dir/colours`: three classes of `per_class` images, each a bright
+/// rectangle of its class's colour at a place of its own.
+pub fn colour_data(dir: &Path, per_class: u32) -> PathBuf {
+    let root = dir.join("colours");
+    for (class, name) in COLOUR_CLASSES.iter().enumerate() {
+        fs::create_dir_all(root.join(name)).unwrap();
+        for i in 0..per_class {
+            let mut image = image::RgbImage::new(16, 12);
+            let (left, top) = (i % 10, i / 10 % 6);
+            for (x, y) in (0..6).flat_map(|x| (0..6).map(move |y| (left + x, top + y))) {
+                image.get_pixel_mut(x, y).0[2 - class] = 155 + (i * 7 % 100) as u8;
+            }
+            image.save(root.join(name).join(format!("{i:03}.png"))).unwrap();
+        }
+    }
+    root
+}
+
+/// The sample set at `path`.
+pub fn samples(path: &Path) -> SampleSet {
+    SampleSet::read(path).unwrap()
+}
+
+/// Writes `pixels` of MNIST's shape as a sample set of unknown origin.
+pub fn write_samples(path: &Path, pixels: Vec<u8>) {
+    let metadata = std::collections::BTreeMap::new();
+    SampleSet { shape: MNIST, pixels, labels: None, metadata }.write(path).unwrap();
 }
 
 /// A path as an argument.

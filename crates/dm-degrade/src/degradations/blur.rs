@@ -1,62 +1,65 @@
-//! Blur: x_t = K_t x_0, ink that spreads without noise.
+//! Blur: x_t = K_t x_0, intensity that spreads without noise.
 //!
-//! With the heat kernel this is ink at infinite density, its cold limit (Rissanen et al. 2023 without their noise). With a
-//! Gaussian kernel applied t times it is the blur of Bansal et al. 2022, whose page has no edges: what leaves on the left
-//! comes back on the right. Both conserve ink and need no key.
+//! With the heat kernel this is Ink at infinite density, its cold limit (Rissanen et al. 2023 without their noise). With a
+//! Gaussian kernel applied t times it is the blur of Bansal et al. 2022, whose image has no edges: what leaves on the left
+//! comes back on the right. Both conserve the intensity of each channel and need no random numbers.
 //!
-//! The end is an even page and the total ink its only number, so the prior has next to no entropy: all the variety of
-//! images would have to come out of one number. It is not reached exactly either. No noise hides what is left of the
-//! image at level T, and a network can learn to read it.
+//! The last state is an even image with its total intensity as the only number, so the prior has next to no entropy: all the
+//! variety of images would have to come out of one number. The prior is not reached exactly either. No noise hides what is
+//! left of the image at T, and a network can learn to read it.
 
-use dm_nn::data::SIDE;
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::fitted::{InkLaw, Law, shares};
-use super::{DegradationConfig, Entry, check_spreads, check_steps, clamp};
-use crate::degradation::{Degradation, Key, Level, check_backward};
+use super::entry::Entry;
+use super::intensity_statistics::{IntensityStatistics, shares};
+use super::limits::{check_positive, check_shape_and_timesteps, check_spreads};
+use super::quantile_distribution::QuantileDistribution;
+use crate::codec::{CenteredCodec, InputCodec};
+use crate::degradation::{Degradation, Intensity, Inverse, Posterior, check_backward};
 use crate::error::{Error, Result};
-use crate::heat::{self, Heat, Kernel, spread};
-use crate::prediction::Prediction;
+use crate::heat::{Kernel, PlaneKernel, Spectrum, walking_times};
+use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
+use crate::timestep::{Noise, Timestep};
 
-/// The registry's line.
+/// The registry's description.
 pub const ENTRY: Entry = Entry {
     name: "blur",
-    summary: "ink spreads by the heat equation, or by a Gaussian kernel again and again",
+    summary: "ink spreads by the heat equation, or by a Gaussian kernel applied repeatedly",
     formula: "x_t = K_t x_0: heat K_t = exp(-tau(t) Laplacian), repeated K_t = G^t",
-    key: "none",
-    prior: "total ink from the training set's law, spread as its mean image is at level T: one random number; a digit \
-            at level T still differs from it a little",
+    noise: "none",
+    prior: "total intensity from the training set's distribution, spread as its mean image is at T: one random number; a \
+            digit at T still differs from it a little",
     inverse: "heat by inverse cosine transform, to 1e-3 up to tau = 1 (a spread of 1.4 pixels); beyond, rounding is \
               amplified; repeated not at all",
     parameters: &[
-        ("steps", "T, 100"),
+        ("timesteps", "T, 100"),
         (
             "kernel",
             "heat { sigma_min, sigma_max } in pixels, 0.2 to 16; or repeated { size, std } in pixels, 11 and 7",
         ),
     ],
     source: "Bansal et al. 2022; heat as in Rissanen et al. 2023",
-    prediction: Prediction::X0,
+    parameterization: ParameterizationKind::X0,
     sampler: SamplerKind::Cold,
-    config: || DegradationConfig::Blur(BlurConfig::default()),
 };
 
 /// What blurs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum BlurKernel {
-    /// The heat equation with reflecting edges; its spread ascends geometrically.
+    /// The heat equation with reflecting edges; its spread grows geometrically.
     Heat {
-        /// Spread sigma = sqrt(2 tau) at level 1, in pixels.
+        /// The spread sigma = sqrt(2 tau) at t = 1, in pixels.
         #[serde(default = "sigma_min")]
         sigma_min: f64,
-        /// Spread at level T, in pixels.
+        /// The spread at T, in pixels.
         #[serde(default = "sigma_max")]
         sigma_max: f64,
     },
-    /// A truncated Gaussian applied t times on a page that is a torus, after Bansal et al.
+    /// A truncated Gaussian applied t times on a torus, after Bansal et al.
     Repeated {
         /// Width and height of the kernel in pixels, odd.
         #[serde(default = "size")]
@@ -88,157 +91,209 @@ fn deviation() -> f64 {
 #[serde(deny_unknown_fields, default)]
 pub struct BlurConfig {
     /// T.
-    pub steps: usize,
+    pub timesteps: usize,
     /// What blurs.
     pub kernel: BlurKernel,
 }
 
 impl Default for BlurConfig {
     fn default() -> Self {
-        Self { steps: 100, kernel: BlurKernel::Heat { sigma_min: sigma_min(), sigma_max: sigma_max() } }
+        Self { timesteps: 100, kernel: BlurKernel::Heat { sigma_min: sigma_min(), sigma_max: sigma_max() } }
     }
 }
 
-/// Heat is undone up to this time, to [`UNDONE_TO`] of a full pixel: beyond, the rounding of f32 images is amplified by
+/// Heat is undone up to this time, to [`INVERSE_ERROR`] of a full pixel. Beyond, the rounding of f32 images is amplified by
 /// e^(8 tau), the gain of the checkerboard mode.
-const UNDONE_UNTIL: f64 = 1.0;
-const UNDONE_TO: f32 = 1e-3;
+const INVERTIBLE_UNTIL: f64 = 1.0;
+const INVERSE_ERROR: f32 = 1e-3;
 
 /// The blurring process. States are images.
 pub struct Blur {
-    /// One axis of the kernel of every level.
-    kernels: Vec<Kernel>,
-    /// Walking times of the heat equation; empty for a repeated kernel.
-    tau: Vec<f64>,
-    /// Law of the total ink.
-    total: Law,
-    /// Share of each pixel in the total at level T; sums to 1.
+    shape: ImageShape,
+    codec: CenteredCodec,
+    /// The kernel of every timestep.
+    kernels: Vec<PlaneKernel>,
+    /// The heat equation, where it is what blurs.
+    heat: Option<Heat>,
+    /// The total intensity of each channel.
+    totals: Vec<QuantileDistribution>,
+    /// The share of each pixel in its channel's total at T, `[C, H, W]`; sums to 1 per channel.
     share: Vec<f32>,
 }
 
+/// What undoes the heat equation.
+struct Heat {
+    /// The walking time of every timestep.
+    tau: Vec<f64>,
+    spectrum: Spectrum,
+}
+
 impl Blur {
-    /// Builds the tables; `fitted` is what [`DegradationConfig::fit`] returned.
+    /// Builds the tables for images of `shape`; `fitted` is what
+    /// [`DegradationConfig::fit`](super::DegradationConfig::fit) returned.
     ///
     /// # Errors
-    /// The first field outside its domain.
-    pub fn new(config: &BlurConfig, fitted: &[f32]) -> Result<Self> {
-        check_steps(config.steps)?;
-        let law = InkLaw::new(fitted)?;
-        let (kernels, tau) = match config.kernel {
+    /// Names the first field outside its domain.
+    pub fn new(config: &BlurConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
+        check_shape_and_timesteps(shape, config.timesteps)?;
+        let IntensityStatistics { totals, mean_image, channel_mean } =
+            IntensityStatistics::new(fitted, shape)?;
+        let (kernels, heat) = match config.kernel {
             BlurKernel::Heat { sigma_min, sigma_max } => {
                 check_spreads(sigma_min, sigma_max)?;
-                let tau = heat::times(config.steps, sigma_min, sigma_max);
-                (tau.iter().map(|&tau| heat::kernel(tau)).collect(), tau)
+                let tau = walking_times(config.timesteps, sigma_min, sigma_max);
+                let kernels = tau.iter().map(|&tau| PlaneKernel::heat(shape, tau)).collect();
+                (kernels, Some(Heat { tau, spectrum: Spectrum::new(shape) }))
             }
             BlurKernel::Repeated { size, std } => {
-                if size.is_multiple_of(2) || !(3..SIDE).contains(&size) {
-                    return Err(Error::invalid(
-                        "degradation.kernel.size",
-                        size,
-                        "an odd number from 3 to 27",
-                    ));
+                let shorter = shape.height.min(shape.width);
+                if size.is_multiple_of(2) || !(3..shorter).contains(&size) {
+                    let expected = format!("an odd number from 3 to {}", shorter - 1);
+                    return Err(Error::invalid("degradation.kernel.size", size, expected));
                 }
-                if !(std > 0.0 && std <= 100.0) {
-                    return Err(Error::invalid("degradation.kernel.std", std, "above 0, at most 100"));
-                }
-                (powers(size, std, config.steps), Vec::new())
+                check_positive("kernel.std", std, 100.0)?;
+                (repeated(shape, size, std, config.timesteps), None)
             }
         };
-        let share = shares(&spread(&kernels[config.steps], &law.mean));
-        Ok(Self { kernels, tau, total: law.total, share })
+        let mut spread = vec![0.0; shape.len()];
+        kernels[config.timesteps].spread(&mean_image, &mut spread);
+        let share = shares(&spread, shape.pixels());
+        let codec = CenteredCodec { mean: channel_mean, max: f32::INFINITY };
+        Ok(Self { shape, codec, kernels, heat, totals, share })
     }
 
-    /// One axis of the kernel that leads from level 0 to `level`.
-    pub fn kernel(&self, level: Level) -> &Kernel {
-        &self.kernels[level.0]
+    /// The kernel that leads from timestep 0 to `t`.
+    pub fn kernel(&self, t: Timestep) -> &PlaneKernel {
+        &self.kernels[t.0]
     }
 
-    /// Walking time of a level, where the heat equation blurs.
-    pub fn tau(&self, level: Level) -> Option<f64> {
-        self.tau.get(level.0).copied()
+    /// The walking time of `t`, where the heat equation blurs.
+    pub fn tau(&self, t: Timestep) -> Option<f64> {
+        self.heat.as_ref()?.tau.get(t.0).copied()
     }
 }
 
-/// Powers 0 to `steps` of a Gaussian of `size` taps on a circle of 28 pixels.
-fn powers(size: usize, std: f64, steps: usize) -> Vec<Kernel> {
+/// The powers 0 to `timesteps` of a Gaussian of `size` pixels on a torus.
+fn repeated(shape: ImageShape, size: usize, std: f64, timesteps: usize) -> Vec<PlaneKernel> {
     let reach = size / 2;
     let taps: Vec<f64> = (0..=reach).map(|d| (-0.5 * (d as f64 / std).powi(2)).exp()).collect();
     let total = taps[0] + 2.0 * taps[1..].iter().sum::<f64>();
-    // A power of a symmetric kernel on a circle is again one: its first row says it all.
-    let mut row = [0.0; SIDE];
-    row[0] = 1.0;
-    let mut powers = Vec::with_capacity(steps + 1);
-    for _ in 0..=steps {
-        powers.push(std::array::from_fn(|y| std::array::from_fn(|x| row[(x + SIDE - y) % SIDE] as f32)));
+    // A power of a symmetric kernel on a circle is one again, so its first row describes it.
+    let first_row = |len: usize| {
+        let mut row = vec![0.0; len];
+        row[0] = 1.0;
+        row
+    };
+    let next = |row: &[f64]| {
+        let len = row.len();
         let at = |x: usize| {
-            let pairs = (1..=reach).map(|d| taps[d] * (row[(x + d) % SIDE] + row[(x + SIDE - d) % SIDE]));
+            let pairs = (1..=reach).map(|d| taps[d] * (row[(x + d) % len] + row[(x + len - d) % len]));
             (taps[0] * row[x] + pairs.sum::<f64>()) / total
         };
-        row = std::array::from_fn(at);
+        (0..len).map(at).collect()
+    };
+    let (mut height, mut width) = (first_row(shape.height), first_row(shape.width));
+    let mut powers = Vec::with_capacity(timesteps + 1);
+    for _ in 0..=timesteps {
+        powers.push(PlaneKernel::new(shape, |len| {
+            let row = if len == shape.width { &width } else { &height };
+            Kernel::from_fn(len, |y, x| row[(x + len - y) % len] as f32)
+        }));
+        (height, width) = (next(&height), next(&width));
     }
     powers
 }
 
 impl Degradation for Blur {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ENTRY.name
     }
 
-    fn steps(&self) -> usize {
+    fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    fn timesteps(&self) -> usize {
         self.kernels.len() - 1
     }
 
-    fn to_state(&self, image: &[f32]) -> Vec<f32> {
-        image.to_vec()
+    fn sample_noise(&self, _: &mut Rng) -> Noise {
+        Noise::default()
     }
 
-    fn to_image(&self, state: &[f32]) -> Vec<f32> {
-        clamp(state.iter().copied())
-    }
-
-    fn draw(&self, _: &mut Rng) -> Key {
-        Key::default()
-    }
-
-    fn apply(&self, x0: &[f32], level: Level, _: &Key) -> Vec<f32> {
-        if level.0 == 0 { x0.to_vec() } else { spread(self.kernel(level), x0) }
-    }
-
-    fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        let total = self.total.draw(rng);
-        self.share.iter().map(|share| total * share).collect()
-    }
-
-    /// Nothing is random: the state at `s` is that of the image.
-    fn bridge(&self, _: &[f32], x0: &[f32], t: Level, s: Level, _: &mut Rng) -> Result<Vec<f32>> {
-        check_backward(self, t, s)?;
-        Ok(self.apply(x0, s, &Key::default()))
-    }
-
-    fn invert(&self, x_t: &[f32], level: Level, _: &Key) -> Option<Vec<f32>> {
-        if level.0 == 0 {
-            return Some(x_t.to_vec());
+    fn degrade(&self, x0: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) {
+        if t.0 == 0 {
+            out.copy_from_slice(x0);
+        } else {
+            self.kernel(t).spread(x0, out);
         }
-        let tau = self.tau(level).filter(|&tau| tau <= UNDONE_UNTIL)?;
-        Some(Heat::default().filter(x_t, |lambda| (lambda * tau).exp()))
     }
 
-    fn inversion_tolerance(&self) -> (f32, Level) {
-        let undone = self.tau.iter().take_while(|&&tau| tau <= UNDONE_UNTIL).count();
-        (UNDONE_TO, Level(undone.saturating_sub(1)))
+    /// The totals of all channels are the quantiles of one uniform: bright images are bright in every channel.
+    fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
+        let (u, pixels) = (rng.uniform(), self.shape.pixels());
+        let planes = out.chunks_exact_mut(pixels).zip(self.share.chunks_exact(pixels)).zip(&self.totals);
+        for ((out, share), total) in planes {
+            let total = total.quantile(u);
+            out.iter_mut().zip(share).for_each(|(out, share)| *out = total * share);
+        }
     }
 
-    /// Centred at the mean of MNIST, and scaled.
-    fn encode(&self, x_t: &[f32], _: Level, out: &mut [f32]) {
-        x_t.iter().zip(out).for_each(|(x, out)| *out = 3.0 * (x - 0.13));
+    fn codec(&self) -> &dyn InputCodec {
+        &self.codec
     }
 
-    /// Intensities are not negative. They may exceed one full pixel: the total is what is known.
-    fn clip(&self, x0: &mut [f32]) {
-        x0.iter_mut().for_each(|h| *h = h.max(0.0));
+    fn posterior(&self) -> Option<&dyn Posterior> {
+        Some(self)
     }
 
-    fn density(&self, _: Level) -> Option<f32> {
-        Some(1.0)
+    fn intensity(&self) -> Option<&dyn Intensity> {
+        Some(self)
+    }
+
+    fn inverse(&self) -> Option<&dyn Inverse> {
+        self.heat.as_ref().map(|heat| heat as &dyn Inverse)
+    }
+}
+
+impl Posterior for Blur {
+    /// Nothing is random: the state at `s` is that of the image.
+    fn sample_posterior(
+        &self,
+        _: &[f32],
+        x0: &[f32],
+        t: Timestep,
+        s: Timestep,
+        _: &mut Rng,
+        out: &mut [f32],
+    ) -> Result<()> {
+        check_backward(self.timesteps(), t, s)?;
+        self.degrade(x0, s, &Noise::default(), out);
+        Ok(())
+    }
+}
+
+impl Intensity for Blur {
+    fn density(&self, _: Timestep) -> f32 {
+        1.0
+    }
+}
+
+impl Inverse for Heat {
+    fn invert(&self, x_t: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) -> bool {
+        if t.0 == 0 {
+            out.copy_from_slice(x_t);
+            return true;
+        }
+        let tau = self.tau[t.0];
+        if tau <= INVERTIBLE_UNTIL {
+            self.spectrum.filter(x_t, |lambda| (lambda * tau).exp(), out);
+        }
+        tau <= INVERTIBLE_UNTIL
+    }
+
+    fn tolerance(&self) -> (f32, Timestep) {
+        let invertible = self.tau.iter().take_while(|&&tau| tau <= INVERTIBLE_UNTIL).count();
+        (INVERSE_ERROR, Timestep(invertible.saturating_sub(1)))
     }
 }

@@ -1,35 +1,40 @@
-//! Fade: a hole with soft edges opens at a random centre and grows until the page is blank.
+//! Fade: a hole with soft edges opens at a random centre and grows until the image is black.
 //!
-//! Bansal et al. 2022, inpainting: x_t is x_0 times the product over i <= t of masks 1 - exp(-d^2 / 2 sigma_i^2), d being
-//! the distance from the centre and sigma_i = sigma_max (i/T)^2, so that the hole grows evenly. In the centre the image
-//! is gone at level 1, and no key brings it back.
+//! Bansal et al. 2022, inpainting: x_t is x_0 times the product over i <= t of masks 1 - exp(-d^2 / 2 sigma_i^2), where d is
+//! the distance from the centre and sigma_i = sigma_T (i/T)^2, so that the hole grows evenly. At the centre the image is lost
+//! at t = 1, and no noise brings it back.
 //!
-//! The prior is the blank page and holds no entropy at all. Centres lie at least four pixels inside the page, so that
-//! level T leaves next to nothing of the far corners, where digits have no ink.
+//! The prior is the black image and has no entropy. Centres keep a distance of a seventh of the side from the edge, so that
+//! next to nothing is left at T in the far corners, where digits are black.
 
-use dm_nn::data::{PIXELS, SIDE};
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DegradationConfig, Entry, check_steps, clamp};
-use crate::degradation::{Degradation, Key, Level, no_bridge};
+use super::entry::Entry;
+use super::limits::{check_positive, check_shape_and_timesteps};
+use crate::codec::{InputCodec, UnitCodec};
+use crate::degradation::Degradation;
 use crate::error::{Error, Result};
-use crate::prediction::Prediction;
+use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
+use crate::timestep::{Noise, Timestep};
 
-/// The registry's line.
+/// The registry's description.
 pub const ENTRY: Entry = Entry {
     name: "fade",
     summary: "a hole with soft edges opens at a random centre and grows until the page is blank",
-    formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre, sigma_i = sigma_max (i/T)^2",
-    key: "the centre, one of the 400 inner pixels",
+    formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre, sigma_i = radius side (i/T)^2",
+    noise: "the centre, one of the inner pixels",
     prior: "the blank page, without entropy",
-    inverse: "none: the centre is gone at level 1",
-    parameters: &[("steps", "T, 100"), ("sigma_max", "width of the last mask in pixels, 24")],
+    inverse: "none: the centre is gone at t = 1",
+    parameters: &[
+        ("timesteps", "T, 100"),
+        ("radius", "sigma of the last mask as a multiple of the longer side, 6/7 (24 pixels of 28)"),
+    ],
     source: "Bansal et al. 2022 (inpainting)",
-    prediction: Prediction::X0,
+    parameterization: ParameterizationKind::X0,
     sampler: SamplerKind::Cold,
-    config: || DegradationConfig::Fade(FadeConfig::default()),
 };
 
 /// Parameters of fade.
@@ -37,112 +42,101 @@ pub const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, default)]
 pub struct FadeConfig {
     /// T.
-    pub steps: usize,
-    /// Width of the last mask in pixels.
-    pub sigma_max: f64,
+    pub timesteps: usize,
+    /// Standard deviation of the last mask as a multiple of the image's longer side.
+    pub radius: f64,
 }
 
 impl Default for FadeConfig {
     fn default() -> Self {
-        Self { steps: 100, sigma_max: 24.0 }
+        Self { timesteps: 100, radius: 24.0 / 28.0 }
     }
 }
 
-/// Squared distances on the page: 0 to 2 * 27^2.
-const DISTANCES: usize = 2 * (SIDE - 1) * (SIDE - 1) + 1;
-
-/// Pixels between the edge of the page and the nearest centre.
-const RIM: usize = 4;
+/// The share of a side between the edge and the nearest centre, as its divisor.
+const RIM: usize = 7;
+/// The largest number of entries of the table of masks: 256 MB.
+const MAX_TABLE: usize = 1 << 26;
 
 /// The fading process. States are images.
 pub struct Fade {
-    /// `mask[t][d]` is what level t leaves of a pixel at squared distance d from the centre.
+    shape: ImageShape,
+    codec: UnitCodec,
+    /// `mask[t][d]` is the factor at timestep t of a pixel at the squared distance d from the centre.
     mask: Vec<Vec<f32>>,
 }
 
 impl Fade {
-    /// Builds the tables.
+    /// Builds the tables for images of `shape`.
     ///
     /// # Errors
-    /// The first field outside its domain.
-    pub fn new(config: &FadeConfig) -> Result<Self> {
-        let FadeConfig { steps, sigma_max } = *config;
-        check_steps(steps)?;
-        if !(sigma_max > 0.0 && sigma_max <= 1000.0) {
-            return Err(Error::invalid("degradation.sigma_max", sigma_max, "above 0, at most 1000"));
+    /// Names the first field outside its domain.
+    pub fn new(config: &FadeConfig, shape: ImageShape) -> Result<Self> {
+        let FadeConfig { timesteps, radius } = *config;
+        check_shape_and_timesteps(shape, timesteps)?;
+        check_positive("radius", radius, 100.0)?;
+        let distances = (shape.height - 1).pow(2) + (shape.width - 1).pow(2) + 1;
+        if distances * timesteps > MAX_TABLE {
+            let expected = format!("at most {} for images of {shape}", MAX_TABLE / distances);
+            return Err(Error::invalid("degradation.timesteps", timesteps, expected));
         }
-        let mut left = vec![1.0; DISTANCES];
-        let mut mask = vec![vec![1.0; DISTANCES]];
-        for t in 1..=steps {
-            let sigma = sigma_max * (t as f64 / steps as f64).powi(2);
+        let sigma_max = radius * shape.height.max(shape.width) as f64;
+        let mut left = vec![1.0; distances];
+        let mut mask = vec![vec![1.0; distances]];
+        for t in 1..=timesteps {
+            let sigma = sigma_max * (t as f64 / timesteps as f64).powi(2);
             let twice = 2.0 * sigma * sigma;
             left.iter_mut().enumerate().for_each(|(d, left)| *left *= -(-(d as f64) / twice).exp_m1());
             mask.push(left.iter().map(|&left| left as f32).collect());
         }
-        Ok(Self { mask })
+        Ok(Self { shape, codec: UnitCodec { channels: shape.channels }, mask })
     }
 
-    /// What `level` leaves of every pixel `[784]` under `key`.
-    pub fn mask(&self, level: Level, key: &Key) -> Vec<f32> {
-        let centre = key.0.first().map_or(0, |&p| p as usize).min(PIXELS - 1);
-        let table = &self.mask[level.0];
-        let squared =
-            |p: usize| (p / SIDE).abs_diff(centre / SIDE).pow(2) + (p % SIDE).abs_diff(centre % SIDE).pow(2);
-        (0..PIXELS).map(|p| table[squared(p)]).collect()
+    /// The factor of each pixel at `t`, `H * W` of them row by row, for the centre in `noise`.
+    pub fn mask<'a>(&'a self, t: Timestep, noise: &Noise) -> impl Iterator<Item = f32> + 'a {
+        let ImageShape { height, width, .. } = self.shape;
+        let centre = noise.0.first().map_or(0, |&p| p as usize).min(height * width - 1);
+        let (row, column) = (centre / width, centre % width);
+        let table = &self.mask[t.0];
+        (0..height).flat_map(move |y| {
+            (0..width).map(move |x| table[y.abs_diff(row).pow(2) + x.abs_diff(column).pow(2)])
+        })
     }
 }
 
 impl Degradation for Fade {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ENTRY.name
     }
 
-    fn steps(&self) -> usize {
+    fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    fn timesteps(&self) -> usize {
         self.mask.len() - 1
     }
 
-    fn to_state(&self, image: &[f32]) -> Vec<f32> {
-        image.to_vec()
+    fn sample_noise(&self, rng: &mut Rng) -> Noise {
+        let mut inner = |side: usize| side / RIM + rng.below((side - 2 * (side / RIM)) as u64) as usize;
+        let (row, column) = (inner(self.shape.height), inner(self.shape.width));
+        Noise(vec![(row * self.shape.width + column) as f32])
     }
 
-    fn to_image(&self, state: &[f32]) -> Vec<f32> {
-        clamp(state.iter().copied())
+    fn degrade(&self, x0: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) {
+        let pixels = self.shape.pixels();
+        for (x0, out) in x0.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels)) {
+            out.iter_mut()
+                .zip(x0.iter().zip(self.mask(t, noise)))
+                .for_each(|(out, (x, left))| *out = x * left);
+        }
     }
 
-    fn draw(&self, rng: &mut Rng) -> Key {
-        let mut inner = || RIM + rng.below((SIDE - 2 * RIM) as u64) as usize;
-        Key(vec![(inner() * SIDE + inner()) as f32])
+    fn sample_prior(&self, _: &mut Rng, out: &mut [f32]) {
+        out.fill(0.0);
     }
 
-    fn apply(&self, x0: &[f32], level: Level, key: &Key) -> Vec<f32> {
-        x0.iter().zip(self.mask(level, key)).map(|(x, left)| x * left).collect()
-    }
-
-    fn prior(&self, _: &mut Rng) -> Vec<f32> {
-        vec![0.0; PIXELS]
-    }
-
-    fn has_bridge(&self) -> bool {
-        false
-    }
-
-    fn bridge(&self, _: &[f32], _: &[f32], _: Level, _: Level, _: &mut Rng) -> Result<Vec<f32>> {
-        Err(no_bridge(self))
-    }
-
-    fn invert(&self, x_t: &[f32], level: Level, _: &Key) -> Option<Vec<f32>> {
-        (level.0 == 0).then(|| x_t.to_vec())
-    }
-
-    fn inversion_tolerance(&self) -> (f32, Level) {
-        (0.0, Level(0))
-    }
-
-    fn encode(&self, x_t: &[f32], _: Level, out: &mut [f32]) {
-        x_t.iter().zip(out).for_each(|(x, out)| *out = 2.0 * x - 1.0);
-    }
-
-    fn clip(&self, x0: &mut [f32]) {
-        x0.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
+    fn codec(&self) -> &dyn InputCodec {
+        &self.codec
     }
 }

@@ -1,32 +1,36 @@
 //! Gaussian noise, variance preserving: x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) eps.
 //!
-//! Sohl-Dickstein et al. 2015, Ho et al. 2020. The key is eps itself, so with the key the degradation is inverted by
-//! algebra. States are images scaled to [-range, range].
+//! Sohl-Dickstein et al. 2015, Ho et al. 2020. The noise is eps itself, so with it the degradation is inverted by algebra.
+//! States are images scaled to [-range, range].
 //!
-//! Cold, every image gets one and the same eps: a fixed pattern that is blended in and holds no entropy (Bansal et al.
-//! 2022, section 5.2). The end of the chain is then a single state.
+//! With `cold = true` every image gets the same eps, a fixed pattern that is blended in and has no entropy (Bansal et al.
+//! 2022, section 5.2). The chain then starts at a single state.
 
-use dm_nn::data::PIXELS;
-use dm_nn::rng::{Rng, Seed, Stream};
+use dm_nn::image::ImageShape;
+use dm_nn::rng::{Rng, Seed};
 use serde::{Deserialize, Serialize};
 
-use super::{DegradationConfig, Entry};
-use crate::degradation::{Degradation, Key, Level, check_backward};
-use crate::error::{Error, Result};
-use crate::prediction::Prediction;
+use super::entry::Entry;
+use super::limits::check_positive;
+use crate::codec::{InputCodec, SignedCodec};
+use crate::degradation::{Degradation, GaussianProcess, Inverse, Posterior, check_backward};
+use crate::error::Result;
+use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
 use crate::schedule::{Schedule, ScheduleConfig};
+use crate::streams;
+use crate::timestep::{Noise, Timestep};
 
-/// The registry's line.
+/// The registry's description.
 pub const ENTRY: Entry = Entry {
     name: "gaussian",
     summary: "x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) eps",
     formula: "x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) eps, eps standard normal",
-    key: "eps, 784 normals; cold: one fixed pattern for every image",
+    noise: "eps, one normal per value; cold: one fixed pattern for every image",
     prior: "standard normals; cold: the fixed pattern itself, without entropy",
-    inverse: "by algebra with the key, to 1e-4 while a hundredth of the signal is left",
+    inverse: "by algebra with the noise, to 1e-4 while a hundredth of the signal is left",
     parameters: &[
-        ("steps", "T, 1000"),
+        ("timesteps", "T, 1000"),
         (
             "schedule",
             "how alpha falls: linear { beta_1, beta_t }, cosine, sigmoid { start, end, tau }; cosine",
@@ -35,9 +39,8 @@ pub const ENTRY: Entry = Entry {
         ("cold", "one fixed eps for every image, false"),
     ],
     source: "Ho et al. 2020",
-    prediction: Prediction::V,
-    sampler: SamplerKind::Bridge2m,
-    config: || DegradationConfig::Gaussian(GaussianConfig::default()),
+    parameterization: ParameterizationKind::V,
+    sampler: SamplerKind::Ancestral2m,
 };
 
 /// Parameters of the Gaussian process.
@@ -45,43 +48,48 @@ pub const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, default)]
 pub struct GaussianConfig {
     /// T.
-    pub steps: usize,
+    pub timesteps: usize,
     /// How the noise grows.
     pub schedule: ScheduleConfig,
-    /// Images are scaled to [-range, range]: 1 is usual, 0.5 is the notebook's.
+    /// Images are scaled to [-range, range]: 1 is usual, 0.5 is the starter notebook's.
     pub range: f32,
-    /// One fixed eps for every image.
+    /// Whether every image gets the same eps.
     pub cold: bool,
 }
 
 impl Default for GaussianConfig {
     fn default() -> Self {
-        Self { steps: 1000, schedule: ScheduleConfig::Cosine, range: 1.0, cold: false }
+        Self { timesteps: 1000, schedule: ScheduleConfig::Cosine, range: 1.0, cold: false }
     }
 }
 
 /// The Gaussian process.
 pub struct Gaussian {
+    shape: ImageShape,
     schedule: Schedule,
-    range: f32,
+    codec: SignedCodec,
     /// The one eps of the cold process.
     pattern: Option<Vec<f32>>,
 }
 
-/// Root of the cold pattern: any constant will do, as long as it never changes.
+/// The seed of the cold pattern. Any constant serves, as long as it never changes.
 const PATTERN: Seed = Seed(2022);
 
 impl Gaussian {
-    /// Builds the tables.
+    /// Builds the tables for images of `shape`.
     ///
     /// # Errors
-    /// The first field outside its domain.
-    pub fn new(config: &GaussianConfig) -> Result<Self> {
-        if !(config.range > 0.0 && config.range <= 10.0) {
-            return Err(Error::invalid("degradation.range", config.range, "above 0, at most 10"));
-        }
-        let pattern = config.cold.then(|| normals(&mut PATTERN.stream(Stream::Degrade, 0, 0)));
-        Ok(Self { schedule: config.schedule.table(config.steps)?, range: config.range, pattern })
+    /// Names the first field outside its domain.
+    pub fn new(config: &GaussianConfig, shape: ImageShape) -> Result<Self> {
+        shape.check("image")?;
+        check_positive("range", config.range.into(), 10.0)?;
+        let pattern = config.cold.then(|| {
+            let mut eps = vec![0.0; shape.len()];
+            PATTERN.stream(streams::DEGRADE, 0, 0).fill_normal(&mut eps);
+            eps
+        });
+        let codec = SignedCodec { channels: shape.channels, range: config.range };
+        Ok(Self { shape, schedule: config.schedule.table(config.timesteps)?, codec, pattern })
     }
 
     /// The schedule's tables.
@@ -90,84 +98,115 @@ impl Gaussian {
     }
 }
 
-/// 784 standard normals.
-fn normals(rng: &mut Rng) -> Vec<f32> {
-    let mut eps = vec![0.0; PIXELS];
-    rng.fill_normal(&mut eps);
-    eps
-}
-
 impl Degradation for Gaussian {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ENTRY.name
     }
 
-    fn steps(&self) -> usize {
-        self.schedule.steps()
+    fn shape(&self) -> ImageShape {
+        self.shape
     }
 
-    fn to_state(&self, image: &[f32]) -> Vec<f32> {
-        image.iter().map(|v| (2.0 * v - 1.0) * self.range).collect()
+    fn timesteps(&self) -> usize {
+        self.schedule.timesteps()
     }
 
-    fn to_image(&self, state: &[f32]) -> Vec<f32> {
-        state.iter().map(|v| (0.5 * v / self.range + 0.5).clamp(0.0, 1.0)).collect()
+    fn sample_noise(&self, rng: &mut Rng) -> Noise {
+        let mut eps = vec![0.0; self.shape.len()];
+        self.sample_prior(rng, &mut eps);
+        Noise(eps)
     }
 
-    fn draw(&self, rng: &mut Rng) -> Key {
-        Key(self.prior(rng))
+    fn degrade(&self, x0: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) {
+        blend(self.alpha_sigma(t), x0, &noise.0, out);
     }
 
-    fn apply(&self, x0: &[f32], level: Level, key: &Key) -> Vec<f32> {
-        let alpha = self.schedule.signal(level);
-        let (signal, noise) = (alpha.sqrt() as f32, (1.0 - alpha).sqrt() as f32);
-        x0.iter().zip(&key.0).map(|(x, eps)| signal * x + noise * eps).collect()
+    fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
+        match &self.pattern {
+            Some(pattern) => out.copy_from_slice(pattern),
+            None => rng.fill_normal(out),
+        }
     }
 
-    fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        self.pattern.clone().unwrap_or_else(|| normals(rng))
+    fn sample_prior_given(&self, noise: &Noise, _: &mut Rng, out: &mut [f32]) {
+        out.copy_from_slice(&noise.0);
     }
 
-    fn prior_under(&self, key: &Key, _: &mut Rng) -> Vec<f32> {
-        key.0.clone()
+    fn codec(&self) -> &dyn InputCodec {
+        &self.codec
     }
 
-    /// q(x_s | x_t, x_0), Ho et al. 2020, eq. 6 and 7, for any s < t. Cold, there is nothing to draw.
-    fn bridge(&self, x_t: &[f32], x0: &[f32], t: Level, s: Level, rng: &mut Rng) -> Result<Vec<f32>> {
-        check_backward(self, t, s)?;
+    fn gaussian(&self) -> Option<&dyn GaussianProcess> {
+        Some(self)
+    }
+
+    fn posterior(&self) -> Option<&dyn Posterior> {
+        Some(self)
+    }
+
+    fn inverse(&self) -> Option<&dyn Inverse> {
+        Some(self)
+    }
+}
+
+/// alpha x_0 + sigma eps.
+fn blend((alpha, sigma): (f32, f32), x0: &[f32], eps: &[f32], out: &mut [f32]) {
+    out.iter_mut().zip(x0.iter().zip(eps)).for_each(|(out, (x, eps))| *out = alpha * x + sigma * eps);
+}
+
+impl GaussianProcess for Gaussian {
+    fn alpha_sigma(&self, t: Timestep) -> (f32, f32) {
+        let alpha = self.schedule.signal(t);
+        (alpha.sqrt() as f32, (1.0 - alpha).sqrt() as f32)
+    }
+
+    fn beta(&self, t: Timestep) -> f32 {
+        self.schedule.beta(t) as f32
+    }
+}
+
+impl Posterior for Gaussian {
+    /// Ho et al. 2020, equations 6 and 7, for any s < t. The cold process has nothing to draw.
+    fn sample_posterior(
+        &self,
+        x_t: &[f32],
+        x0: &[f32],
+        t: Timestep,
+        s: Timestep,
+        rng: &mut Rng,
+        out: &mut [f32],
+    ) -> Result<()> {
+        check_backward(self.timesteps(), t, s)?;
         if let Some(pattern) = &self.pattern {
-            return Ok(self.apply(x0, s, &Key(pattern.clone())));
+            blend(self.alpha_sigma(s), x0, pattern, out);
+            return Ok(());
         }
         let (alpha_t, alpha_s) = (self.schedule.signal(t), self.schedule.signal(s));
         let step = alpha_t / alpha_s;
         let from_t = (step.sqrt() * (1.0 - alpha_s) / (1.0 - alpha_t)) as f32;
         let from_0 = (alpha_s.sqrt() * (1.0 - step) / (1.0 - alpha_t)) as f32;
-        let spread = ((1.0 - alpha_s) / (1.0 - alpha_t) * (1.0 - step)).sqrt() as f32;
-        let mean = x_t.iter().zip(x0).map(|(x_t, x0)| from_t * x_t + from_0 * x0);
-        Ok(if s.0 == 0 { mean.collect() } else { mean.map(|m| m + spread * rng.normal()).collect() })
+        let deviation = ((1.0 - alpha_s) / (1.0 - alpha_t) * (1.0 - step)).sqrt() as f32;
+        for (out, (x_t, x0)) in out.iter_mut().zip(x_t.iter().zip(x0)) {
+            *out = from_t * x_t + from_0 * x0;
+            if s.0 > 0 {
+                *out += deviation * rng.normal();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inverse for Gaussian {
+    fn invert(&self, x_t: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) -> bool {
+        let (alpha, sigma) = self.alpha_sigma(t);
+        let values = out.iter_mut().zip(x_t.iter().zip(&noise.0));
+        values.for_each(|(out, (x, eps))| *out = (x - sigma * eps) / alpha);
+        true
     }
 
-    fn invert(&self, x_t: &[f32], level: Level, key: &Key) -> Option<Vec<f32>> {
-        let (signal, noise) = self.signal_and_noise(level)?;
-        Some(x_t.iter().zip(&key.0).map(|(x, eps)| (x - noise * eps) / signal).collect())
-    }
-
-    fn inversion_tolerance(&self) -> (f32, Level) {
-        // Rounding of x_t (a few units) is divided by the signal: bounded while at least a hundredth of it is left.
-        let enough = |t: &usize| self.schedule.signal(Level(*t)) >= 1e-4;
-        (1e-4, Level((0..=self.steps()).rev().find(enough).unwrap_or(0)))
-    }
-
-    fn clip(&self, x0: &mut [f32]) {
-        x0.iter_mut().for_each(|x| *x = x.clamp(-self.range, self.range));
-    }
-
-    fn signal_and_noise(&self, level: Level) -> Option<(f32, f32)> {
-        let alpha = self.schedule.signal(level);
-        Some((alpha.sqrt() as f32, (1.0 - alpha).sqrt() as f32))
-    }
-
-    fn step_variance(&self, level: Level) -> Option<f32> {
-        Some(self.schedule.beta(level) as f32)
+    fn tolerance(&self) -> (f32, Timestep) {
+        // The rounding of x_t, a few units, is divided by the signal: bounded while at least a hundredth of it is left.
+        let enough = |t: &usize| self.schedule.signal(Timestep(*t)) >= 1e-4;
+        (1e-4, Timestep((0..=self.timesteps()).rev().find(enough).unwrap_or(0)))
     }
 }

@@ -1,38 +1,41 @@
-//! Morph: one image turns into another, x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) z with z a letter nobody has written.
+//! Morph: one image turns into another, x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) z, where z is a letter nobody has written.
 //!
-//! The animorphosis of Bansal et al. 2022, whose z are photographs of animals while x_0 are faces. There is no second
-//! data set here, so that z comes from an endless alphabet of invented letters: a few smooth pen strokes as wide as
-//! MNIST's, drawn from the key (`runes.rs`). No image is stored, and the prior is as rich as the alphabet.
+//! The animorphosis of Bansal et al. 2022, whose z are photographs of animals while x_0 are faces. There is no second data
+//! set here, so z comes from an endless alphabet of invented letters: a few smooth pen strokes as wide as MNIST's, drawn from
+//! the noise (`runes.rs`). No image is stored, and the prior is as rich as the alphabet. All channels get the same letter.
 //!
-//! alpha_t = cos^2(pi t / 2T), so that the rune is alone at level T, exactly. With the rune as key the image comes back by
-//! algebra; and from x_t and x_0 the rune does, which makes the bridge.
+//! alpha_t = cos^2(pi t / 2T), so that x_T is the letter alone, exactly. With the letter as the noise the image is recovered
+//! by algebra; and from x_t and x_0 the letter is, which gives the posterior.
 
 mod runes;
 
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DegradationConfig, Entry, check_steps, clamp};
-use crate::degradation::{Degradation, Key, Level, check_backward};
+use super::entry::Entry;
+use super::limits::check_shape_and_timesteps;
+use crate::codec::{InputCodec, UnitCodec};
+use crate::degradation::{Degradation, Inverse, Posterior, check_backward};
 use crate::error::Result;
-use crate::prediction::Prediction;
+use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
+use crate::timestep::{Noise, Timestep};
 
 pub use runes::rune;
 
-/// The registry's line.
+/// The registry's description.
 pub const ENTRY: Entry = Entry {
     name: "morph",
     summary: "the image blends into an invented letter, a rune of a few pen strokes",
     formula: "x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) z, alpha_t = cos^2(pi t / 2T), z a rune",
-    key: "z, the rune, 784 pixels",
-    prior: "a rune from an endless alphabet, the exact law of level T",
-    inverse: "by algebra with the key, to 1e-6 T for t < T",
-    parameters: &[("steps", "T, 100")],
+    noise: "z, the rune, one number per pixel",
+    prior: "a rune from an endless alphabet, the exact law of x_T",
+    inverse: "by algebra with the noise, to 1e-6 T for t < T",
+    parameters: &[("timesteps", "T, 100")],
     source: "Bansal et al. 2022 (animorphosis); the runes are this project's",
-    prediction: Prediction::X0,
+    parameterization: ParameterizationKind::X0,
     sampler: SamplerKind::Cold,
-    config: || DegradationConfig::Morph(MorphConfig::default()),
 };
 
 /// Parameters of morph.
@@ -40,37 +43,40 @@ pub const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, default)]
 pub struct MorphConfig {
     /// T.
-    pub steps: usize,
+    pub timesteps: usize,
 }
 
 impl Default for MorphConfig {
     fn default() -> Self {
-        Self { steps: 100 }
+        Self { timesteps: 100 }
     }
 }
 
-/// The morphing process. States are images; halfway both show, and where they cross ink exceeds one full pixel.
+/// The morphing process. States are images; halfway both show, and where they cross a pixel may exceed 1.
 pub struct Morph {
-    steps: usize,
+    shape: ImageShape,
+    timesteps: usize,
+    codec: UnitCodec,
 }
 
 impl Morph {
-    /// Builds the process.
+    /// Builds the process for images of `shape`.
     ///
     /// # Errors
-    /// The first field outside its domain.
-    pub fn new(config: &MorphConfig) -> Result<Self> {
-        check_steps(config.steps)?;
-        Ok(Self { steps: config.steps })
+    /// Names the first field outside its domain.
+    pub fn new(config: &MorphConfig, shape: ImageShape) -> Result<Self> {
+        check_shape_and_timesteps(shape, config.timesteps)?;
+        let codec = UnitCodec { channels: shape.channels };
+        Ok(Self { shape, timesteps: config.timesteps, codec })
     }
 
-    /// Shares of image and rune at `level`; the ends are exact.
-    fn shares(&self, level: Level) -> (f32, f32) {
-        match level.0 {
+    /// The factors of image and rune at `t`; exact at both ends.
+    fn factors(&self, t: Timestep) -> (f32, f32) {
+        match t.0 {
             0 => (1.0, 0.0),
-            t if t == self.steps => (0.0, 1.0),
+            t if t == self.timesteps => (0.0, 1.0),
             t => {
-                let (sin, cos) = (std::f64::consts::FRAC_PI_2 * t as f64 / self.steps as f64).sin_cos();
+                let (sin, cos) = (std::f64::consts::FRAC_PI_2 * t as f64 / self.timesteps as f64).sin_cos();
                 (cos as f32, sin as f32)
             }
         }
@@ -78,63 +84,92 @@ impl Morph {
 }
 
 impl Degradation for Morph {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ENTRY.name
     }
 
-    fn steps(&self) -> usize {
-        self.steps
+    fn shape(&self) -> ImageShape {
+        self.shape
     }
 
-    fn to_state(&self, image: &[f32]) -> Vec<f32> {
-        image.to_vec()
+    fn timesteps(&self) -> usize {
+        self.timesteps
     }
 
-    fn to_image(&self, state: &[f32]) -> Vec<f32> {
-        clamp(state.iter().copied())
+    fn sample_noise(&self, rng: &mut Rng) -> Noise {
+        let mut letter = vec![0.0; self.shape.pixels()];
+        rune(self.shape, rng, &mut letter);
+        Noise(letter)
     }
 
-    fn draw(&self, rng: &mut Rng) -> Key {
-        Key(rune(rng))
+    fn degrade(&self, x0: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) {
+        let (image, letter) = self.factors(t);
+        let planes = out.chunks_exact_mut(noise.0.len()).zip(x0.chunks_exact(noise.0.len()));
+        for (out, x0) in planes {
+            let values = out.iter_mut().zip(x0.iter().zip(&noise.0));
+            values.for_each(|(out, (x, z))| *out = image * x + letter * z);
+        }
     }
 
-    fn apply(&self, x0: &[f32], level: Level, key: &Key) -> Vec<f32> {
-        let (image, letter) = self.shares(level);
-        x0.iter().zip(&key.0).map(|(x, z)| image * x + letter * z).collect()
+    fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
+        let (first, others) = out.split_at_mut(self.shape.pixels());
+        rune(self.shape, rng, first);
+        others.chunks_exact_mut(first.len()).for_each(|out| out.copy_from_slice(first));
     }
 
-    fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        rune(rng)
+    fn sample_prior_given(&self, noise: &Noise, _: &mut Rng, out: &mut [f32]) {
+        out.chunks_exact_mut(self.shape.pixels()).for_each(|out| out.copy_from_slice(&noise.0));
     }
 
-    fn prior_under(&self, key: &Key, _: &mut Rng) -> Vec<f32> {
-        key.0.clone()
+    fn codec(&self) -> &dyn InputCodec {
+        &self.codec
     }
 
+    fn posterior(&self) -> Option<&dyn Posterior> {
+        Some(self)
+    }
+
+    fn inverse(&self) -> Option<&dyn Inverse> {
+        Some(self)
+    }
+}
+
+impl Posterior for Morph {
     /// The rune that explains `x_t`, blended with the image at `s`.
-    fn bridge(&self, x_t: &[f32], x0: &[f32], t: Level, s: Level, _: &mut Rng) -> Result<Vec<f32>> {
-        check_backward(self, t, s)?;
-        let ((image_t, letter_t), (image_s, letter_s)) = (self.shares(t), self.shares(s));
-        let step = |(x_t, x0): (&f32, &f32)| image_s * x0 + letter_s * (x_t - image_t * x0) / letter_t;
-        Ok(if s.0 == 0 { x0.to_vec() } else { x_t.iter().zip(x0).map(step).collect() })
+    fn sample_posterior(
+        &self,
+        x_t: &[f32],
+        x0: &[f32],
+        t: Timestep,
+        s: Timestep,
+        _: &mut Rng,
+        out: &mut [f32],
+    ) -> Result<()> {
+        check_backward(self.timesteps, t, s)?;
+        if s.0 == 0 {
+            out.copy_from_slice(x0);
+            return Ok(());
+        }
+        let ((image_t, letter_t), (image_s, letter_s)) = (self.factors(t), self.factors(s));
+        let values = out.iter_mut().zip(x_t.iter().zip(x0));
+        values.for_each(|(out, (x_t, x0))| *out = image_s * x0 + letter_s * (x_t - image_t * x0) / letter_t);
+        Ok(())
+    }
+}
+
+impl Inverse for Morph {
+    fn invert(&self, x_t: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) -> bool {
+        let (image, letter) = self.factors(t);
+        let planes = out.chunks_exact_mut(noise.0.len()).zip(x_t.chunks_exact(noise.0.len()));
+        for (out, x_t) in planes {
+            let values = out.iter_mut().zip(x_t.iter().zip(&noise.0));
+            values.for_each(|(out, (x, z))| *out = (x - letter * z) / image);
+        }
+        image > 0.0
     }
 
-    fn invert(&self, x_t: &[f32], level: Level, key: &Key) -> Option<Vec<f32>> {
-        let (image, letter) = self.shares(level);
-        let undo = |(x, z): (&f32, &f32)| (x - letter * z) / image;
-        (image > 0.0).then(|| x_t.iter().zip(&key.0).map(undo).collect())
-    }
-
-    fn inversion_tolerance(&self) -> (f32, Level) {
-        // Rounding is divided by the image's share, which is at least about 1.5 / T below T.
-        (1e-6 * self.steps as f32, Level(self.steps - 1))
-    }
-
-    fn encode(&self, x_t: &[f32], _: Level, out: &mut [f32]) {
-        x_t.iter().zip(out).for_each(|(x, out)| *out = 2.0 * x - 1.0);
-    }
-
-    fn clip(&self, x0: &mut [f32]) {
-        x0.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
+    fn tolerance(&self) -> (f32, Timestep) {
+        // Rounding is divided by the image's factor, which is at least about 1.5 / T below T.
+        (1e-6 * self.timesteps as f32, Timestep(self.timesteps - 1))
     }
 }

@@ -1,36 +1,42 @@
-//! Pixelate: even squares of 2, 4, 8, 16 pixels, at last the whole page.
+//! Pixelate: even squares of 2, 4, 8, ... pixels, at last the whole image.
 //!
-//! Bansal et al. 2022, super-resolution: halve the resolution and enlarge again without smoothing. A page of 28 is halved
-//! to 14, 7, 4, 2 and 1 squares a side; where a number is odd the last square stays smaller. A_k replaces every pixel by
-//! the mean of its square, and levels between two rungs k blend: x_t = (1 - w) A_k x_0 + w A_(k+1) x_0. Squares are
-//! nested, so A_(k+1) A_k = A_(k+1): within a rung nothing is lost, at its end three quarters of the numbers are.
+//! Bansal et al. 2022, super-resolution: halve the resolution and enlarge again without smoothing. A side of 28 pixels is
+//! halved to 14, 7, 4, 2 and 1 squares; where a number is odd the last square is smaller. A_k replaces every pixel by the
+//! mean of its square, and timesteps between two levels k blend: x_t = (1 - w) A_k x_0 + w A_(k+1) x_0. Squares are nested, so
+//! A_(k+1) A_k = A_(k+1): within a level nothing is lost, at its end three quarters of the numbers are.
 //!
-//! The end is an even page and the total ink its only number. The prior has exactly that law, and no more entropy.
+//! The last state is an even image with its total intensity as the only number. The prior has exactly that distribution, and
+//! no more entropy.
 
-use dm_nn::data::{PIXELS, SIDE};
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::fitted::{InkLaw, Law};
-use super::{DegradationConfig, Entry, check_steps, clamp};
-use crate::degradation::{Degradation, Key, Level, check_backward};
+use super::entry::Entry;
+use super::intensity_statistics::IntensityStatistics;
+use super::limits::check_shape_and_timesteps;
+use super::quantile_distribution::QuantileDistribution;
+use crate::codec::{CenteredCodec, InputCodec};
+use crate::degradation::{Degradation, Intensity, Inverse, Posterior, check_backward};
 use crate::error::Result;
-use crate::prediction::Prediction;
+use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
+use crate::timestep::{Noise, Timestep};
 
-/// The registry's line.
+/// The registry's description.
 pub const ENTRY: Entry = Entry {
     name: "pixelate",
-    summary: "squares of even grey, twice as wide from rung to rung, at last the whole page",
-    formula: "x_t = (1 - w) A_k x_0 + w A_(k+1) x_0, A_k means over squares of 2^k pixels, 5 t / T = k + w",
-    key: "none",
-    prior: "an even page with the total ink of the training set's law: one random number, the exact law of level T",
-    inverse: "by algebra before the first rung (t < T / 5), to 1e-7 T; none from there on",
-    parameters: &[("steps", "T, 100; a multiple of 5 meets every rung")],
+    summary: "squares of uniform grey double in width until one covers the page",
+    formula: "x_t = (1 - w) A_k x_0 + w A_(k+1) x_0, A_k means over squares of 2^k pixels, K t / T = k + w, 2^K the \
+              smallest power not below the longer side",
+    noise: "none",
+    prior: "an even page with the total intensity of the training set's distribution: one random number, the exact law \
+            of x_T for grey images",
+    inverse: "by algebra before the first level (t < T / K), to 1e-7 T; none from there on",
+    parameters: &[("timesteps", "T, 100; a multiple of K (5 for 28 pixels) meets every level")],
     source: "Bansal et al. 2022 (super-resolution)",
-    prediction: Prediction::X0,
+    parameterization: ParameterizationKind::X0,
     sampler: SamplerKind::Cold,
-    config: || DegradationConfig::Pixelate(PixelateConfig::default()),
 };
 
 /// Parameters of pixelate.
@@ -38,123 +44,164 @@ pub const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, default)]
 pub struct PixelateConfig {
     /// T.
-    pub steps: usize,
+    pub timesteps: usize,
 }
 
 impl Default for PixelateConfig {
     fn default() -> Self {
-        Self { steps: 100 }
+        Self { timesteps: 100 }
     }
 }
-
-/// Halvings from 28 squares a side to one.
-const RUNGS: usize = 5;
 
 /// The pixelating process. States are images.
 pub struct Pixelate {
-    steps: usize,
-    /// Law of the total ink.
-    total: Law,
+    shape: ImageShape,
+    timesteps: usize,
+    /// Halvings from single pixels to one square.
+    halvings: usize,
+    codec: CenteredCodec,
+    /// The total intensity of each channel.
+    totals: Vec<QuantileDistribution>,
 }
 
 impl Pixelate {
-    /// Builds the process; `fitted` is what [`DegradationConfig::fit`] returned.
+    /// Builds the process for images of `shape`; `fitted` is what
+    /// [`DegradationConfig::fit`](super::DegradationConfig::fit) returned.
     ///
     /// # Errors
-    /// The first field outside its domain.
-    pub fn new(config: &PixelateConfig, fitted: &[f32]) -> Result<Self> {
-        check_steps(config.steps)?;
-        Ok(Self { steps: config.steps, total: InkLaw::new(fitted)?.total })
+    /// Names the first field outside its domain.
+    pub fn new(config: &PixelateConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
+        check_shape_and_timesteps(shape, config.timesteps)?;
+        let IntensityStatistics { totals, channel_mean, .. } = IntensityStatistics::new(fitted, shape)?;
+        let halvings = shape.height.max(shape.width).next_power_of_two().ilog2() as usize;
+        let codec = CenteredCodec { mean: channel_mean, max: 1.0 };
+        Ok(Self { shape, timesteps: config.timesteps, halvings, codec, totals })
     }
 
-    /// Rung k and share w of the next one at `level`.
-    pub fn rung(&self, level: Level) -> (usize, f32) {
-        let (k, rest) = (RUNGS * level.0 / self.steps, RUNGS * level.0 % self.steps);
-        (k, rest as f32 / self.steps as f32)
+    /// The number of levels K: halvings from single pixels to one square.
+    pub fn levels(&self) -> usize {
+        self.halvings
+    }
+
+    /// The level k at timestep `t`, and the share w of the next one.
+    pub fn level(&self, t: Timestep) -> (usize, f32) {
+        let (k, rest) = (self.halvings * t.0 / self.timesteps, self.halvings * t.0 % self.timesteps);
+        (k, rest as f32 / self.timesteps as f32)
+    }
+
+    /// A_k x: writes to `out` the mean over squares of 2^k pixels; the last ones are cut off by the edge.
+    pub fn squares(&self, x: &[f32], k: usize, out: &mut [f32]) {
+        if k == 0 {
+            out.copy_from_slice(x);
+        } else {
+            for_each_square(self.shape, k, x, out, |out, mean| *out = mean);
+        }
     }
 }
 
-/// A_k x: the mean over squares of 2^k pixels, the last ones cut off by the page's edge.
-pub fn squares(x: &[f32], k: usize) -> Vec<f32> {
-    if k == 0 {
-        return x.to_vec();
+/// Calls `write(value, mean)` for every value of `out`, with the mean of `x` over the square of 2^k pixels around it.
+fn for_each_square(shape: ImageShape, k: usize, x: &[f32], out: &mut [f32], write: impl Fn(&mut f32, f32)) {
+    let (side, height, width) = (1 << k, shape.height, shape.width);
+    for (x, out) in x.chunks_exact(shape.pixels()).zip(out.chunks_exact_mut(shape.pixels())) {
+        for (top, left) in
+            (0..height).step_by(side).flat_map(|top| (0..width).step_by(side).map(move |left| (top, left)))
+        {
+            let rows = top..(top + side).min(height);
+            let columns = left..(left + side).min(width);
+            let line = |y: usize| y * width + columns.start..y * width + columns.end;
+            let sum: f64 = rows.clone().flat_map(|y| &x[line(y)]).fold(0.0, |sum, &x| sum + f64::from(x));
+            let mean = (sum / (rows.len() * columns.len()) as f64) as f32;
+            rows.for_each(|y| out[line(y)].iter_mut().for_each(|out| write(out, mean)));
+        }
     }
-    let side = 1 << k;
-    let across = SIDE.div_ceil(side);
-    let square = |p: usize| (p / SIDE / side) * across + p % SIDE / side;
-    let mut sums = vec![(0.0f64, 0.0f64); across * across];
-    for (p, &x) in x.iter().enumerate() {
-        let (sum, count) = &mut sums[square(p)];
-        *sum += f64::from(x);
-        *count += 1.0;
-    }
-    (0..PIXELS).map(|p| sums[square(p)]).map(|(sum, count)| (sum / count) as f32).collect()
 }
 
 impl Degradation for Pixelate {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ENTRY.name
     }
 
-    fn steps(&self) -> usize {
-        self.steps
+    fn shape(&self) -> ImageShape {
+        self.shape
     }
 
-    fn to_state(&self, image: &[f32]) -> Vec<f32> {
-        image.to_vec()
+    fn timesteps(&self) -> usize {
+        self.timesteps
     }
 
-    fn to_image(&self, state: &[f32]) -> Vec<f32> {
-        clamp(state.iter().copied())
+    fn sample_noise(&self, _: &mut Rng) -> Noise {
+        Noise::default()
     }
 
-    fn draw(&self, _: &mut Rng) -> Key {
-        Key::default()
-    }
-
-    fn apply(&self, x0: &[f32], level: Level, _: &Key) -> Vec<f32> {
-        let (k, w) = self.rung(level);
-        let here = squares(x0, k);
-        if w == 0.0 {
-            return here;
+    fn degrade(&self, x0: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) {
+        let (k, w) = self.level(t);
+        self.squares(x0, k, out);
+        if w > 0.0 {
+            for_each_square(self.shape, k + 1, x0, out, |out, next| *out += w * (next - *out));
         }
-        here.iter().zip(squares(x0, k + 1)).map(|(here, next)| here + w * (next - here)).collect()
     }
 
-    fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        vec![self.total.draw(rng) / PIXELS as f32; PIXELS]
+    /// The totals of all channels are the quantiles of one uniform: bright images are bright in every channel.
+    fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
+        let (u, pixels) = (rng.uniform(), self.shape.pixels());
+        for (out, total) in out.chunks_exact_mut(pixels).zip(&self.totals) {
+            out.fill(total.quantile(u) / pixels as f32);
+        }
     }
 
+    fn codec(&self) -> &dyn InputCodec {
+        &self.codec
+    }
+
+    fn posterior(&self) -> Option<&dyn Posterior> {
+        Some(self)
+    }
+
+    fn intensity(&self) -> Option<&dyn Intensity> {
+        Some(self)
+    }
+
+    fn inverse(&self) -> Option<&dyn Inverse> {
+        Some(self)
+    }
+}
+
+impl Posterior for Pixelate {
     /// Nothing is random: the state at `s` is that of the image.
-    fn bridge(&self, _: &[f32], x0: &[f32], t: Level, s: Level, _: &mut Rng) -> Result<Vec<f32>> {
-        check_backward(self, t, s)?;
-        Ok(self.apply(x0, s, &Key::default()))
+    fn sample_posterior(
+        &self,
+        _: &[f32],
+        x0: &[f32],
+        t: Timestep,
+        s: Timestep,
+        _: &mut Rng,
+        out: &mut [f32],
+    ) -> Result<()> {
+        check_backward(self.timesteps, t, s)?;
+        self.degrade(x0, s, &Noise::default(), out);
+        Ok(())
+    }
+}
+
+impl Intensity for Pixelate {
+    fn density(&self, _: Timestep) -> f32 {
+        1.0
+    }
+}
+
+impl Inverse for Pixelate {
+    /// Before the first level A_1 x_t = A_1 x_0, so that x_0 = (x_t - w A_1 x_t) / (1 - w).
+    fn invert(&self, x_t: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) -> bool {
+        let (k, w) = self.level(t);
+        out.copy_from_slice(x_t);
+        if w > 0.0 {
+            for_each_square(self.shape, 1, x_t, out, |out, next| *out = (*out - w * next) / (1.0 - w));
+        }
+        k == 0
     }
 
-    /// A_1 x_t = A_1 x_0 before the first rung, so that x_0 = (x_t - w A_1 x_t) / (1 - w).
-    fn invert(&self, x_t: &[f32], level: Level, _: &Key) -> Option<Vec<f32>> {
-        let (k, w) = self.rung(level);
-        let undo = |(x, next): (&f32, f32)| (x - w * next) / (1.0 - w);
-        (k == 0).then(|| {
-            if w == 0.0 { x_t.to_vec() } else { x_t.iter().zip(squares(x_t, 1)).map(undo).collect() }
-        })
-    }
-
-    fn inversion_tolerance(&self) -> (f32, Level) {
-        // Rounding is divided by 1 - w, which is at least 5 / T.
-        (1e-7 * self.steps as f32, Level((self.steps - 1) / RUNGS))
-    }
-
-    /// Centred at the mean of MNIST, and scaled.
-    fn encode(&self, x_t: &[f32], _: Level, out: &mut [f32]) {
-        x_t.iter().zip(out).for_each(|(x, out)| *out = 3.0 * (x - 0.13));
-    }
-
-    fn clip(&self, x0: &mut [f32]) {
-        x0.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
-    }
-
-    fn density(&self, _: Level) -> Option<f32> {
-        Some(1.0)
+    fn tolerance(&self) -> (f32, Timestep) {
+        // Rounding is divided by 1 - w, which is at least K / T.
+        (1e-7 * self.timesteps as f32, Timestep((self.timesteps - 1) / self.halvings))
     }
 }

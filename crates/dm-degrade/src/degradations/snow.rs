@@ -1,42 +1,47 @@
-//! Snow: flakes fall on the page, drift into streaks, and the sky turns grey until only snow is left.
+//! Snow: flakes fall on the image, drift into streaks, and the sky turns grey until only snow is left.
 //!
-//! The snowification of Bansal et al. 2022, which is the snow of ImageNet-C (Hendrycks and Dietterich 2019): a coarse
-//! field of Gaussian noise, enlarged; what lies below a falling threshold is cut off; the rest is motion-blurred along
-//! rows or columns and added together with itself turned upside down. Theirs brightens the image a little and keeps it
-//! legible. Here the image is blended into an even grey, (1 - w) x_0 + w grey with w = t/T, so that level T knows nothing
-//! of it: the prior is reached exactly and is as rich as snow is. Grey images need no more adaptation.
+//! The snowification of Bansal et al. 2022, which is the snow of ImageNet-C (Hendrycks and Dietterich 2019): a coarse field
+//! of Gaussian noise is enlarged, values below a falling threshold are set to zero, the rest is motion-blurred along rows or
+//! columns and added together with itself turned upside down. Theirs brightens the image a little and leaves it legible. Here
+//! the image is blended into an even grey, (1 - w) x_0 + w grey with w = t/T, so that x_T knows nothing of it: the prior is
+//! reached exactly and is as varied as snow is. All channels get the same snow. Sizes are relative to the image's longer side.
 //!
-//! The sum is cut off at white, which no key brings back.
+//! The sum is cut off at white, which no noise brings back.
 
-use dm_nn::data::{PIXELS, SIDE};
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{DegradationConfig, Entry, check_steps, clamp};
-use crate::degradation::{Degradation, Key, Level, no_bridge};
+use super::entry::Entry;
+use super::limits::check_shape_and_timesteps;
+use crate::codec::{InputCodec, UnitCodec};
+use crate::degradation::Degradation;
 use crate::error::{Error, Result};
-use crate::prediction::Prediction;
+use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
+use crate::timestep::{Noise, Timestep};
 
-/// The registry's line.
+/// The registry's description.
 pub const ENTRY: Entry = Entry {
     name: "snow",
-    summary: "snow falls, drifts into streaks, and the sky turns grey",
+    summary: "snow falls and drifts into streaks, and the sky turns grey",
     formula: "x_t = min(1, (1 - t/T) x_0 + (t/T) grey + S_t + S_t upside down), S_t noise above a falling threshold, \
               motion-blurred",
-    key: "the field of flakes, 784 numbers, and whether the wind blows along rows or columns",
-    prior: "snow on grey, the exact law of level T",
+    noise: "the field of flakes, one number per pixel, and whether the wind blows along rows or columns",
+    prior: "snow on grey, the exact law of x_T",
     inverse: "none: the sum is cut off at white",
     parameters: &[
-        ("steps", "T, 100"),
-        ("threshold", "what a flake has to exceed at level T, 0.75; at level 0 it is 1.15"),
-        ("drift", "standard deviation of the motion blur at level T in pixels, 3"),
-        ("grey", "the sky at level T, 0.25"),
+        ("timesteps", "T, 100"),
+        ("threshold", "what a flake has to exceed at T, 0.75; at t = 0 it is 1.15"),
+        (
+            "streak",
+            "standard deviation of the motion blur at T as a multiple of the longer side, 3/28 (3 pixels of 28)",
+        ),
+        ("grey", "the sky at T, 0.25"),
     ],
     source: "Bansal et al. 2022 (snowification), after Hendrycks and Dietterich 2019",
-    prediction: Prediction::X0,
+    parameterization: ParameterizationKind::X0,
     sampler: SamplerKind::Cold,
-    config: || DegradationConfig::Snow(SnowConfig::default()),
 };
 
 /// Parameters of snow.
@@ -44,44 +49,60 @@ pub const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, default)]
 pub struct SnowConfig {
     /// T.
-    pub steps: usize,
-    /// What a flake has to exceed at level T; the field's mean is 0.55, its standard deviation 0.3 before enlarging.
+    pub timesteps: usize,
+    /// What a flake has to exceed at T. The field has the mean 0.55 and, before enlarging, the standard deviation 0.3.
     pub threshold: f32,
-    /// Standard deviation of the motion blur at level T, in pixels.
-    pub drift: f32,
-    /// The sky at level T.
+    /// Standard deviation of the motion blur at T as a multiple of the image's longer side.
+    pub streak: f32,
+    /// The sky at T.
     pub grey: f32,
 }
 
 impl Default for SnowConfig {
     fn default() -> Self {
-        Self { steps: 100, threshold: 0.75, drift: 3.0, grey: 0.25 }
+        Self { timesteps: 100, threshold: 0.75, streak: 3.0 / 28.0, grey: 0.25 }
     }
 }
 
-/// Mean and standard deviation of the field, how much it is enlarged, its threshold at level 0, and the reach of the
-/// motion blur in pixels: severity 2 of ImageNet-C, as Bansal et al. have it.
+/// Mean and standard deviation of the coarse field, and the threshold at t = 0: severity 2 of ImageNet-C, as Bansal et al.
+/// use it.
 const MEAN: f32 = 0.55;
-const SPREAD: f32 = 0.3;
-const ZOOM: f32 = 2.5;
+const DEVIATION: f32 = 0.3;
 const FIRST_THRESHOLD: f32 = 1.15;
+/// The longer side, in pixels, of the images that the next two constants are for.
+const NOMINAL_SIDE: usize = 28;
+/// How much the coarse field is enlarged.
+const ZOOM: f32 = 2.5;
+/// How far the motion blur reaches, in pixels.
 const REACH: usize = 5;
-/// Numbers of the coarse field along a side.
-const COARSE: usize = 12;
+/// The largest number of values along a side of the coarse field: 28 pixels over the zoom, and one more at each end.
+const MAX_COARSE: usize = 13;
+/// The farthest that the motion blur may reach, on the largest images.
+const MAX_REACH: usize = 31;
 
 /// The snowing process. States are images.
-pub struct Snow(SnowConfig);
+pub struct Snow {
+    shape: ImageShape,
+    config: SnowConfig,
+    codec: UnitCodec,
+    /// How much the coarse field is enlarged.
+    zoom: f32,
+    /// How far the motion blur reaches, in pixels.
+    reach: usize,
+    /// Standard deviation of the motion blur at T, in pixels.
+    drift: f32,
+}
 
 impl Snow {
-    /// Builds the process.
+    /// Builds the process for images of `shape`.
     ///
     /// # Errors
-    /// The first field outside its domain.
-    pub fn new(config: &SnowConfig) -> Result<Self> {
-        check_steps(config.steps)?;
+    /// Names the first field outside its domain.
+    pub fn new(config: &SnowConfig, shape: ImageShape) -> Result<Self> {
+        check_shape_and_timesteps(shape, config.timesteps)?;
         let fields = [
             ("threshold", config.threshold, 0.0, FIRST_THRESHOLD),
-            ("drift", config.drift, 0.0, 100.0),
+            ("streak", config.streak, 0.0, 4.0),
             ("grey", config.grey, 0.0, 1.0),
         ];
         for (name, value, least, most) in fields {
@@ -93,101 +114,111 @@ impl Snow {
                 ));
             }
         }
-        Ok(Self(config.clone()))
+        let side = shape.height.max(shape.width);
+        Ok(Self {
+            shape,
+            config: config.clone(),
+            codec: UnitCodec { channels: shape.channels },
+            zoom: ZOOM * (side as f32 / NOMINAL_SIDE as f32),
+            reach: (REACH * side).div_ceil(NOMINAL_SIDE).min(MAX_REACH),
+            drift: config.streak * side as f32,
+        })
     }
 
-    /// Snow `[784]` that has fallen by a share of the way to level T.
-    fn layer(&self, share: f32, key: &Key) -> Vec<f32> {
-        let threshold = FIRST_THRESHOLD + share * (self.0.threshold - FIRST_THRESHOLD);
-        let (field, along_rows) = key.0.split_at(PIXELS.min(key.0.len()));
-        let flakes: Vec<f32> =
-            field.iter().map(|&v| if v < threshold { 0.0 } else { v.clamp(0.0, 1.0) }).collect();
-        let wide = (share * self.0.drift).max(0.05);
-        let taps: [f32; REACH + 1] = std::array::from_fn(|d| (-0.5 * (d as f32 / wide).powi(2)).exp());
-        let total = taps[0] + 2.0 * taps[1..].iter().sum::<f32>();
-        let stride = if along_rows.first() == Some(&1.0) { 1 } else { SIDE };
-        let mut layer = vec![0.0; PIXELS];
-        for (p, &flake) in flakes.iter().enumerate().filter(|(_, flake)| **flake > 0.0) {
-            let place = p / stride % SIDE;
-            for to in place.saturating_sub(REACH)..=(place + REACH).min(SIDE - 1) {
-                layer[p + to * stride - place * stride] += flake * taps[place.abs_diff(to)] / total;
+    /// The share of the way to T at timestep `t`.
+    fn share(&self, t: Timestep) -> f32 {
+        t.0 as f32 / self.config.timesteps as f32
+    }
+
+    /// The value of a pixel `x` under the sky and `snow`.
+    fn cover(&self, share: f32, x: f32, snow: f32) -> f32 {
+        ((1.0 - share) * x + share * self.config.grey + snow).min(1.0)
+    }
+
+    /// Writes to every channel of `out` the snow and the snow upside down, added together.
+    fn fall(&self, share: f32, noise: &Noise, out: &mut [f32]) {
+        let (first, others) = out.split_at_mut(self.shape.pixels());
+        self.layer(share, noise, first);
+        let last = first.len() - 1;
+        for p in 0..first.len().div_ceil(2) {
+            let both = first[p] + first[last - p];
+            (first[p], first[last - p]) = (both, both);
+        }
+        others.chunks_exact_mut(first.len()).for_each(|out| out.copy_from_slice(first));
+    }
+
+    /// Writes to `layer` `[H, W]` the snow that has fallen by a share of the way to T.
+    fn layer(&self, share: f32, noise: &Noise, layer: &mut [f32]) {
+        let ImageShape { height, width, .. } = self.shape;
+        let threshold = FIRST_THRESHOLD + share * (self.config.threshold - FIRST_THRESHOLD);
+        let (field, along_rows) = noise.0.split_at(layer.len().min(noise.0.len()));
+        let deviation = (share * self.drift).max(0.05);
+        let taps: [f32; MAX_REACH + 1] =
+            std::array::from_fn(|d| (-0.5 * (d as f32 / deviation).powi(2)).exp());
+        let total = taps[0] + 2.0 * taps[1..=self.reach].iter().sum::<f32>();
+        let (stride, length) = if along_rows.first() == Some(&1.0) { (1, width) } else { (width, height) };
+        layer.fill(0.0);
+        for (p, &flake) in field.iter().enumerate() {
+            let flake = if flake < threshold { 0.0 } else { flake.clamp(0.0, 1.0) };
+            if flake > 0.0 {
+                let place = p / stride % length;
+                for to in place.saturating_sub(self.reach)..=(place + self.reach).min(length - 1) {
+                    layer[p + to * stride - place * stride] += flake * taps[place.abs_diff(to)] / total;
+                }
             }
         }
-        layer
     }
 }
 
 impl Degradation for Snow {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         ENTRY.name
     }
 
-    fn steps(&self) -> usize {
-        self.0.steps
+    fn shape(&self) -> ImageShape {
+        self.shape
     }
 
-    fn to_state(&self, image: &[f32]) -> Vec<f32> {
-        image.to_vec()
+    fn timesteps(&self) -> usize {
+        self.config.timesteps
     }
 
-    fn to_image(&self, state: &[f32]) -> Vec<f32> {
-        clamp(state.iter().copied())
-    }
-
-    fn draw(&self, rng: &mut Rng) -> Key {
-        let mut coarse = [[0.0; COARSE]; COARSE];
-        rng.fill_normal(coarse.as_flattened_mut());
+    fn sample_noise(&self, rng: &mut Rng) -> Noise {
+        let ImageShape { height, width, .. } = self.shape;
+        let points = |side: usize| ((side - 1) as f32 / self.zoom) as usize + 2;
+        let mut coarse = [[0.0; MAX_COARSE]; MAX_COARSE];
+        coarse[..points(height)].iter_mut().for_each(|row| rng.fill_normal(&mut row[..points(width)]));
         let enlarged = |p: usize| {
-            let (y, x) = ((p / SIDE) as f32 / ZOOM, (p % SIDE) as f32 / ZOOM);
+            let (y, x) = ((p / width) as f32 / self.zoom, (p % width) as f32 / self.zoom);
             let (i, j) = (y as usize, x as usize);
             let line = |i: usize| coarse[i][j] + x.fract() * (coarse[i][j + 1] - coarse[i][j]);
-            MEAN + SPREAD * (line(i) + y.fract() * (line(i + 1) - line(i)))
+            MEAN + DEVIATION * (line(i) + y.fract() * (line(i + 1) - line(i)))
         };
         let wind = f32::from(u8::from(rng.uniform() < 0.5));
-        Key((0..PIXELS).map(enlarged).chain([wind]).collect())
+        Noise((0..height * width).map(enlarged).chain([wind]).collect())
     }
 
-    fn apply(&self, x0: &[f32], level: Level, key: &Key) -> Vec<f32> {
-        if level.0 == 0 {
-            return x0.to_vec();
+    fn degrade(&self, x0: &[f32], t: Timestep, noise: &Noise, out: &mut [f32]) {
+        if t.0 == 0 {
+            return out.copy_from_slice(x0);
         }
-        let share = level.0 as f32 / self.0.steps as f32;
-        let snow = self.layer(share, key);
-        let sky = x0.iter().map(|x| (1.0 - share) * x + share * self.0.grey);
-        let both = snow.iter().zip(snow.iter().rev()).map(|(here, turned)| here + turned);
-        sky.zip(both).map(|(sky, snow)| (sky + snow).min(1.0)).collect()
+        let share = self.share(t);
+        self.fall(share, noise, out);
+        out.iter_mut().zip(x0).for_each(|(out, x)| *out = self.cover(share, *x, *out));
     }
 
-    fn prior(&self, rng: &mut Rng) -> Vec<f32> {
-        let key = self.draw(rng);
-        self.prior_under(&key, rng)
+    fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
+        let noise = self.sample_noise(rng);
+        self.sample_prior_given(&noise, rng, out);
     }
 
-    fn prior_under(&self, key: &Key, _: &mut Rng) -> Vec<f32> {
-        self.apply(&[0.0; PIXELS], Level(self.0.steps), key)
+    fn sample_prior_given(&self, noise: &Noise, _: &mut Rng, out: &mut [f32]) {
+        let share = self.share(Timestep(self.config.timesteps));
+        self.fall(share, noise, out);
+        out.iter_mut().for_each(|out| *out = self.cover(share, 0.0, *out));
     }
 
-    fn has_bridge(&self) -> bool {
-        false
-    }
-
-    fn bridge(&self, _: &[f32], _: &[f32], _: Level, _: Level, _: &mut Rng) -> Result<Vec<f32>> {
-        Err(no_bridge(self))
-    }
-
-    fn invert(&self, x_t: &[f32], level: Level, _: &Key) -> Option<Vec<f32>> {
-        (level.0 == 0).then(|| x_t.to_vec())
-    }
-
-    fn inversion_tolerance(&self) -> (f32, Level) {
-        (0.0, Level(0))
-    }
-
-    fn encode(&self, x_t: &[f32], _: Level, out: &mut [f32]) {
-        x_t.iter().zip(out).for_each(|(x, out)| *out = 2.0 * x - 1.0);
-    }
-
-    fn clip(&self, x0: &mut [f32]) {
-        x0.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
+    fn codec(&self) -> &dyn InputCodec {
+        &self.codec
     }
 }

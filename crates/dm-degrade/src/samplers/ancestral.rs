@@ -1,28 +1,50 @@
-//! Ho et al. 2020, algorithm 2, with the larger of the two variances of section 3.2, for any pair of levels.
+//! Ancestral sampling with the process's own posterior: x_s ~ q(x_s | x_t, x_0) with the estimate in place of x_0.
 //!
-//! x_s = mean of q(x_s | x_t, x0) + sqrt(1 - alpha_t/alpha_s) noise; no noise at s = 0. `bridge` has the smaller variance,
-//! that of q itself. The larger is right for images that are standard normal noise, the smaller for a single image.
+//! For Gaussian noise this is Ho et al. 2020, algorithm 2, with the smaller of the two variances of section 3.2, that of the
+//! posterior. For Ink every grain moves on its own.
 
-use super::step::{Step, blend};
-use super::{Chain, Watch};
-use crate::error::Result;
+use super::chain::{Chain, Sampler, TrajectoryObserver};
+use super::gaussian_step::FIELD;
+use crate::degradation::{Degradation, Posterior};
+use crate::error::{Error, Result};
 
-pub(super) fn run(chain: &Chain<'_>, watch: &mut Watch<'_>) -> Result<Vec<f32>> {
-    let mut x = chain.prior();
-    watch(chain.levels[0], &x);
-    for pair in chain.levels.windows(2) {
-        let (t, s) = (pair[0], pair[1]);
-        let step = Step::new(chain, t, s)?;
-        let from_t = step.a_t / step.a_s * (step.b_s / step.b_t).powi(2);
-        let from_0 = step.a_s * step.beta() / step.b_t.powi(2);
-        let spread = if s.0 == 0 { 0.0 } else { step.beta().sqrt() as f32 };
-        let x0 = chain.restore(&x, t)?;
-        x = chain.each(&x, &x0, t, |x_t, x0, rng| {
-            let mut x_s = blend((from_t as f32, from_0 as f32), x_t, x0);
-            x_s.iter_mut().for_each(|x| *x += spread * rng.normal());
-            Ok(x_s)
-        })?;
-        watch(s, &x);
+/// Ancestral sampling with the posterior's own variance.
+#[derive(Clone, Copy, Debug)]
+pub struct Ancestral;
+
+impl Sampler for Ancestral {
+    fn name(&self) -> &'static str {
+        "ancestral"
     }
-    Ok(x)
+
+    fn summary(&self) -> &'static str {
+        "the degradation's own posterior q(x_s | x_t, x_0), for any degradation that has one; --variance beta is DDPM's larger variance"
+    }
+
+    fn check(&self, degradation: &dyn Degradation) -> Result<()> {
+        require_posterior(degradation, self.name()).map(drop)
+    }
+
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+
+    fn sample(&self, chain: &Chain<'_>, observer: &mut TrajectoryObserver<'_>) -> Result<Vec<f32>> {
+        let posterior = require_posterior(chain.degradation, self.name())?;
+        chain.walk(chain.sample_prior(), observer, |x, t, s| {
+            let x0 = chain.denoise(&x, t)?;
+            chain.each(&x, &x0, t, |x_t, x0, rng, x_s| posterior.sample_posterior(x_t, x0, t, s, rng, x_s))
+        })
+    }
+}
+
+/// The posterior of `degradation`, which the sampler `name` needs.
+pub(super) fn require_posterior<'a>(
+    degradation: &'a dyn Degradation,
+    name: &str,
+) -> Result<&'a dyn Posterior> {
+    let found = || format!("{name} with `{}`", degradation.name());
+    degradation
+        .posterior()
+        .ok_or_else(|| Error::invalid(FIELD, found(), "a sampler that keeps the noise (cold)"))
 }

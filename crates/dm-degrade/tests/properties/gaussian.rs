@@ -1,21 +1,21 @@
-//! The Gaussian process: schedule tables against PyTorch, the bridge against Ho et al. 2020.
+//! The Gaussian process: schedule tables against PyTorch, the posterior against Ho et al. 2020.
 
 use std::path::Path;
 
 use dm_degrade::degradations::GaussianConfig;
 use dm_degrade::degradations::gaussian::Gaussian;
 use dm_degrade::schedule::{Schedule, ScheduleConfig};
-use dm_degrade::{Degradation, Level};
-use dm_nn::data::PIXELS;
+use dm_degrade::{GaussianProcess, Timestep};
 use dm_nn::params::file::TensorFile;
 
-use super::rng;
+use super::slices::Slices;
+use super::{MNIST, PIXELS, rng};
 
 const LINEAR: ScheduleConfig = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.02 };
 
-fn process(schedule: ScheduleConfig, steps: usize) -> (Gaussian, Schedule) {
-    let config = GaussianConfig { steps, schedule, range: 1.0, cold: false };
-    (Gaussian::new(&config).unwrap(), schedule.table(steps).unwrap())
+fn process(schedule: ScheduleConfig, timesteps: usize) -> (Gaussian, Schedule) {
+    let config = GaussianConfig { timesteps, schedule, range: 1.0, cold: false };
+    (Gaussian::new(&config, MNIST).unwrap(), schedule.table(timesteps).unwrap())
 }
 
 #[test]
@@ -25,11 +25,11 @@ fn linear_tables_are_the_notebooks() {
     // The short chain's last beta is raised so that eight steps destroy most of the image.
     for (steps, beta_t) in [(8, 0.3), (1000, 0.02)] {
         let table = ScheduleConfig::Linear { beta_1: 1e-4, beta_t }.table(steps).unwrap();
-        assert_eq!(table.steps(), steps);
+        assert_eq!(table.timesteps(), steps);
         for (name, value) in [("beta", Schedule::beta as fn(&_, _) -> f64), ("alpha", Schedule::alpha)] {
             let expected = fixture.expect(&format!("{name}_{steps}"), &[steps + 1]).unwrap();
             for (t, &expected) in expected.iter().enumerate() {
-                let error = (value(&table, Level(t)) - f64::from(expected)).abs();
+                let error = (value(&table, Timestep(t)) - f64::from(expected)).abs();
                 assert!(error < 1e-6, "{name}_{steps}[{t}] differs by {error}");
             }
         }
@@ -40,14 +40,14 @@ fn linear_tables_are_the_notebooks() {
 fn signal_falls_from_one_to_nearly_nothing() {
     for (schedule, left) in [(LINEAR, 1e-4), (ScheduleConfig::Cosine, 1e-6)] {
         let (process, table) = process(schedule, 1000);
-        assert_eq!(process.signal_and_noise(Level(0)), Some((1.0, 0.0)));
-        let falls = |t: &usize| table.signal(Level(*t)) < table.signal(Level(t - 1));
+        assert_eq!(process.alpha_sigma(Timestep(0)), (1.0, 0.0));
+        let falls = |t: &usize| table.signal(Timestep(*t)) < table.signal(Timestep(t - 1));
         assert!((1..=1000).all(|t| falls(&t)));
-        assert!(table.signal(Level(1000)) < left && table.signal(Level(1000)) > 0.0);
+        assert!(table.signal(Timestep(1000)) < left && table.signal(Timestep(1000)) > 0.0);
         for t in 1..=1000 {
-            let (a, b) = process.signal_and_noise(Level(t)).unwrap();
+            let (a, b) = process.alpha_sigma(Timestep(t));
             assert!((a * a + b * b - 1.0).abs() < 1e-6);
-            let beta = process.step_variance(Level(t)).unwrap();
+            let beta = process.beta(Timestep(t));
             assert!(beta > 0.0 && beta <= 0.999);
         }
     }
@@ -57,38 +57,38 @@ fn signal_falls_from_one_to_nearly_nothing() {
 fn cosine_is_nichol_and_dhariwals() {
     let table = ScheduleConfig::Cosine.table(1000).unwrap();
     let f = |t: f64| ((t / 1000.0 + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
-    // The cap of beta at 0.999 only bites at the last level.
+    // The cap of beta at 0.999 only matters at T.
     for t in 1..1000 {
         let expected = f(t as f64) / f(0.0);
-        assert!((table.signal(Level(t)) / expected - 1.0).abs() < 1e-9);
+        assert!((table.signal(Timestep(t)) / expected - 1.0).abs() < 1e-9);
     }
-    assert_eq!(table.beta(Level(1000)), 0.999);
+    assert_eq!(table.beta(Timestep(1000)), 0.999);
 }
 
-/// The bridge's mean coefficients (of x_t, of x_0) and standard deviation, read off with noises of 0 and 1.
-fn bridge(process: &Gaussian, t: usize, s: usize) -> [f64; 3] {
+/// The posterior's mean coefficients (of x_t, of x_0) and standard deviation, read off with noises of 0 and 1.
+fn posterior(process: &Gaussian, t: usize, s: usize) -> [f64; 3] {
     let run = |x_t: f32, x0: f32, noise: f32| {
         let mut fixed = rng(0, 0).with_normals(&[noise; PIXELS]);
-        let (t, s) = (Level(t), Level(s));
-        f64::from(process.bridge(&[x_t; PIXELS], &[x0; PIXELS], t, s, &mut fixed).unwrap()[7])
+        let (t, s) = (Timestep(t), Timestep(s));
+        f64::from(process.reverse(&[x_t; PIXELS], &[x0; PIXELS], t, s, &mut fixed).unwrap()[7])
     };
     [run(1.0, 0.0, 0.0), run(0.0, 1.0, 0.0), run(0.0, 0.0, 1.0)]
 }
 
 #[test]
-fn one_step_bridge_is_ho_et_al_equation_7() {
+fn a_posterior_of_one_step_is_ho_et_al_equation_7() {
     for schedule in [LINEAR, ScheduleConfig::Cosine] {
         let (process, table) = process(schedule, 50);
         for t in 2..=50 {
             // alpha is Ho's alpha-bar here; 1 - beta his alpha. At t = 1 the step holds beta_0 too (T + 1 betas).
             let (beta, bar_t, bar_s) =
-                (table.beta(Level(t)), table.signal(Level(t)), table.signal(Level(t - 1)));
+                (table.beta(Timestep(t)), table.signal(Timestep(t)), table.signal(Timestep(t - 1)));
             let expected = [
                 (1.0 - beta).sqrt() * (1.0 - bar_s) / (1.0 - bar_t),
                 bar_s.sqrt() * beta / (1.0 - bar_t),
                 ((1.0 - bar_s) / (1.0 - bar_t) * beta).sqrt(),
             ];
-            for (found, expected) in bridge(&process, t, t - 1).iter().zip(expected) {
+            for (found, expected) in posterior(&process, t, t - 1).iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-6, "t = {t}: {found} for {expected}");
             }
         }
@@ -96,7 +96,7 @@ fn one_step_bridge_is_ho_et_al_equation_7() {
 }
 
 #[test]
-fn bridge_moments_match_the_forward_chain() {
+fn moments_of_the_posterior_match_the_forward_chain() {
     let (process, table) = process(LINEAR, 100);
     for (t, s) in [(100, 99), (100, 40), (60, 10)] {
         // Forward: x_s from x_0 by its marginal, then every step to t by its own beta. Backward: x_s' from x_t and x_0.
@@ -106,15 +106,15 @@ fn bridge_moments_match_the_forward_chain() {
         let (mut noise, x0) = (vec![0.0; PIXELS], vec![c; PIXELS]);
         for _ in 0..n {
             stream.fill_normal(&mut noise);
-            let (a, b) = process.signal_and_noise(Level(s)).unwrap();
+            let (a, b) = process.alpha_sigma(Timestep(s));
             let x_s: Vec<f32> = noise.iter().map(|eps| a * c + b * eps).collect();
             let mut x_t = x_s.clone();
             for step in s + 1..=t {
-                let beta = table.beta(Level(step)) as f32;
+                let beta = table.beta(Timestep(step)) as f32;
                 let (keep, add) = ((1.0 - beta).sqrt(), beta.sqrt());
                 x_t.iter_mut().for_each(|x| *x = keep * *x + add * stream.normal());
             }
-            let back = process.bridge(&x_t, &x0, Level(t), Level(s), &mut stream).unwrap();
+            let back = process.reverse(&x_t, &x0, Timestep(t), Timestep(s), &mut stream).unwrap();
             for (sums, x_s) in [(&mut forward, &x_s), (&mut backward, &back)] {
                 for (&x_s, &x_t) in x_s.iter().zip(&x_t) {
                     let (x_s, x_t) = (f64::from(x_s), f64::from(x_t));

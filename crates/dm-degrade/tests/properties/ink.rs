@@ -1,14 +1,15 @@
-//! What is exact about ink: grains are whole, never lost on the way back, conserved where none fades, and recovered with
-//! their film; edge cases of the bridge.
+//! What is exact about Ink: grains are whole, never lost on the way back, conserved where none fades, and recovered with their
+//! film; edge cases of the posterior.
 
-use dm_degrade::degradations::ink::{Film, Ink, InkConfig, fit};
 use std::sync::OnceLock;
 
-use dm_degrade::{Degradation, Level};
-use dm_nn::data::PIXELS;
+use dm_degrade::degradations::ink::{Film, Ink, InkConfig};
+use dm_degrade::{Degradation, Timestep};
 use proptest::prelude::*;
 
-use super::{digit, images, ink, mnist, rng};
+use super::shapes::{SHAPES, shaped_images, training_images};
+use super::slices::Slices;
+use super::{Image, MNIST, PIXELS, digit, fitted_ink, images, ink, made_up, mnist, rng};
 
 fn total(counts: &[f32]) -> f32 {
     counts.iter().sum()
@@ -18,10 +19,10 @@ fn whole(counts: &[f32]) -> bool {
     counts.iter().all(|n| *n >= 0.0 && n.fract() == 0.0)
 }
 
-/// Ink of other densities and another number of steps.
-fn built(density: f32, density_end: f32, steps: usize) -> Ink {
-    let config = InkConfig { density, density_end, steps, ..InkConfig::default() };
-    Ink::new(&config, &fit(&mnist().test)).unwrap()
+/// Ink of other densities and another T.
+fn built(density: f32, density_end: f32, timesteps: usize) -> Ink {
+    let config = InkConfig { density, density_end, timesteps, ..InkConfig::default() };
+    fitted_ink(&config, &mnist().test)
 }
 
 /// Ink of one density: no grain fades.
@@ -30,38 +31,85 @@ fn conserved() -> &'static Ink {
     INK.get_or_init(|| built(64.0, 64.0, 1000))
 }
 
+/// Ink of fading and of lasting grains for shape number `i`, of 50 timesteps.
+fn shaped(i: usize) -> &'static [Ink; 2] {
+    static ALL: [OnceLock<[Ink; 2]>; SHAPES.len()] = [const { OnceLock::new() }; SHAPES.len()];
+    ALL[i].get_or_init(|| {
+        [(256.0, 1.0), (64.0, 64.0)].map(|(density, density_end)| {
+            let config = InkConfig { density, density_end, timesteps: 50, ..InkConfig::default() };
+            fitted_ink(&config, &training_images(SHAPES[i]))
+        })
+    })
+}
+
+/// The number of a shape with three channels.
+const COLOUR: usize = 3;
+
+/// The number of a shape, and two images of it.
+fn pairs() -> impl Strategy<Value = (usize, Image, Image)> {
+    shaped_images().prop_flat_map(|(shape, image)| (Just(shape), Just(image), made_up(SHAPES[shape].len())))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn grains_are_whole_and_every_bridge_keeps_them(
+    fn grains_are_whole_and_every_posterior_keeps_them(
         image in images(),
         other in images(),
-        levels in (1..=1000usize, 1..=1000usize),
+        timesteps in (1..=1000usize, 1..=1000usize),
         seed in any::<u64>(),
     ) {
-        let (t, s) = (Level(levels.0.max(levels.1)), Level(levels.0.min(levels.1)));
         for ink in [ink(), conserved()] {
-            let x_t = ink.apply(&ink.to_state(&image), t, &ink.draw(&mut rng(seed, 0)));
-            prop_assert!(whole(&x_t));
-            // Whatever the estimate is: the image itself, another, or none at all.
-            for estimate in [&*image, &*other, &vec![0.0; PIXELS]].into_iter().filter(|_| s < t) {
-                let x_s = ink.bridge(&x_t, &ink.to_state(estimate), t, s, &mut rng(seed, 1)).unwrap();
-                prop_assert!(whole(&x_s));
-                prop_assert!(total(&x_s) >= total(&x_t));
-                if ink.left(t) == ink.left(s) {
-                    prop_assert_eq!(total(&x_s), total(&x_t));
-                }
-            }
-            prop_assert!(whole(&ink.prior(&mut rng(seed, 2))));
+            check_grains(ink, [&image, &other], timesteps, seed)?;
         }
     }
 
     #[test]
-    fn counts_alone_cannot_be_inverted(image in images(), t in 1..=1000usize, seed in any::<u64>()) {
-        let key = ink().draw(&mut rng(seed, 0));
-        let x_t = ink().apply(&ink().to_state(&image), Level(t), &key);
-        prop_assert_eq!(ink().invert(&x_t, Level(t), &key), None);
+    fn grains_of_every_shape_are_whole_and_kept(
+        (shape, image, other) in pairs(),
+        timesteps in (1..=50usize, 1..=50usize),
+        seed in any::<u64>(),
+    ) {
+        for ink in shaped(shape) {
+            check_grains(ink, [&image, &other], timesteps, seed)?;
+        }
+    }
+
+    #[test]
+    fn channels_are_inks_of_their_own(
+        image in made_up(SHAPES[COLOUR].len()), other in made_up(SHAPES[COLOUR].len()), seed in any::<u64>()
+    ) {
+        // Whatever the estimate is, the grains of a channel stay in it where none fades.
+        let (ink, pixels) = (&shaped(COLOUR)[1], SHAPES[COLOUR].pixels());
+        let mut image = image.to_vec();
+        image[..pixels].fill(0.0);
+        let x_t = ink.degraded(&ink.state(&image), Timestep(40), &ink.sample_noise(&mut rng(seed, 0)));
+        let mut stream = rng(seed, 1);
+        let x_s = ink.reverse(&x_t, &ink.state(&other), Timestep(40), Timestep(10), &mut stream).unwrap();
+        for (x_t, x_s) in x_t.chunks(pixels).zip(x_s.chunks(pixels)) {
+            prop_assert_eq!(total(x_t), total(x_s));
+        }
+        prop_assert_eq!(total(&x_s[..pixels]), 0.0);
+    }
+
+    #[test]
+    fn films_of_every_shape_are_inverted_bit_for_bit(
+        (shape, image) in shaped_images(), t in 1..=50usize, seed in any::<u64>()
+    ) {
+        for ink in shaped(shape) {
+            let timesteps = [Timestep(0), Timestep(t / 2), Timestep(t)];
+            let film = Film::record(ink, &ink.state(&image), &timesteps, &mut rng(seed, 0)).unwrap();
+            for i in 0..3 {
+                prop_assert_eq!(film.invert(&film.counts(i), i), Some(film.counts(0)));
+            }
+            if ink.share_left(Timestep(t)) == 1.0 {
+                let pixels = SHAPES[shape].pixels();
+                for (from, to) in film.counts(0).chunks(pixels).zip(film.counts(2).chunks(pixels)) {
+                    prop_assert_eq!(total(from), total(to));
+                }
+            }
+        }
     }
 
     #[test]
@@ -73,8 +121,8 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let ink = built(density, density * fade, 1000);
-        let levels = [Level(0), Level(t / 3), Level(t / 2), Level(t)];
-        let film = Film::record(&ink, &ink.to_state(&image), &levels, &mut rng(seed, 0)).unwrap();
+        let timesteps = [Timestep(0), Timestep(t / 3), Timestep(t / 2), Timestep(t)];
+        let film = Film::record(&ink, &ink.state(&image), &timesteps, &mut rng(seed, 0)).unwrap();
         prop_assert_eq!(film.frames(), 4);
         let first = film.counts(0);
         for i in 0..4 {
@@ -90,8 +138,8 @@ proptest! {
 
     #[test]
     fn a_film_refuses_counts_that_are_not_its_own(at in 0..PIXELS, t in 1..=1000usize, seed in any::<u64>()) {
-        let levels = [Level(0), Level(t)];
-        let film = Film::record(ink(), &ink().to_state(&digit(at)), &levels, &mut rng(seed, 0)).unwrap();
+        let timesteps = [Timestep(0), Timestep(t)];
+        let film = Film::record(ink(), &ink().state(&digit(at)), &timesteps, &mut rng(seed, 0)).unwrap();
         let mut counts = film.counts(1);
         counts[at] += 1.0;
         prop_assert_eq!(film.invert(&counts, 1), None);
@@ -101,28 +149,57 @@ proptest! {
 
     #[test]
     fn the_same_uniform_never_gives_less_for_more_ink(image in images(), t in 1..=1000usize, seed in any::<u64>()) {
-        let key = ink().draw(&mut rng(seed, 0));
+        let noise = ink().sample_noise(&mut rng(seed, 0));
         let more: Vec<f32> = image.iter().map(|v| 0.5 * (v + 1.0)).collect();
-        let [low, high] = [&*image, &more].map(|i| ink().apply(&ink().to_state(i), Level(t), &key));
+        let [low, high] = [&*image, &more].map(|i| ink().degraded(&ink().state(i), Timestep(t), &noise));
         prop_assert!(low.iter().zip(&high).all(|(a, b)| a <= b));
     }
+}
+
+/// Checks that counts are whole, and that the posterior between two timesteps loses no grain of one of `images`.
+fn check_grains(
+    ink: &Ink,
+    images: [&Image; 2],
+    timesteps: (usize, usize),
+    seed: u64,
+) -> Result<(), TestCaseError> {
+    let (t, s) = (Timestep(timesteps.0.max(timesteps.1)), Timestep(timesteps.0.min(timesteps.1)));
+    let [image, other] = images;
+    let x_t = ink.degraded(&ink.state(image), t, &ink.sample_noise(&mut rng(seed, 0)));
+    prop_assert!(whole(&x_t));
+    // Whatever the estimate is: the image itself, another, or none at all.
+    for estimate in [&**image, &**other, &vec![0.0; image.len()]].into_iter().filter(|_| s < t) {
+        let x_s = ink.reverse(&x_t, &ink.state(estimate), t, s, &mut rng(seed, 1)).unwrap();
+        prop_assert!(whole(&x_s));
+        prop_assert!(total(&x_s) >= total(&x_t));
+        if ink.share_left(t) == ink.share_left(s) {
+            prop_assert_eq!(total(&x_s), total(&x_t));
+        }
+    }
+    prop_assert!(whole(&ink.prior(&mut rng(seed, 2))));
+    Ok(())
+}
+
+#[test]
+fn counts_alone_cannot_be_inverted() {
+    assert!(ink().inverse().is_none());
 }
 
 #[test]
 fn a_blank_page_has_no_grains_and_none_appear() {
     let blank = vec![0.0; PIXELS];
-    for t in [2, 500, 1000].map(Level) {
-        assert_eq!(ink().apply(&blank, t, &ink().draw(&mut rng(1, 0))), blank);
+    for t in [2, 500, 1000].map(Timestep) {
+        assert_eq!(ink().degraded(&blank, t, &ink().sample_noise(&mut rng(1, 0))), blank);
         assert_eq!(
             conserved()
-                .bridge(&blank, &ink().to_state(&digit(0)), t, Level(t.0 / 2), &mut rng(1, 1))
+                .reverse(&blank, &ink().state(&digit(0)), t, Timestep(t.0 / 2), &mut rng(1, 1))
                 .unwrap(),
             blank
         );
         // Grains that faded return where ink is expected, and only there.
-        assert_eq!(ink().bridge(&blank, &blank, t, Level(t.0 / 2), &mut rng(1, 1)).unwrap(), blank);
+        assert_eq!(ink().reverse(&blank, &blank, t, Timestep(t.0 / 2), &mut rng(1, 1)).unwrap(), blank);
     }
-    let film = Film::record(ink(), &blank, &[Level(0), Level(1000)], &mut rng(1, 2)).unwrap();
+    let film = Film::record(ink(), &blank, &[Timestep(0), Timestep(1000)], &mut rng(1, 2)).unwrap();
     assert_eq!(film.invert(&blank, 1), Some(blank));
 }
 
@@ -135,24 +212,29 @@ fn grains_stay_where_no_ink_is_in_reach() {
     corner[27] = 64.0;
     for estimate in [0.0, f32::NAN, f32::INFINITY, 1e-42, 1e-36].map(|h| vec![h; PIXELS]) {
         assert_eq!(
-            conserved().bridge(&x_t, &estimate, Level(1000), Level(900), &mut rng(2, 0)).unwrap(),
+            conserved().reverse(&x_t, &estimate, Timestep(1000), Timestep(900), &mut rng(2, 0)).unwrap(),
             x_t
         );
     }
     let narrow = Ink::new(
-        &InkConfig { steps: 3, sigma_min: 1e-6, sigma_max: 3e-6, density: 64.0, density_end: 64.0 },
-        &fit(&mnist().test),
+        &InkConfig { timesteps: 3, sigma_min: 1e-6, sigma_max: 3e-6, density: 64.0, density_end: 64.0 },
+        MNIST,
+        &[100.0],
     );
-    assert_eq!(narrow.unwrap().bridge(&x_t, &corner, Level(3), Level(2), &mut rng(2, 1)).unwrap(), x_t);
+    assert_eq!(
+        narrow.unwrap().reverse(&x_t, &corner, Timestep(3), Timestep(2), &mut rng(2, 1)).unwrap(),
+        x_t
+    );
 }
 
 #[test]
-fn a_density_that_is_not_whole_and_a_process_of_one_step() {
+fn a_density_that_is_not_whole_and_a_single_timestep() {
     let ink = built(0.37, 0.37, 1);
-    assert_eq!(ink.steps(), 1);
-    let state = ink.to_state(&digit(3));
-    let mean: f32 =
-        (0..2000).map(|i| total(&ink.apply(&state, Level(1), &ink.draw(&mut rng(3, i)))) / 2000.0).sum();
+    assert_eq!(ink.timesteps(), 1);
+    let state = ink.state(&digit(3));
+    let mean: f32 = (0..2000)
+        .map(|i| total(&ink.degraded(&state, Timestep(1), &ink.sample_noise(&mut rng(3, i)))) / 2000.0)
+        .sum();
     // Five standard errors.
     let expected = total(&state);
     assert!((mean - expected).abs() < 5.0 * (expected / 2000.0).sqrt(), "{mean} for {expected}");
@@ -160,14 +242,14 @@ fn a_density_that_is_not_whole_and_a_process_of_one_step() {
 
 #[test]
 fn times_ascend_geometrically_between_the_two_spreads() {
-    let sigma = |t: usize| (2.0 * ink().tau(Level(t))).sqrt();
+    let sigma = |t: usize| (2.0 * ink().tau(Timestep(t))).sqrt();
     let InkConfig { density, density_end, sigma_min, sigma_max, .. } = InkConfig::default();
-    assert_eq!(ink().tau(Level(0)), 0.0);
+    assert_eq!(ink().tau(Timestep(0)), 0.0);
     assert!((sigma(1) - sigma_min).abs() < 1e-12 && (sigma(1000) - sigma_max).abs() < 1e-9);
     let ratio = sigma(2) / sigma(1);
     assert!(ratio > 1.0 && (2..1000).all(|t| (sigma(t + 1) / sigma(t) / ratio - 1.0).abs() < 1e-9));
-    // So do grains fade, from level 0 on.
-    let left = |t: usize| ink().left(Level(t));
+    // So do grains fade, from timestep 0 on.
+    let left = |t: usize| ink().share_left(Timestep(t));
     assert_eq!(left(0), 1.0);
     assert!((left(1000) / f64::from(density_end / density) - 1.0).abs() < 1e-6);
     assert!((0..1000).all(|t| (left(t + 1) / left(t) / left(1) - 1.0).abs() < 1e-5));
@@ -175,16 +257,16 @@ fn times_ascend_geometrically_between_the_two_spreads() {
 
 #[test]
 fn films_begin_at_zero_and_ascend() {
-    for levels in [vec![], vec![1, 2], vec![0, 5, 4], vec![0, 1001]] {
-        let levels: Vec<Level> = levels.into_iter().map(Level).collect();
-        let error = Film::record(ink(), &[1.0; PIXELS], &levels, &mut rng(4, 0)).unwrap_err().to_string();
-        assert!(error.starts_with("film levels: found ["), "{error}");
+    for timesteps in [vec![], vec![1, 2], vec![0, 5, 4], vec![0, 1001]] {
+        let timesteps: Vec<Timestep> = timesteps.into_iter().map(Timestep).collect();
+        let error = Film::record(ink(), &[1.0; PIXELS], &timesteps, &mut rng(4, 0)).unwrap_err().to_string();
+        assert!(error.starts_with("film timesteps: found ["), "{error}");
     }
 }
 
 #[test]
 fn estimates_are_clipped_at_no_ink_and_not_above() {
     let mut estimate = vec![-1.0, f32::NAN, 0.0, 63.0, 400.0];
-    ink().clip(&mut estimate);
+    ink().codec().clip(&mut estimate);
     assert_eq!(estimate, [0.0, 0.0, 0.0, 63.0, 400.0]);
 }

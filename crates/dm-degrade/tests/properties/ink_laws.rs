@@ -1,19 +1,23 @@
-//! The laws of ink, by chi-square tests with fixed seeds: degrading, filming, bridging, and the prior at level T.
+//! The laws of Ink, by chi-square tests with fixed seeds: degrading, filming, the posterior, and the prior at T.
 //!
 //! Every test compares z, chi-square as a standard normal, with 4 on both sides: a right program fails one seed in
 //! 16,000, and the seeds are fixed. Expected counts come from the cosine transform, not from the kernel under test.
 
-use dm_degrade::degradations::ink::{Film, Ink, InkConfig, fit};
-use dm_degrade::heat::Heat;
-use dm_degrade::{Degradation, Level};
-use dm_nn::data::PIXELS;
+use dm_degrade::degradations::IntensityStatistics;
+use dm_degrade::degradations::ink::{Film, Ink, InkConfig};
+use dm_degrade::heat::Spectrum;
+use dm_degrade::{Degradation, Timestep};
 use rayon::prelude::*;
 
-use super::{chi_square_z, digit, ink, mnist, rng};
+use super::shapes::{SHAPES, training_images};
+use super::slices::Slices;
+use super::{PIXELS, chi_square_z, digit, fitted_ink, ink, mnist, rng, unit};
 
-/// Mean counts at level `t` by the cosine transform.
-fn expected(ink: &Ink, x0: &[f32], t: Level) -> Vec<f64> {
-    let spread = Heat::default().filter(x0, |lambda| ink.left(t) * (-lambda * ink.tau(t)).exp());
+/// Mean counts at timestep `t` by the cosine transform.
+fn expected(ink: &Ink, x0: &[f32], t: Timestep) -> Vec<f64> {
+    let mut spread = vec![0.0; x0.len()];
+    let gain = |lambda: f64| ink.share_left(t) * (-lambda * ink.tau(t)).exp();
+    Spectrum::new(ink.shape()).filter(x0, gain, &mut spread);
     spread.iter().map(|&h| f64::from(h).max(0.0)).collect()
 }
 
@@ -21,7 +25,7 @@ fn expected(ink: &Ink, x0: &[f32], t: Level) -> Vec<f64> {
 /// draws have the right means, and that single draws have the right variance.
 fn poisson_z(draws: &[Vec<f32>], mean: &[f64]) -> [f64; 2] {
     let n = draws.len() as f64;
-    let mut sums = vec![0.0; PIXELS];
+    let mut sums = vec![0.0; mean.len()];
     let (mut squares, mut degrees, mut variance) = (0.0, 0.0, 0.0);
     for draw in draws {
         for ((sum, &found), &mean) in sums.iter_mut().zip(draw).zip(mean) {
@@ -67,70 +71,95 @@ fn draws(n: u64, draw: impl Fn(u64) -> Vec<f32> + Sync + Send) -> Vec<Vec<f32>> 
 
 #[test]
 fn degraded_counts_are_poisson_numbers_of_the_spread_intensity() {
-    for (i, t) in [1, 250, 500, 1000].map(Level).into_iter().enumerate() {
-        let x0 = ink().to_state(&digit(i));
-        let found = draws(300, |k| ink().apply(&x0, t, &ink().draw(&mut rng(20 + i as u64, k))));
-        holds(&format!("level {}", t.0), &found, &expected(ink(), &x0, t));
+    for (i, t) in [1, 250, 500, 1000].map(Timestep).into_iter().enumerate() {
+        let x0 = ink().state(&digit(i));
+        let found = draws(300, |k| ink().degraded(&x0, t, &ink().sample_noise(&mut rng(20 + i as u64, k))));
+        holds(&format!("timestep {}", t.0), &found, &expected(ink(), &x0, t));
     }
 }
 
 #[test]
-fn a_film_has_the_law_of_apply() {
-    let levels = [0, 100, 400, 600, 1000].map(Level);
-    let x0 = ink().to_state(&digit(4));
+fn a_film_has_the_law_of_degrade() {
+    let timesteps = [0, 100, 400, 600, 1000].map(Timestep);
+    let x0 = ink().state(&digit(4));
     let films: Vec<Film> = (0..200u64)
         .into_par_iter()
-        .map(|k| Film::record(ink(), &x0, &levels, &mut rng(30, k)).unwrap())
+        .map(|k| Film::record(ink(), &x0, &timesteps, &mut rng(30, k)).unwrap())
         .collect();
-    for (i, &t) in levels.iter().enumerate() {
+    for (i, &t) in timesteps.iter().enumerate() {
         let found: Vec<Vec<f32>> = films.iter().map(|film| film.counts(i)).collect();
         holds(&format!("frame {i}"), &found, &expected(ink(), &x0, t));
     }
 }
 
 #[test]
-fn a_bridge_with_the_true_image_has_the_law_of_apply() {
+fn the_posterior_given_the_true_image_has_the_law_of_degrade() {
     for (i, (t, s)) in [(1000, 990), (1000, 500), (600, 400), (300, 299), (250, 1)].into_iter().enumerate() {
-        let (t, s) = (Level(t), Level(s));
-        let x0 = ink().to_state(&digit(5 + i));
+        let (t, s) = (Timestep(t), Timestep(s));
+        let x0 = ink().state(&digit(5 + i));
         let found = draws(300, |k| {
             let mut stream = rng(40 + i as u64, k);
-            let x_t = ink().apply(&x0, t, &ink().draw(&mut stream));
-            ink().bridge(&x_t, &x0, t, s, &mut stream).unwrap()
+            let x_t = ink().degraded(&x0, t, &ink().sample_noise(&mut stream));
+            ink().reverse(&x_t, &x0, t, s, &mut stream).unwrap()
         });
         holds(&format!("{} to {}", t.0, s.0), &found, &expected(ink(), &x0, s));
     }
 }
 
 #[test]
-fn a_chain_of_bridges_with_the_true_image_arrives_from_its_own_level_t() {
-    let x0 = ink().to_state(&digit(11));
+fn a_chain_of_posteriors_given_the_true_image_arrives_from_its_own_x_t() {
+    let x0 = ink().state(&digit(11));
     let found = draws(200, |k| {
         let mut stream = rng(50, k);
-        let mut x = ink().apply(&x0, Level(1000), &ink().draw(&mut stream));
+        let mut x = ink().degraded(&x0, Timestep(1000), &ink().sample_noise(&mut stream));
         for t in (2..=10).rev() {
-            x = ink().bridge(&x, &x0, Level(100 * t), Level(100 * (t - 1)), &mut stream).unwrap();
+            x = ink().reverse(&x, &x0, Timestep(100 * t), Timestep(100 * (t - 1)), &mut stream).unwrap();
         }
         x
     });
-    holds("ten bridges", &found, &expected(ink(), &x0, Level(100)));
+    holds("ten steps", &found, &expected(ink(), &x0, Timestep(100)));
+}
+
+#[test]
+fn every_shape_has_the_laws_of_degrade_film_and_posterior() {
+    for (i, shape) in SHAPES.into_iter().enumerate().skip(1) {
+        let images = training_images(shape);
+        let config = InkConfig { timesteps: 40, sigma_max: 4.0, ..InkConfig::default() };
+        let ink = fitted_ink(&config, &images);
+        let x0 = ink.state(&unit(&images, 3));
+        let (t, s) = (Timestep(30), Timestep(18));
+        let seed = 100 + i as u64;
+        let at_t = |stream: &mut _| ink.degraded(&x0, t, &ink.sample_noise(stream));
+        holds(&format!("{shape} at t"), &draws(300, |k| at_t(&mut rng(seed, k))), &expected(&ink, &x0, t));
+        let found = draws(300, |k| {
+            let mut stream = rng(seed + 10, k);
+            let x_t = at_t(&mut stream);
+            ink.reverse(&x_t, &x0, t, s, &mut stream).unwrap()
+        });
+        holds(&format!("{shape} at s"), &found, &expected(&ink, &x0, s));
+        let found = draws(300, |k| {
+            let timesteps = [Timestep(0), s, t];
+            Film::record(&ink, &x0, &timesteps, &mut rng(seed + 20, k)).unwrap().counts(2)
+        });
+        holds(&format!("{shape} filmed"), &found, &expected(&ink, &x0, t));
+    }
 }
 
 #[test]
 fn the_test_has_power() {
-    // One per cent too much ink, or the level next but twenty, is noticed.
-    let x0 = ink().to_state(&digit(4));
-    let found = draws(300, |k| ink().apply(&x0, Level(100), &ink().draw(&mut rng(60, k))));
-    let more: Vec<f64> = expected(ink(), &x0, Level(100)).iter().map(|h| 1.01 * h).collect();
+    // One per cent too much ink, or the timestep next but twenty, is noticed.
+    let x0 = ink().state(&digit(4));
+    let found = draws(300, |k| ink().degraded(&x0, Timestep(100), &ink().sample_noise(&mut rng(60, k))));
+    let more: Vec<f64> = expected(ink(), &x0, Timestep(100)).iter().map(|h| 1.01 * h).collect();
     assert!(poisson_z(&found, &more)[0] > 4.0);
-    assert!(poisson_z(&found, &expected(ink(), &x0, Level(120)))[0] > 4.0);
+    assert!(poisson_z(&found, &expected(ink(), &x0, Timestep(120)))[0] > 4.0);
 }
 
 /// The law of the positions of the prior's grains, from many draws of it, as shares.
 fn prior_shares(ink: &Ink, seed: u64) -> Vec<f64> {
     // The prior is Poisson numbers around fixed shares; they are read off by degrading the mean image.
-    let fitted = fit(&mnist().train);
-    let mean = expected(ink, &fitted[fitted.len() - PIXELS..], Level(ink.steps()));
+    let fitted = IntensityStatistics::fit(&mnist().train);
+    let mean = expected(ink, &fitted[fitted.len() - PIXELS..], Timestep(ink.timesteps()));
     let total: f64 = mean.iter().sum();
     let shares: Vec<f64> = mean.iter().map(|m| m / total).collect();
     // That they are the prior's is tested here, given each draw's total: a multinomial chi-square on the sums.
@@ -152,20 +181,20 @@ fn multinomial_z(counts: &[Vec<f32>], shares: &[f64]) -> f64 {
     (value.sum::<f64>() - (cells - 1.0)) / variance.sqrt()
 }
 
-/// Counts at level T of the first 1,000 test digits.
+/// Counts at T of the first 1,000 test digits.
 fn at_the_end(ink: &Ink, seed: u64) -> Vec<Vec<f32>> {
-    let level = Level(ink.steps());
-    draws(1000, |k| ink.apply(&ink.to_state(&digit(k as usize)), level, &ink.draw(&mut rng(seed, k))))
+    let end = Timestep(ink.timesteps());
+    draws(1000, |k| ink.degraded(&ink.state(&digit(k as usize)), end, &ink.sample_noise(&mut rng(seed, k))))
 }
 
-/// Ink of 64 grains per full pixel at every level.
-fn conserved(sigma_max: f64, steps: usize) -> Ink {
-    let config = InkConfig { density: 64.0, density_end: 64.0, sigma_max, steps, ..InkConfig::default() };
-    Ink::new(&config, &fit(&mnist().train)).unwrap()
+/// Ink of 64 grains per full pixel at every timestep.
+fn conserved(sigma_max: f64, timesteps: usize) -> Ink {
+    let config = InkConfig { density: 64.0, density_end: 64.0, sigma_max, timesteps, ..InkConfig::default() };
+    fitted_ink(&config, &mnist().train)
 }
 
 #[test]
-fn at_level_t_a_digit_cannot_be_told_from_the_prior() {
+fn at_t_a_digit_cannot_be_told_from_the_prior() {
     // The default ends in few grains; 64 per full pixel have to walk further.
     for (ink, seed) in [(ink(), 70), (&conserved(16.0, 1000), 73)] {
         let shares = prior_shares(ink, seed);
@@ -197,7 +226,7 @@ fn the_prior_has_the_total_ink_of_the_training_set() {
         .iter()
         .map(|n| n.iter().map(|&n| f64::from(n)).sum::<f64>() / density)
         .collect();
-    let real: Vec<f64> = mnist().train.total_ink().iter().map(|&v| f64::from(v)).collect();
+    let real: Vec<f64> = mnist().train.total_intensity().iter().map(|&v| f64::from(v)).collect();
     let moments = |v: &[f64]| {
         let mean = v.iter().sum::<f64>() / v.len() as f64;
         (mean, (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / v.len() as f64).sqrt())

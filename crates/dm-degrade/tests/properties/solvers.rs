@@ -1,15 +1,15 @@
-//! Samplers against laws known in closed form: every coordinate is an independent draw of a mixture of two normals, whose
-//! posterior mean is exact. Stochastic samplers must have its law, solvers must converge to its probability flow at their
-//! order, and cold sampling
-//! loses the variance that theory says it loses.
+//! Samplers against laws known in closed form: every value is an independent draw of a mixture of two normals, whose posterior
+//! mean is exact. Stochastic samplers must have its law, solvers must converge to its probability flow at their order, and
+//! cold diffusion loses the variance that theory says it loses.
 
 use dm_degrade::degradations::GaussianConfig;
+use dm_degrade::samplers::Variance;
 use dm_degrade::schedule::ScheduleConfig;
-use dm_degrade::{Degradation, DegradationConfig, Key, Level, Restorer, Result, SamplerKind, Sampling};
-use dm_nn::data::PIXELS;
+use dm_degrade::{Degradation, DegradationConfig, Denoiser, Noise, Result, SamplerKind, Sampling, Timestep};
 
-use super::samplers::run;
-use super::{rng, worst};
+use super::samplers::{name, run};
+use super::slices::Slices;
+use super::{MNIST, PIXELS, rng, worst};
 
 /// Weight, mean and standard deviation of each part of the mixture.
 pub type Mixture = &'static [(f64, f64, f64)];
@@ -18,24 +18,24 @@ const TWO: Mixture = &[(0.3, -1.0, 0.25), (0.7, 0.6, 0.35)];
 pub const NORMAL: Mixture = &[(1.0, 0.0, 1.0)];
 
 /// Gaussian noise on images so wide that clipping never bites.
-fn process(steps: usize) -> Box<dyn Degradation> {
-    let config = GaussianConfig { steps, schedule: ScheduleConfig::Cosine, range: 10.0, cold: false };
-    DegradationConfig::Gaussian(config).build(&[]).unwrap()
+fn process(timesteps: usize) -> Box<dyn Degradation> {
+    let config = GaussianConfig { timesteps, schedule: ScheduleConfig::Cosine, range: 10.0, cold: false };
+    DegradationConfig::Gaussian(config).build(MNIST, &[]).unwrap()
 }
 
 /// The exact posterior mean of the mixture under a process.
 struct Exact<'a>(Mixture, &'a dyn Degradation);
 
 impl Exact<'_> {
-    fn at(&self, level: Level) -> (f64, f64) {
-        let (a, b) = self.1.signal_and_noise(level).unwrap();
+    fn at(&self, t: Timestep) -> (f64, f64) {
+        let (a, b) = self.1.gaussian().unwrap().alpha_sigma(t);
         (a.into(), b.into())
     }
 }
 
-impl Restorer for Exact<'_> {
-    fn restore(&self, x_t: &[f32], level: Level) -> Result<Vec<f32>> {
-        let (a, b) = self.at(level);
+impl Denoiser for Exact<'_> {
+    fn denoise(&self, x_t: &[f32], t: Timestep) -> Result<Vec<f32>> {
+        let (a, b) = self.at(t);
         let mean = |x: &f32| {
             let (x, mut total, mut sum) = (f64::from(*x), 0.0, 0.0);
             for (weight, mean, spread) in self.0 {
@@ -88,25 +88,30 @@ pub fn gap(mixture: Mixture, draws: &[f32]) -> f64 {
 
 #[test]
 fn samplers_reproduce_a_mixture() {
-    // 300 levels: what the steps are too coarse for is below what 25,088 draws can show.
+    // 300 timesteps: what the steps are too coarse for is below what 25,088 draws can show.
     let process = process(300);
     let exact = Exact(TWO, process.as_ref());
-    for (sampler, eta) in [
-        (SamplerKind::Bridge, 0.0),
-        (SamplerKind::Bridge2m, 0.0),
-        (SamplerKind::Ancestral, 0.0),
-        (SamplerKind::Prince, 0.0),
-        (SamplerKind::Ddim, 0.0),
-        (SamplerKind::Ddim, 0.5),
-        (SamplerKind::Ddim, 1.0),
-        (SamplerKind::Dpmpp2m, 0.0),
-        (SamplerKind::Heun, 0.0),
+    let ddim = |eta| Sampling { eta, ..Sampling::new(SamplerKind::Ddim, 300) };
+    for sampling in [
+        Sampling::new(SamplerKind::Ancestral, 300),
+        Sampling::new(SamplerKind::Ancestral2m, 300),
+        larger_variance(300),
+        Sampling::new(SamplerKind::DdpmNotebook, 300),
+        ddim(0.0),
+        ddim(0.5),
+        ddim(1.0),
+        Sampling::new(SamplerKind::Dpmpp2m, 300),
+        Sampling::new(SamplerKind::Heun, 300),
     ] {
-        let sampling = Sampling { eta, ..Sampling::new(sampler, 300) };
         let draws = run(sampling, process.as_ref(), &exact, 0..32).unwrap();
         let gap = gap(TWO, &draws);
-        assert!(gap < 1.95, "{} with eta {eta}: {gap:.2}", sampler.name());
+        assert!(gap < 1.95, "{} with eta {}: {gap:.2}", name(&sampling), sampling.eta);
     }
+}
+
+/// DDPM's larger variance.
+fn larger_variance(nfe: usize) -> Sampling {
+    Sampling { variance: Variance::Beta, ..Sampling::new(SamplerKind::Ancestral, nfe) }
 }
 
 #[test]
@@ -114,9 +119,9 @@ fn the_test_has_power() {
     // Algorithm 1 of cold diffusion, and ancestral sampling in ten steps, do not have the law.
     let process = process(300);
     let exact = Exact(TWO, process.as_ref());
-    for (sampler, steps) in [(SamplerKind::ColdNaive, 300), (SamplerKind::Ancestral, 10)] {
-        let draws = run(Sampling::new(sampler, steps), process.as_ref(), &exact, 0..32).unwrap();
-        assert!(gap(TWO, &draws) > 4.0, "{}", sampler.name());
+    for sampling in [Sampling::new(SamplerKind::ColdNaive, 300), larger_variance(10)] {
+        let draws = run(sampling, process.as_ref(), &exact, 0..32).unwrap();
+        assert!(gap(TWO, &draws) > 4.0, "{}", name(&sampling));
     }
 }
 
@@ -125,37 +130,37 @@ fn the_larger_variance_is_exact_for_standard_normal_images() {
     // In four steps: x_s given x_t is then normal with exactly this variance. The smaller one loses variance.
     let process = process(300);
     let exact = Exact(NORMAL, process.as_ref());
-    let draws = |sampler| run(Sampling::new(sampler, 4), process.as_ref(), &exact, 0..32).unwrap();
-    // The last step returns the posterior mean of x at level 75, of variance a^2.
-    let a = process.signal_and_noise(Level(75)).unwrap().0;
-    let scaled: Vec<f32> = draws(SamplerKind::Ancestral).iter().map(|x| x / a).collect();
+    let draws = |sampling| run(sampling, process.as_ref(), &exact, 0..32).unwrap();
+    // The last step returns the posterior mean of x at t = 75, of variance a^2.
+    let a = process.gaussian().unwrap().alpha_sigma(Timestep(75)).0;
+    let scaled: Vec<f32> = draws(larger_variance(4)).iter().map(|x| x / a).collect();
     assert!(gap(NORMAL, &scaled) < 1.95);
-    let scaled: Vec<f32> = draws(SamplerKind::Bridge).iter().map(|x| x / a).collect();
+    let scaled: Vec<f32> = draws(Sampling::new(SamplerKind::Ancestral, 4)).iter().map(|x| x / a).collect();
     assert!(gap(NORMAL, &scaled) > 4.0);
 }
 
 #[test]
-fn eta_one_is_the_bridge() {
+fn ddim_with_eta_one_is_ancestral() {
     let process = process(300);
     let exact = Exact(TWO, process.as_ref());
     let ddim = Sampling { eta: 1.0, ..Sampling::new(SamplerKind::Ddim, 20) };
-    let bridge = Sampling::new(SamplerKind::Bridge, 20);
-    let [ddim, bridge] = [ddim, bridge].map(|s| run(s, process.as_ref(), &exact, 0..2).unwrap());
-    assert!(worst(&ddim, &bridge) < 1e-4, "{}", worst(&ddim, &bridge));
+    let ancestral = Sampling::new(SamplerKind::Ancestral, 20);
+    let [ddim, ancestral] = [ddim, ancestral].map(|s| run(s, process.as_ref(), &exact, 0..2).unwrap());
+    assert!(worst(&ddim, &ancestral) < 1e-4, "{}", worst(&ddim, &ancestral));
 }
 
 #[test]
-fn ancestral_over_every_level_is_the_notebooks() {
+fn ancestral_with_variance_beta_over_every_timestep_is_the_notebooks() {
     let process = process(300);
     let exact = Exact(TWO, process.as_ref());
-    let each = [SamplerKind::Ancestral, SamplerKind::Prince].map(|sampler| Sampling::new(sampler, 300));
-    let [ancestral, prince] = each.map(|s| run(s, process.as_ref(), &exact, 0..2).unwrap());
-    assert!(worst(&ancestral, &prince) < 1e-4, "{}", worst(&ancestral, &prince));
+    let each = [larger_variance(300), Sampling::new(SamplerKind::DdpmNotebook, 300)];
+    let [ancestral, notebook] = each.map(|s| run(s, process.as_ref(), &exact, 0..2).unwrap());
+    assert!(worst(&ancestral, &notebook) < 1e-4, "{}", worst(&ancestral, &notebook));
 }
 
-/// Where the probability flow takes `x` from level T: it keeps the order of points, so quantile goes to quantile.
+/// Where the probability flow takes `x` from timestep T: it keeps the order of points, so quantile goes to quantile.
 fn flow(exact: &Exact<'_>, x: f64) -> f64 {
-    let due = below(exact.0, exact.at(Level(exact.1.steps())), x);
+    let due = below(exact.0, exact.at(Timestep(exact.1.timesteps())), x);
     let (mut low, mut high) = (-9.0, 9.0);
     while high - low > 1e-12 {
         let middle = 0.5 * (low + high);
@@ -168,13 +173,13 @@ fn flow(exact: &Exact<'_>, x: f64) -> f64 {
 fn solvers_converge_to_the_probability_flow_at_their_order() {
     let process = process(1024);
     let exact = Exact(TWO, process.as_ref());
-    let start = process.prior(&mut super::samplers::stream(0, Level(1024)));
+    let start = process.prior(&mut super::samplers::stream(0, Timestep(1024)));
     let truth: Vec<f64> = start.iter().map(|&x| flow(&exact, x.into())).collect();
     for (sampler, order) in [(SamplerKind::Ddim, 1.0), (SamplerKind::Dpmpp2m, 2.0), (SamplerKind::Heun, 2.0)]
     {
         let error = |intervals: usize| {
-            let steps = if sampler == SamplerKind::Heun { 2 * intervals - 1 } else { intervals };
-            let found = run(Sampling::new(sampler, steps), process.as_ref(), &exact, 0..1).unwrap();
+            let nfe = if sampler == SamplerKind::Heun { 2 * intervals - 1 } else { intervals };
+            let found = run(Sampling::new(sampler, nfe), process.as_ref(), &exact, 0..1).unwrap();
             let squares = found.iter().zip(&truth).map(|(x, truth)| (f64::from(*x) - truth).powi(2));
             (squares.sum::<f64>() / PIXELS as f64).sqrt()
         };
@@ -196,18 +201,19 @@ fn algorithm_2_with_the_estimated_noise_is_ddim_and_an_euler_step_of_the_flow() 
     // x_s = x_t - D(x0, t, k) + D(x0, s, k) with k = (x_t - a_t x0) / b_t.
     let process = process(1024);
     let exact = Exact(TWO, process.as_ref());
-    let x = process.apply(&vec![0.4; PIXELS], Level(600), &process.draw(&mut rng(7, 0)));
-    let x0 = exact.restore(&x, Level(600)).unwrap();
-    let (a, b) = exact.at(Level(600));
+    let x = process.degraded(&vec![0.4; PIXELS], Timestep(600), &process.sample_noise(&mut rng(7, 0)));
+    let x0 = exact.denoise(&x, Timestep(600)).unwrap();
+    let (a, b) = exact.at(Timestep(600));
     let eps: Vec<f32> =
         x.iter().zip(&x0).map(|(x, x0)| ((f64::from(*x) - a * f64::from(*x0)) / b) as f32).collect();
-    let key = Key(eps.clone());
+    let noise = Noise(eps.clone());
     let mut errors = Vec::new();
     for s in [536, 568, 584] {
-        let (at_t, at_s) = (process.apply(&x0, Level(600), &key), process.apply(&x0, Level(s), &key));
+        let (at_t, at_s) =
+            (process.degraded(&x0, Timestep(600), &noise), process.degraded(&x0, Timestep(s), &noise));
         let cold: Vec<f32> = x.iter().zip(at_t.iter().zip(&at_s)).map(|(x, (t, s))| x - t + s).collect();
         // DDIM.
-        let (a_s, b_s) = exact.at(Level(s));
+        let (a_s, b_s) = exact.at(Timestep(s));
         let ddim: Vec<f32> =
             x0.iter().zip(&eps).map(|(x0, e)| (a_s as f32) * x0 + (b_s as f32) * e).collect();
         assert!(worst(&cold, &ddim) < 2e-6, "{}", worst(&cold, &ddim));
@@ -232,9 +238,9 @@ fn algorithm_2_with_the_estimated_noise_is_ddim_and_an_euler_step_of_the_flow() 
 }
 
 #[test]
-fn a_frozen_key_loses_variance_and_fresh_keys_lose_all_of_it() {
-    // Standard normal images, exact restorer. Under the frozen key x_0 = c eps with
-    // c = sqrt(e) int_0^1 a sqrt(1 - a^2) exp(-a^2/2) da; under fresh keys x_0 tends to 0. The right variance is 1.
+fn one_noise_per_sample_loses_variance_and_fresh_noise_loses_all_of_it() {
+    // Standard normal images, exact denoiser. Under the frozen noise x_0 = c eps with
+    // c = sqrt(e) int_0^1 a sqrt(1 - a^2) exp(-a^2/2) da; under fresh noises x_0 tends to 0. The right variance is 1.
     let process = process(1000);
     let exact = Exact(NORMAL, process.as_ref());
     let [frozen, fresh, flow] = [SamplerKind::Cold, SamplerKind::ColdFresh, SamplerKind::Ddim]

@@ -1,47 +1,48 @@
-//! Fetching MNIST from the Hugging Face hub through candle-datasets (feature `hub`).
+//! Downloading MNIST from the Hugging Face hub through candle-datasets (feature `hub`).
 //!
-//! The hub serves PNG images in parquet files; what arrives is decoded by candle-datasets and written back as the four
-//! IDX files of [`super::FILES`], gzip-compressed.
+//! The hub serves PNG images in parquet files. candle-datasets decodes them; this module writes them as the four IDX files
+//! of [`FILES`](super::idx_files::FILES), compressed with gzip.
 
 use std::io::Write;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
 
-use super::{FILES, SIDE};
+use super::idx_files::FILES;
 use crate::error::{Error, Result};
+use crate::image::{ImageShape, to_bytes};
 use crate::params::file::write_atomic;
 
-/// Downloads MNIST into `dir` as four gzip IDX files.
+/// Downloads MNIST and writes it to `folder` as four IDX files with gzip.
 ///
 /// # Errors
-/// If the hub cannot be reached or the folder cannot be written.
-pub fn fetch(dir: &Path) -> Result<()> {
+/// If the download or writing fails.
+pub fn fetch(folder: &Path) -> Result<()> {
+    /// The shape of MNIST's images.
+    const SHAPE: ImageShape = ImageShape::new(1, 28, 28);
     let set = candle_datasets::vision::mnist::load()?;
-    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let parts = [&set.train_images, &set.train_labels, &set.test_images, &set.test_labels];
     for (name, tensor) in FILES.iter().zip(parts) {
-        let path = dir.join(format!("{name}.gz"));
-        write_atomic(&path, &pack(tensor).map_err(|e| Error::io(&path, e))?)?;
+        let path = folder.join(format!("{name}.gz"));
+        write_atomic(&path, &to_idx(tensor, SHAPE).map_err(|e| Error::io(&path, e))?)?;
     }
     Ok(())
 }
 
-/// A tensor of pixels in [0, 1] or of labels as a gzip IDX file.
-fn pack(tensor: &Tensor) -> std::io::Result<Vec<u8>> {
+/// A tensor of pixels in [0, 1] (images of `shape`) or of labels as an IDX file with gzip.
+fn to_idx(tensor: &Tensor, shape: ImageShape) -> std::io::Result<Vec<u8>> {
     let other = std::io::Error::other;
-    let count = tensor.dims().first().copied().unwrap_or(0) as u32;
+    let count = tensor.dims().first().copied().unwrap_or(0);
     let mut raw = vec![0, 0, 8];
-    let items = if tensor.dtype() == DType::F32 {
-        raw.push(3);
-        [count, SIDE as u32, SIDE as u32].iter().for_each(|d| raw.extend(d.to_be_bytes()));
+    let (dimensions, items) = if tensor.dtype() == DType::F32 {
         let pixels = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(other)?;
-        pixels.iter().map(|p| (p * 255.0).round() as u8).collect()
+        (vec![count, shape.height, shape.width], to_bytes(&pixels).collect())
     } else {
-        raw.push(1);
-        raw.extend(count.to_be_bytes());
-        tensor.to_dtype(DType::U8).and_then(|t| t.to_vec1::<u8>()).map_err(other)?
+        (vec![count], tensor.to_dtype(DType::U8).and_then(|t| t.to_vec1::<u8>()).map_err(other)?)
     };
+    raw.push(dimensions.len() as u8);
+    dimensions.iter().for_each(|&d| raw.extend((d as u32).to_be_bytes()));
     raw.extend(items);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&raw)?;

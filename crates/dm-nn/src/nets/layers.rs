@@ -1,9 +1,9 @@
-//! The layers the networks share: linear, convolution, GroupNorm-SiLU, and their initial values.
+//! Layers that several networks use, with their initial values: linear, convolution, and GroupNorm with SiLU.
 
 use candle_core::{Result, Tensor};
 
 use crate::params::{Init, Path};
-use crate::planes::{Kernels, Planes, linear};
+use crate::planes::{ConvWeight, Planes, linear};
 
 /// y = x W^T + b.
 pub(super) struct Linear {
@@ -12,8 +12,17 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn new(inputs: usize, outputs: usize, mut path: Path<'_>) -> crate::Result<Self> {
-        let init = Init::FanIn(inputs);
+    /// A layer with PyTorch's initial values.
+    pub fn new(inputs: usize, outputs: usize, path: Path<'_>) -> crate::Result<Self> {
+        Self::with_init(inputs, outputs, Init::FanIn(inputs), path)
+    }
+
+    /// A layer that is zero at first.
+    pub fn zero(inputs: usize, outputs: usize, path: Path<'_>) -> crate::Result<Self> {
+        Self::with_init(inputs, outputs, Init::Const(0.0), path)
+    }
+
+    fn with_init(inputs: usize, outputs: usize, init: Init, mut path: Path<'_>) -> crate::Result<Self> {
         Ok(Self {
             weight: path.get("weight", &[outputs, inputs], init)?,
             bias: path.get("bias", &[outputs], init)?,
@@ -26,19 +35,20 @@ impl Linear {
     }
 }
 
-/// A same-padded convolution's parameters.
+/// A convolution whose zero padding keeps the size of the feature maps.
 pub(super) struct Conv {
-    pub kernels: Kernels,
+    pub weight: ConvWeight,
     pub bias: Tensor,
 }
 
 impl Conv {
+    /// A convolution with a `kernel` x `kernel` kernel and PyTorch's initial values.
     pub fn new(inputs: usize, outputs: usize, kernel: usize, path: Path<'_>) -> crate::Result<Self> {
         let init = Init::FanIn(inputs * kernel * kernel);
         Self::with_init(inputs, outputs, kernel, init, path)
     }
 
-    /// A convolution that starts as zero: a residual branch that is silent at first.
+    /// A convolution that is zero at first, such as the last one of a residual branch.
     pub fn zero(inputs: usize, outputs: usize, kernel: usize, path: Path<'_>) -> crate::Result<Self> {
         Self::with_init(inputs, outputs, kernel, Init::Const(0.0), path)
     }
@@ -51,13 +61,24 @@ impl Conv {
         mut path: Path<'_>,
     ) -> crate::Result<Self> {
         Ok(Self {
-            kernels: path.get("weight", &[outputs, inputs, kernel, kernel], init)?.into(),
+            weight: path.get("weight", &[outputs, inputs, kernel, kernel], init)?.into(),
             bias: path.get("bias", &[outputs], init)?,
         })
     }
 
+    /// [B, inputs, H, W] -> [B, outputs, H, W].
     pub fn forward(&self, x: &Planes) -> Result<Planes> {
-        x.conv(&self.kernels, &self.bias)
+        x.conv(&self.weight, &self.bias)
+    }
+
+    /// [B, inputs, H, W] -> [B, outputs, ceil(H/2), ceil(W/2)]: a stride of two.
+    pub fn forward_half(&self, x: &Planes) -> Result<Planes> {
+        x.conv_stride2(&self.weight, &self.bias)
+    }
+
+    /// [B, inputs, H, W] -> [B, outputs, 2H, 2W]: nearest-neighbour upsampling by two, then the convolution.
+    pub fn forward_double(&self, x: &Planes) -> Result<Planes> {
+        x.upsample2_conv(&self.weight, &self.bias)
     }
 }
 
@@ -69,6 +90,7 @@ pub(super) struct GroupNormSilu {
 }
 
 impl GroupNormSilu {
+    /// A layer that starts with scale 1 and shift 0. `groups` must divide `channels`.
     pub fn new(channels: usize, groups: usize, mut path: Path<'_>) -> crate::Result<Self> {
         Ok(Self {
             gamma: path.get("weight", &[channels], Init::Const(1.0))?,
@@ -77,6 +99,7 @@ impl GroupNormSilu {
         })
     }
 
+    /// [B, C, H, W] -> [B, C, H, W].
     pub fn forward(&self, x: &Planes) -> Result<Planes> {
         x.group_norm_silu(self.groups, &self.gamma, &self.beta, 1e-5)
     }

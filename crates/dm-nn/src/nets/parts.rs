@@ -1,23 +1,24 @@
-//! A batch in parts: threads work side by side, each through the whole network, and do not wait for one another at the end
-//! of every loop.
+//! Evaluating a batch in parts: each thread takes one part through the whole network.
 //!
-//! Parts do not depend on the number of threads, so that results do not; a thread without a part helps with the loops of
-//! the others'.
+//! Threads that share every loop of a network wait for one another at the end of each loop. Threads with parts of their
+//! own do not. The division into parts does not depend on the number of threads, and therefore neither do the results. A
+//! thread without a part helps with the loops of the others.
 
 use std::ops::Range;
 
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
-use super::Network;
+use super::network::Network;
 
-/// Images of a part, at most: several full registers of every machine, for in training a part transforms the weights for
-/// itself.
+/// The largest number of images in a part. A part should fill several SIMD registers, because in training every part
+/// transforms the weights again.
 const PART: usize = 64;
-/// Parts are multiples of it: images of the widest register.
+/// The number of images in a part is a multiple of the number of lanes of the widest SIMD register.
 const LANES: usize = 16;
 
-/// The places of a batch of `count` images, part by part, about as many in each; in one on devices other than the CPU.
+/// Divides a batch of `count` images into consecutive parts of about equal size. On devices other than the CPU the whole
+/// batch is one part.
 pub fn parts(count: usize, device: &Device) -> Vec<Range<usize>> {
     if count <= PART || !device.is_cpu() {
         return std::iter::once(0..count).collect();
@@ -26,26 +27,32 @@ pub fn parts(count: usize, device: &Device) -> Vec<Range<usize>> {
     (0..count).step_by(size).map(|start| start..count.min(start + size)).collect()
 }
 
-/// The images in `part` of `tensor` [B, ...].
+/// The rows `part` of `tensor` [B, ...].
 ///
 /// # Errors
-/// If it has fewer.
+/// If the tensor has fewer rows.
 pub fn rows(tensor: &Tensor, part: &Range<usize>) -> Result<Tensor> {
     tensor.narrow(0, part.start, part.len())
 }
 
-/// A network that is only evaluated: a batch on the CPU goes through it in parts.
-pub(super) struct InParts(pub Box<dyn Network>);
+/// Wraps a network that will not be trained so that it evaluates each batch in parallel [`parts`]. A network that will be
+/// trained is returned as it is.
+pub fn in_parts(network: impl Network + 'static, trainable: bool) -> Box<dyn Network> {
+    if trainable { Box::new(network) } else { Box::new(InParts(network)) }
+}
 
-/// What `network` says of the parts of `x` [B, C, 28, 28] and `t` `[B]`, put together.
-fn in_parts(
+/// A network that evaluates each batch in parallel parts.
+struct InParts<N>(N);
+
+/// Applies `network` to the parts of `x` [B, C, H, W] and `t` `[B]` and concatenates the results.
+fn forward_parts(
     x: &Tensor,
     t: &Tensor,
     network: impl Fn(&Tensor, &Tensor, Range<usize>) -> Result<Tensor> + Sync,
 ) -> Result<Tensor> {
     let count = x.dim(0)?;
     let parts = parts(count, x.device());
-    // Times that do not fit the images are not taken apart: the network says what is wrong.
+    // If times and images differ in number, the network itself reports the error.
     if parts.len() == 1 || t.dims() != [count] {
         return network(x, t, 0..count);
     }
@@ -53,15 +60,15 @@ fn in_parts(
     Tensor::cat(&parts.into_par_iter().map(one).collect::<Result<Vec<_>>>()?, 0)
 }
 
-impl Network for InParts {
+impl<N: Network> Network for InParts<N> {
     fn forward(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
-        in_parts(x, t, |x, t, _| self.0.forward(x, t))
+        forward_parts(x, t, |x, t, _| self.0.forward(x, t))
     }
 
     fn forward_class(&self, x: &Tensor, t: &Tensor, classes: &[u8]) -> Result<Tensor> {
         if classes.len() != x.dim(0)? {
             return self.0.forward_class(x, t, classes);
         }
-        in_parts(x, t, |x, t, part| self.0.forward_class(x, t, &classes[part]))
+        forward_parts(x, t, |x, t, part| self.0.forward_class(x, t, &classes[part]))
     }
 }

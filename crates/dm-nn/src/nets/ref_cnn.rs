@@ -1,35 +1,38 @@
-//! The reference network of the starter notebook, parameter names included.
+//! The reference network of the starter notebook, with the notebook's parameter names.
 //!
-//! Blocks of Conv2d 7x7 (same) + LayerNorm + GELU, channels 1-16-32-32-16, a last Conv2d 3x3. Time enters once, after
-//! the first block: sin and cos - 1 of t times 16 frequencies through an MLP 32-128-128-128-16 with GELU. With LayerNorm
-//! over (C, 28, 28) jointly it has 291,217 parameters, over each plane alone 146,961.
+//! Blocks of a 7x7 convolution, LayerNorm and GELU with channels 1-16-32-32-16 are followed by a 3x3 convolution. Time
+//! enters once, after the first block: the sine of t times 16 frequencies, and the cosine minus 1, go through an MLP
+//! 32-128-128-128-16 with GELU. On 28x28 images, LayerNorm over channels and pixels together gives 291,217 parameters,
+//! LayerNorm over each plane alone 146,961.
 
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Conv, Linear};
-use super::{Network, check_range};
-use crate::data::SIDE;
+use super::network::{BuildNetwork, Network};
+use super::parts::in_parts;
+use crate::error::check_range;
+use crate::image::ImageShape;
 use crate::params::{Init, Path};
 use crate::planes::{ConvNorm, Planes};
 
-/// What the LayerNorm of a block averages over.
+/// The dimensions over which the LayerNorm of a block averages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
-    /// Channels and pixels together, affine of shape (C, 28, 28): the notebook's.
+    /// Channels and pixels together, with scale and shift of shape (C, H, W): the notebook's LayerNorm.
     Joint,
-    /// Each plane alone, affine of shape (28, 28) shared by the channels: a second published variant.
+    /// Each plane alone, with scale and shift of shape (H, W) shared by the channels: a second published variant.
     Plane,
 }
 
-/// Sizes of the reference network.
+/// Sizes of the reference network. The default is the notebook's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefCnnConfig {
     /// Output channels of each block.
     pub channels: Vec<usize>,
-    /// What LayerNorm averages over.
+    /// The dimensions over which LayerNorm averages.
     pub norm: Norm,
 }
 
@@ -41,7 +44,7 @@ impl Default for RefCnnConfig {
 
 /// Frequencies of the time encoding.
 const FREQUENCIES: usize = 16;
-/// Width of the time encoding's MLP.
+/// Width of the MLP of the time encoding.
 const HIDDEN: usize = 128;
 
 struct Block {
@@ -59,19 +62,21 @@ pub(super) struct RefCnn {
 }
 
 impl RefCnnConfig {
-    pub(super) fn check(&self) -> crate::Result<()> {
-        check_range("network.channels: number of blocks", self.channels.len(), 1, 16)?;
-        self.channels.iter().try_for_each(|&c| check_range("network.channels", c, 1, 1024))
-    }
-
-    pub(super) fn build(&self, inputs: usize, outputs: usize, mut path: Path<'_>) -> crate::Result<RefCnn> {
+    /// Builds the network without wrapping it for evaluation.
+    pub(super) fn build_ref_cnn(
+        &self,
+        input: ImageShape,
+        outputs: usize,
+        mut path: Path<'_>,
+    ) -> crate::Result<RefCnn> {
+        self.check()?;
         let mut blocks = Vec::with_capacity(self.channels.len());
-        let mut from = inputs;
+        let mut from = input;
         for (i, &to) in self.channels.iter().enumerate() {
             blocks.push(Block::new(from, to, self.norm, path.pp(format!("blocks.{i}.net")))?);
-            from = to;
+            from = from.with_channels(to);
         }
-        let last = Conv::new(from, outputs, 3, path.pp(format!("blocks.{}", self.channels.len())))?;
+        let last = Conv::new(from.channels, outputs, 3, path.pp(format!("blocks.{}", self.channels.len())))?;
         let widths = [2 * FREQUENCIES, HIDDEN, HIDDEN, HIDDEN, self.channels[0]];
         let time = widths
             .windows(2)
@@ -83,7 +88,19 @@ impl RefCnnConfig {
     }
 }
 
-/// 0 and 2 pi 1.5^i for i = 0..14.
+impl BuildNetwork for RefCnnConfig {
+    fn check(&self) -> crate::Result<()> {
+        check_range("network.channels: number of blocks", self.channels.len(), 1..=16)?;
+        self.channels.iter().try_for_each(|&c| check_range("network.channels", c, 1..=1024))
+    }
+
+    fn build(&self, input: ImageShape, outputs: usize, path: Path<'_>) -> crate::Result<Box<dyn Network>> {
+        let trainable = path.is_trainable();
+        Ok(in_parts(self.build_ref_cnn(input, outputs, path)?, trainable))
+    }
+}
+
+/// The frequencies of the time encoding: 0 and 2 pi 1.5^i for i = 0..14.
 pub fn frequencies() -> [f32; FREQUENCIES] {
     let mut phase = std::f64::consts::TAU;
     std::array::from_fn(|i| {
@@ -97,27 +114,28 @@ pub fn frequencies() -> [f32; FREQUENCIES] {
 }
 
 impl Block {
-    fn new(inputs: usize, outputs: usize, norm: Norm, mut path: Path<'_>) -> crate::Result<Self> {
+    fn new(input: ImageShape, outputs: usize, norm: Norm, mut path: Path<'_>) -> crate::Result<Self> {
+        let ImageShape { channels, height, width } = input;
         let shape = match norm {
-            Norm::Joint => vec![outputs, SIDE, SIDE],
-            Norm::Plane => vec![SIDE, SIDE],
+            Norm::Joint => vec![outputs, height, width],
+            Norm::Plane => vec![height, width],
         };
         Ok(Self {
-            conv: Conv::new(inputs, outputs, 7, path.pp("0"))?,
+            conv: Conv::new(channels, outputs, 7, path.pp("0"))?,
             gamma: path.pp("1").get("weight", &shape, Init::Const(1.0))?,
             beta: path.pp("1").get("bias", &shape, Init::Const(0.0))?,
         })
     }
 
     fn forward(&self, x: &Planes, channel_bias: Option<&Tensor>) -> Result<Planes> {
-        let Conv { kernels, bias } = &self.conv;
-        let params = ConvNorm { kernels, bias, gamma: &self.gamma, beta: &self.beta, eps: 1e-5 };
+        let Conv { weight, bias } = &self.conv;
+        let params = ConvNorm { weight, bias, gamma: &self.gamma, beta: &self.beta, eps: 1e-5 };
         x.conv_norm_gelu(&params, channel_bias)
     }
 }
 
 impl RefCnn {
-    /// `[B]` times -> [B, C_0], what is added after the first block.
+    /// Times `[B]` -> [B, C_0], which is added to the channels after the first block.
     fn time_encoding(&self, t: &Tensor) -> Result<Tensor> {
         let phase = t.unsqueeze(1)?.broadcast_mul(&self.frequencies)?;
         let mut h = Tensor::cat(&[phase.sin()?, (phase.cos()? - 1.0)?], 1)?;
@@ -129,15 +147,20 @@ impl RefCnn {
         }
         Ok(h)
     }
+
+    /// Maps `x` [B, C_in, H, W], wherever these planes live, to [B, C_out, H, W].
+    pub(super) fn run(&self, x: &Planes, t: &Tensor) -> Result<Planes> {
+        let time = self.time_encoding(t)?;
+        let mut h = x.clone();
+        for (i, block) in self.blocks.iter().enumerate() {
+            h = block.forward(&h, (i == 0).then_some(&time))?;
+        }
+        self.last.forward(&h)
+    }
 }
 
 impl Network for RefCnn {
     fn forward(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
-        let time = self.time_encoding(t)?;
-        let mut h = Planes::enter(x)?;
-        for (i, block) in self.blocks.iter().enumerate() {
-            h = block.forward(&h, (i == 0).then_some(&time))?;
-        }
-        self.last.forward(&h)?.leave()
+        self.run(&Planes::enter(x)?, t)?.leave()
     }
 }

@@ -1,191 +1,231 @@
-//! A small U-Net for 28x28 images: residual blocks of GroupNorm, SiLU and 3x3 convolutions at 28, 14 and 7 pixels.
+//! A small U-Net: residual blocks of GroupNorm, SiLU and 3x3 convolutions at 1 to 5 resolutions.
 //!
-//! Ho et al. 2020 in miniature: the time embedding enters every residual block, the last convolution of each block and
-//! of the network start at zero, attention (one head) at 7x7 is optional. With channels 32, 64, 64 it has about 0.67 M
-//! parameters. A network with classes adds a learned vector per class, and one for "not told", to the time embedding.
+//! The architecture follows Ho et al. 2020, appendix B, with one residual block per level on the way down and on the way
+//! up. The time embedding enters every residual block. The last convolutions of each block and of the network are zero at
+//! first. Levels may have self-attention. A network with classes adds a learned vector per class, and one for "class not
+//! given", to the time embedding.
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
+use super::attention::SelfAttention;
 use super::layers::{Conv, GroupNormSilu, Linear};
-use super::{Network, check_range};
-use crate::data::CLASSES;
-use crate::error::Error;
+use super::network::{BuildNetwork, Network};
+use super::parts::in_parts;
+use super::residual::Residual;
+use crate::error::{Error, check_range};
+use crate::image::ImageShape;
 use crate::params::{Init, Path};
 use crate::planes::Planes;
 
-/// Sizes of the U-Net.
+/// Frequencies of the sinusoidal time embedding, geometric from 1 to 1000.
+const FREQUENCIES: usize = 32;
+/// The largest number of levels.
+const MAX_LEVELS: usize = 5;
+/// The largest number of classes: class numbers are bytes, and one more than the last means "class not given".
+const MAX_CLASSES: usize = 255;
+/// The largest number of pixels of a level with attention (32x32). The scores of one image take the square of it.
+const MAX_ATTENTION: usize = 1024;
+
+/// Sizes of the U-Net. The default has 0.67 million parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UNetConfig {
-    /// Channels at 28, 14 and 7 pixels.
-    pub channels: [usize; 3],
+    /// Channels of each of the 1 to 5 levels. Level 0 has the full resolution; each further level halves height and width.
+    pub channels: Vec<usize>,
     /// Groups of every GroupNorm; must divide every entry of `channels`.
     pub groups: usize,
     /// Width of the time embedding.
-    pub time: usize,
-    /// Self-attention over the 49 positions of the middle.
-    pub attention: bool,
-    /// Classes the network can be told: 0 (none) or 10.
-    pub classes: usize,
+    pub time_embed_dim: usize,
+    /// The levels with self-attention, in increasing order. The deepest level has it once, after the middle block; any
+    /// other level has it after its block on the way down and after its block on the way up.
+    pub attention: Vec<usize>,
+    /// Number of classes that the network can be given, at most 255; 0 for a network without classes.
+    pub num_classes: usize,
 }
 
 impl Default for UNetConfig {
     fn default() -> Self {
-        Self { channels: [32, 64, 64], groups: 8, time: 128, attention: false, classes: 0 }
+        Self {
+            channels: vec![32, 64, 64],
+            groups: 8,
+            time_embed_dim: 128,
+            attention: Vec::new(),
+            num_classes: 0,
+        }
     }
 }
 
-/// Frequencies of the sinusoidal time embedding, geometric from 1 to 1000.
-const FREQUENCIES: usize = 32;
-
-/// x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))).
-struct Residual {
-    norm1: GroupNormSilu,
-    conv1: Conv,
-    time: Linear,
-    norm2: GroupNormSilu,
-    conv2: Conv,
-    skip: Option<Conv>,
-}
-
-/// One-head self-attention over the positions of a small map.
-struct Attention {
-    norm: GroupNormSilu,
-    qkv: Linear,
-    out: Linear,
-}
-
-/// The U-Net.
+/// The U-Net. Every list has one entry per level, except `shrink` and `grow`, whose entries stand between two levels.
 pub(super) struct UNet {
     frequencies: Tensor,
     time1: Linear,
     time2: Linear,
-    /// One row per class and a last one for "not told", [classes + 1, time].
+    /// One row per class and a last row for "class not given", [num_classes + 1, time_embed_dim].
     class: Option<Tensor>,
     input: Conv,
-    down: [Residual; 3],
-    shrink: [Conv; 2],
+    down: Vec<Residual>,
+    shrink: Vec<Conv>,
     middle: Residual,
-    attention: Option<Attention>,
-    up: [Residual; 3],
-    grow: [Conv; 2],
+    middle_attention: Option<SelfAttention>,
+    up: Vec<Residual>,
+    grow: Vec<Conv>,
+    attention: Vec<Option<LevelAttention>>,
     norm: GroupNormSilu,
     output: Conv,
 }
 
+/// Self-attention at a level other than the deepest.
+struct LevelAttention {
+    down: SelfAttention,
+    up: SelfAttention,
+}
+
 impl UNetConfig {
-    pub(super) fn check(&self) -> crate::Result<()> {
-        check_range("network.time", self.time, 1, 4096)?;
-        check_range("network.groups", self.groups, 1, 1024)?;
-        if self.classes != 0 && self.classes != CLASSES {
-            return Err(Error::invalid("network.classes", self.classes, format!("0 or {CLASSES}")));
-        }
-        for c in self.channels {
-            check_range("network.channels", c, 1, 1024)?;
+    /// The index of the deepest level.
+    fn deepest(&self) -> usize {
+        self.channels.len().saturating_sub(1)
+    }
+
+    /// Builds the network without wrapping it for evaluation.
+    pub(super) fn build_unet(
+        &self,
+        input: ImageShape,
+        outputs: usize,
+        mut path: Path<'_>,
+    ) -> crate::Result<UNet> {
+        self.check()?;
+        self.check_shape(input)?;
+        let (channels, groups, time_dim) = (&self.channels, self.groups, self.time_embed_dim);
+        let levels = channels.len();
+        let deepest = channels[self.deepest()];
+        let residual = |i, o, path: Path<'_>| Residual::new(i, o, groups, time_dim, path);
+        let attention = |level: usize, path: Path<'_>| SelfAttention::new(channels[level], groups, path);
+
+        // Initial values depend on the order in which the parameters are created, so this order is fixed.
+        let time1 = Linear::new(2 * FREQUENCIES, time_dim, path.pp("time.0"))?;
+        let time2 = Linear::new(time_dim, time_dim, path.pp("time.1"))?;
+        let first = Conv::new(input.channels, channels[0], 3, path.pp("input"))?;
+        let down = (0..levels)
+            .map(|i| residual(channels[i.saturating_sub(1)], channels[i], path.pp(format!("down.{i}"))))
+            .collect::<crate::Result<_>>()?;
+        let shrink = (0..levels - 1)
+            .map(|i| Conv::new(channels[i], channels[i], 3, path.pp(format!("shrink.{i}"))))
+            .collect::<crate::Result<_>>()?;
+        let middle = residual(deepest, deepest, path.pp("middle"))?;
+        let middle_attention = self.attention.contains(&self.deepest());
+        let middle_attention = middle_attention
+            .then(|| attention(self.deepest(), path.pp("attention")))
+            .transpose()?;
+        let up = (0..levels)
+            .map(|i| residual(2 * channels[i], channels[i], path.pp(format!("up.{i}"))))
+            .collect::<crate::Result<_>>()?;
+        let grow = (0..levels - 1)
+            .map(|i| Conv::new(channels[i + 1], channels[i], 3, path.pp(format!("grow.{i}"))))
+            .collect::<crate::Result<_>>()?;
+        let norm = GroupNormSilu::new(channels[0], groups, path.pp("norm"))?;
+        let output = Conv::zero(channels[0], outputs, 3, path.pp("output"))?;
+        // Attention above the deepest level and classes come last, so that they do not change the initial values of the
+        // other parameters.
+        let mut level_attention = |i: usize| {
+            Ok(LevelAttention {
+                down: attention(i, path.pp(format!("down.{i}.attention")))?,
+                up: attention(i, path.pp(format!("up.{i}.attention")))?,
+            })
+        };
+        let attention = (0..levels)
+            .map(|i| (i < levels - 1 && self.attention.contains(&i)).then(|| level_attention(i)).transpose())
+            .collect::<crate::Result<_>>()?;
+        let class = (self.num_classes > 0)
+            .then(|| {
+                let shape = [self.num_classes + 1, time_dim];
+                path.pp("class").get("weight", &shape, Init::FanIn(time_dim))
+            })
+            .transpose()?;
+
+        let log_step = 1000f64.ln() / (FREQUENCIES - 1) as f64;
+        let frequencies: Vec<f32> = (0..FREQUENCIES).map(|i| (log_step * i as f64).exp() as f32).collect();
+        let frequencies = Tensor::from_vec(frequencies, (1, FREQUENCIES), first.bias.device())?;
+        Ok(UNet {
+            frequencies,
+            time1,
+            time2,
+            class,
+            input: first,
+            down,
+            shrink,
+            middle,
+            middle_attention,
+            up,
+            grow,
+            attention,
+            norm,
+            output,
+        })
+    }
+}
+
+impl BuildNetwork for UNetConfig {
+    fn check(&self) -> crate::Result<()> {
+        check_range("network.time_embed_dim", self.time_embed_dim, 1..=4096)?;
+        check_range("network.groups", self.groups, 1..=1024)?;
+        check_range("network.num_classes", self.num_classes, 0..=MAX_CLASSES)?;
+        check_range("network.channels: number of levels", self.channels.len(), 1..=MAX_LEVELS)?;
+        for &c in &self.channels {
+            check_range("network.channels", c, 1..=1024)?;
             if c % self.groups != 0 {
                 let expected = format!("a multiple of groups = {}", self.groups);
                 return Err(Error::invalid("network.channels", c, expected));
             }
         }
+        let increasing = self.attention.is_sorted_by(|a, b| a < b);
+        if !increasing || self.attention.iter().any(|&level| level > self.deepest()) {
+            let expected = format!("levels 0 to {} in increasing order", self.deepest());
+            return Err(Error::invalid("network.attention", format!("{:?}", self.attention), expected));
+        }
         Ok(())
     }
 
-    pub(super) fn build(&self, inputs: usize, outputs: usize, mut path: Path<'_>) -> crate::Result<UNet> {
-        let [c0, c1, c2] = self.channels;
-        let residual = |i, o, path: Path<'_>| Residual::new(i, o, self, path);
-        let time1 = Linear::new(2 * FREQUENCIES, self.time, path.pp("time.0"))?;
-        let time2 = Linear::new(self.time, self.time, path.pp("time.1"))?;
-        let log_step = 1000f64.ln() / (FREQUENCIES - 1) as f64;
-        let frequencies: Vec<f32> = (0..FREQUENCIES).map(|i| (log_step * i as f64).exp() as f32).collect();
-        let input = Conv::new(inputs, c0, 3, path.pp("input"))?;
-        let mut unet = UNet {
-            frequencies: Tensor::from_vec(frequencies, (1, FREQUENCIES), input.bias.device())?,
-            time1,
-            time2,
-            class: None,
-            input,
-            down: [
-                residual(c0, c0, path.pp("down.0"))?,
-                residual(c0, c1, path.pp("down.1"))?,
-                residual(c1, c2, path.pp("down.2"))?,
-            ],
-            shrink: [Conv::new(c0, c0, 3, path.pp("shrink.0"))?, Conv::new(c1, c1, 3, path.pp("shrink.1"))?],
-            middle: residual(c2, c2, path.pp("middle"))?,
-            attention: self
-                .attention
-                .then(|| Attention::new(c2, self.groups, path.pp("attention")))
-                .transpose()?,
-            up: [
-                residual(c0 + c0, c0, path.pp("up.0"))?,
-                residual(c1 + c1, c1, path.pp("up.1"))?,
-                residual(c2 + c2, c2, path.pp("up.2"))?,
-            ],
-            grow: [Conv::new(c1, c0, 3, path.pp("grow.0"))?, Conv::new(c2, c1, 3, path.pp("grow.1"))?],
-            norm: GroupNormSilu::new(c0, self.groups, path.pp("norm"))?,
-            output: Conv::zero(c0, outputs, 3, path.pp("output"))?,
-        };
-        // Last of all: initial values go by position, so classes do not change those of the other parameters.
-        if self.classes > 0 {
-            let shape = [self.classes + 1, self.time];
-            unet.class = Some(path.pp("class").get("weight", &shape, Init::FanIn(self.time))?);
+    fn check_shape(&self, shape: ImageShape) -> crate::Result<()> {
+        let ImageShape { height, width, .. } = shape;
+        let multiple = 1 << self.deepest();
+        if height % multiple != 0 || width % multiple != 0 || height * width == 0 {
+            let below = |side: usize| (side / multiple * multiple).max(multiple);
+            let above = |side: usize| side.next_multiple_of(multiple).max(multiple);
+            let mut sizes = vec![(below(height), below(width)), (above(height), above(width))];
+            sizes.dedup();
+            let sizes: Vec<String> = sizes.iter().map(|(height, width)| format!("{height}x{width}")).collect();
+            let expected = format!(
+                "height and width that are multiples of {multiple}, such as {}, because a U-Net of {} levels halves \
+                 them {} times; or at most {} entries in network.channels",
+                sizes.join(" or "),
+                self.channels.len(),
+                self.deepest(),
+                1 + (height | width).trailing_zeros().min(8),
+            );
+            return Err(Error::invalid("image size (height x width)", format!("{height}x{width}"), expected));
         }
-        Ok(unet)
-    }
-}
-
-impl Residual {
-    fn new(inputs: usize, outputs: usize, config: &UNetConfig, mut path: Path<'_>) -> crate::Result<Self> {
-        let skip = inputs != outputs;
-        Ok(Self {
-            norm1: GroupNormSilu::new(inputs, config.groups, path.pp("norm1"))?,
-            conv1: Conv::new(inputs, outputs, 3, path.pp("conv1"))?,
-            time: Linear::new(config.time, outputs, path.pp("time"))?,
-            norm2: GroupNormSilu::new(outputs, config.groups, path.pp("norm2"))?,
-            conv2: Conv::zero(outputs, outputs, 3, path.pp("conv2"))?,
-            skip: skip.then(|| Conv::new(inputs, outputs, 1, path.pp("skip"))).transpose()?,
-        })
-    }
-
-    fn forward(&self, x: &Planes, time: &Tensor) -> Result<Planes> {
-        // The time embedding is a bias of the first convolution, one per image and channel.
-        let bias = self.time.forward(time)?.broadcast_add(&self.conv1.bias)?;
-        let h = self.norm1.forward(x)?.conv(&self.conv1.kernels, &bias)?;
-        let h = self.norm2.forward(&h)?;
-        let Conv { kernels, bias } = &self.conv2;
-        match &self.skip {
-            Some(skip) => h.conv3x3_add(kernels, bias, &skip.forward(x)?),
-            None => h.conv3x3_add(kernels, bias, x),
+        let pixels = |level: usize| (height >> level) * (width >> level);
+        if let Some(level) = self.attention.iter().find(|&&level| pixels(level) > MAX_ATTENTION) {
+            let found = format!("level {level} with {}x{} pixels", height >> level, width >> level);
+            let expected = format!("levels with at most {MAX_ATTENTION} pixels");
+            return Err(Error::invalid("network.attention", found, expected));
         }
-    }
-}
-
-impl Attention {
-    fn new(channels: usize, groups: usize, mut path: Path<'_>) -> crate::Result<Self> {
-        Ok(Self {
-            norm: GroupNormSilu::new(channels, groups, path.pp("norm"))?,
-            qkv: Linear::new(channels, 3 * channels, path.pp("qkv"))?,
-            out: Linear::new(channels, channels, path.pp("out"))?,
-        })
+        Ok(())
     }
 
-    fn forward(&self, x: &Planes) -> Result<Planes> {
-        let h = self.norm.forward(x)?.leave()?;
-        let (b, c, height, width) = h.dims4()?;
-        let n = height * width;
-        let h = h.reshape((b, c, n))?.transpose(1, 2)?.reshape((b * n, c))?;
-        let qkv = self.qkv.forward(&h)?.reshape((b, n, 3 * c))?;
-        let part = |i: usize| qkv.narrow(2, i * c, c)?.contiguous();
-        let scores = (part(0)?.matmul(&part(1)?.transpose(1, 2)?.contiguous()?)? / (c as f64).sqrt())?;
-        let mixed = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&part(2)?)?;
-        let out = self.out.forward(&mixed.reshape((b * n, c))?)?;
-        let out = out.reshape((b, n, c))?.transpose(1, 2)?.reshape((b, c, height, width))?;
-        x.add(&Planes::enter(&out)?)
+    fn num_classes(&self) -> usize {
+        self.num_classes
+    }
+
+    fn build(&self, input: ImageShape, outputs: usize, path: Path<'_>) -> crate::Result<Box<dyn Network>> {
+        let trainable = path.is_trainable();
+        Ok(in_parts(self.build_unet(input, outputs, path)?, trainable))
     }
 }
 
 impl UNet {
-    /// `[B]` times and classes -> [B, time].
+    /// Times `[B]` and classes `[B]` -> [B, time_embed_dim].
     fn embed(&self, t: &Tensor, classes: Option<&[u8]>) -> Result<Tensor> {
         let phase = t.unsqueeze(1)?.broadcast_mul(&self.frequencies)?;
         let h = Tensor::cat(&[phase.sin()?, phase.cos()?], 1)?;
@@ -196,28 +236,40 @@ impl UNet {
         }
     }
 
-    fn run(&self, x: &Tensor, t: &Tensor, classes: Option<&[u8]>) -> Result<Tensor> {
+    /// Maps `x` [B, C_in, H, W], wherever these planes live, to [B, C_out, H, W].
+    pub(super) fn run(&self, x: &Planes, t: &Tensor, classes: Option<&[u8]>) -> Result<Planes> {
         let time = self.embed(t, classes)?;
-        let h = self.input.forward(&Planes::enter(x)?)?;
-        let h0 = self.down[0].forward(&h, &time)?;
-        let h = h0.conv_stride2(&self.shrink[0].kernels, &self.shrink[0].bias)?;
-        let h1 = self.down[1].forward(&h, &time)?;
-        let h = h1.conv_stride2(&self.shrink[1].kernels, &self.shrink[1].bias)?;
-        let h2 = self.down[2].forward(&h, &time)?;
-        let mut h = self.middle.forward(&h2, &time)?;
-        if let Some(attention) = &self.attention {
+        let mut h = self.input.forward(x)?;
+        let mut skips = Vec::with_capacity(self.down.len());
+        for (i, down) in self.down.iter().enumerate() {
+            h = down.forward(&h, &time)?;
+            if let Some(attention) = &self.attention[i] {
+                h = attention.down.forward(&h)?;
+            }
+            skips.push(h.clone());
+            if let Some(shrink) = self.shrink.get(i) {
+                h = shrink.forward_half(&h)?;
+            }
+        }
+        h = self.middle.forward(&h, &time)?;
+        if let Some(attention) = &self.middle_attention {
             h = attention.forward(&h)?;
         }
-        let h = self.up[2].forward(&h.concat(&h2)?, &time)?;
-        let h = h.upsample2_conv3x3(&self.grow[1].kernels, &self.grow[1].bias)?;
-        let h = self.up[1].forward(&h.concat(&h1)?, &time)?;
-        let h = h.upsample2_conv3x3(&self.grow[0].kernels, &self.grow[0].bias)?;
-        let h = self.up[0].forward(&h.concat(&h0)?, &time)?;
-        self.output.forward(&self.norm.forward(&h)?)?.leave()
+        for (i, (up, skip)) in self.up.iter().zip(skips).enumerate().rev() {
+            if let Some(grow) = self.grow.get(i) {
+                h = grow.forward_double(&h)?;
+            }
+            h = up.forward(&h.concat(&skip)?, &time)?;
+            if let Some(attention) = &self.attention[i] {
+                h = attention.up.forward(&h)?;
+            }
+        }
+        self.output.forward(&self.norm.forward(&h)?)
     }
 }
 
-/// The rows of `table` [classes + 1, time] for a batch of `count` images; the last row for all where no class is told.
+/// The rows of `table` [num_classes + 1, time_embed_dim] for a batch of `count` images: the row of each image's class, or
+/// the last row for all images if there are no classes.
 fn class_rows(table: &Tensor, count: usize, classes: Option<&[u8]>) -> Result<Tensor> {
     let none = table.dim(0)? - 1;
     let Some(classes) = classes else {
@@ -232,13 +284,13 @@ fn class_rows(table: &Tensor, count: usize, classes: Option<&[u8]>) -> Result<Te
 
 impl Network for UNet {
     fn forward(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
-        self.run(x, t, None)
+        self.run(&Planes::enter(x)?, t, None)?.leave()
     }
 
     fn forward_class(&self, x: &Tensor, t: &Tensor, classes: &[u8]) -> Result<Tensor> {
         if self.class.is_none() {
             bail!("this network takes no classes");
         }
-        self.run(x, t, Some(classes))
+        self.run(&Planes::enter(x)?, t, Some(classes))?.leave()
     }
 }

@@ -1,22 +1,23 @@
-//! Tensor files: safetensors with string metadata, written atomically and read with distrust.
+//! Tensor files: f32 tensors in the safetensors format, with string metadata.
 //!
-//! All tensors are f32. A file appears whole or not at all: it is written beside its target, synced, renamed, and the
-//! folder is synced. What the metadata means is the callers' business.
+//! A file is written atomically: beside its target, flushed to the disk and renamed, and then the folder is flushed. The
+//! reader checks everything before it is used. The meaning of the metadata is up to the callers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::{Error, Result};
+use crate::file_kind::mistaken_kind;
 
-/// The one metadata key of the format, a JSON object: several keys would be written in random order, and equal content
-/// shall be equal bytes.
+/// The only metadata key of the safetensors header. Its value is a JSON object of all entries: several keys would be
+/// written in random order, but equal content must give equal bytes.
 pub(crate) const METADATA: &str = "dm";
 
-/// Files larger than this are refused before they are read; the project's own are a few megabytes.
+/// Files larger than 1 GiB are refused. This project's files take a few megabytes.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// A tensor file in memory.
@@ -28,7 +29,7 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
-    /// A file that is not on the disk yet; `path` names it in errors.
+    /// An empty file in memory. `path` is where [`Self::write`] puts it, and names it in errors.
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), metadata: BTreeMap::new(), tensors: BTreeMap::new() }
     }
@@ -36,18 +37,20 @@ impl TensorFile {
     /// Reads the safetensors file at `path`.
     ///
     /// # Errors
-    /// A file that cannot be read or parsed, or holds a tensor that is not f32 or not finite.
+    /// If reading fails, or the file is not a safetensors file of finite f32 tensors.
     pub fn read(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-        if size > MAX_BYTES {
-            return Err(Error::format(path, "size", size, format!("at most {MAX_BYTES} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Self::parse(path, &bytes)
+        Self::parse(path, &read_bounded(path)?)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let broken = |e| Error::format(path, "safetensors header", e, "a whole safetensors file");
+    /// Parses the content `bytes` of a safetensors file; `path` names it in errors.
+    ///
+    /// # Errors
+    /// If the content is not that of a safetensors file of finite f32 tensors.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        if let Some(kind) = mistaken_kind(bytes) {
+            return Err(Error::format(path, "format", kind, "a safetensors file"));
+        }
+        let broken = |e| Error::format(path, "safetensors header", e, "a complete safetensors file");
         let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(broken)?;
         let metadata = read_metadata(path, &header)?;
         let views = safetensors::SafeTensors::deserialize(bytes).map_err(broken)?;
@@ -67,7 +70,7 @@ impl TensorFile {
         Ok(Self { path: path.to_owned(), metadata, tensors })
     }
 
-    /// Where this file is, or is to be.
+    /// The path of this file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -80,7 +83,7 @@ impl TensorFile {
     /// The metadata entry `key`.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no such entry.
     pub fn metadata(&self, key: &str) -> Result<&str> {
         let value = self.metadata.get(key).map(String::as_str);
         value.ok_or_else(|| Error::format(&self.path, format!("metadata `{key}`"), "none", "an entry"))
@@ -104,7 +107,7 @@ impl TensorFile {
     /// Values of the tensor `name`, which must have `shape`.
     ///
     /// # Errors
-    /// If it is missing or of another shape.
+    /// If the tensor is missing or has another shape.
     pub fn expect(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
         let expected = format!("a tensor of shape {shape:?}");
         match self.get(name) {
@@ -114,17 +117,17 @@ impl TensorFile {
         }
     }
 
-    /// Puts in the tensor `name`.
+    /// Inserts the tensor `name`.
     ///
     /// # Errors
-    /// If the tensor library fails.
+    /// If the tensor is not f32.
     pub fn insert(&mut self, name: impl Into<String>, tensor: &Tensor) -> Result<()> {
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
         self.tensors.insert(name.into(), (tensor.dims().to_vec(), values));
         Ok(())
     }
 
-    /// Puts in `values` of shape `shape` as the tensor `name`.
+    /// Inserts `values` of shape `shape` as the tensor `name`.
     pub fn insert_values(&mut self, name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) {
         self.tensors.insert(name.into(), (shape, values));
     }
@@ -132,7 +135,7 @@ impl TensorFile {
     /// Writes the file to its path, atomically.
     ///
     /// # Errors
-    /// If the disk says so; then a file that was there before is untouched.
+    /// If writing fails. A file that was there before is then unchanged.
     pub fn write(&self) -> Result<()> {
         let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = self
             .tensors
@@ -151,7 +154,7 @@ impl TensorFile {
     }
 }
 
-/// The entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
+/// The metadata entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
 pub(crate) fn read_metadata(
     path: &Path,
     header: &safetensors::tensor::Metadata,
@@ -163,17 +166,32 @@ pub(crate) fn read_metadata(
     })
 }
 
-/// `entries` as the metadata of a safetensors file.
+/// `entries` as the metadata of a safetensors header, for [`read_metadata`] to read.
 pub(crate) fn json_metadata(entries: &BTreeMap<String, String>) -> HashMap<String, String> {
     let object: serde_json::Map<_, _> =
         entries.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     HashMap::from([(METADATA.to_owned(), serde_json::Value::Object(object).to_string())])
 }
 
-/// Writes `bytes` to `path` so that the file is there whole or as it was before, even after a power cut.
+/// The content of the file at `path`, which may take at most 1 GiB.
 ///
 /// # Errors
-/// If the disk says so.
+/// If reading fails, or the file is larger.
+pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let found = format!("more than {MAX_BYTES} bytes");
+        return Err(Error::format(path, "size", found, format!("at most {MAX_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Writes `bytes` to `path` atomically: even after a power cut, the file has either its old or its new content.
+///
+/// # Errors
+/// If writing fails.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let io = |e| Error::io(path, e);

@@ -1,5 +1,5 @@
-//! The operations of [`super::Planes`] in candle's own operations on [B, C, H, W]: what CUDA and Metal run, and the
-//! oracle of the CPU engine's tests. Nothing here is tuned.
+//! The operations of [`super::Planes`] made of candle's own on tensors [B, C, H, W]. CUDA and Metal run them, and tests
+//! of the engine compare with them. They are written for clarity, not for speed.
 
 use candle_core::{D, Result, Tensor};
 

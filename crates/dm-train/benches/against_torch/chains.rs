@@ -1,75 +1,77 @@
-//! Drawing images with the samplers of shipped configs, from networks that have learned nothing: time and memory are
-//! the same. Their quality is left out.
+//! Sampling with the samplers of shipped configs, from networks without training: they take the same time and memory as
+//! trained ones.
 
 use candle_core::Device;
-use dm_degrade::degradation::Degradation;
-use dm_degrade::restorer::NetworkRestorer;
-use dm_nn::nets::Network;
+use dm_degrade::generate::{Request, images};
+use dm_degrade::{Degradation, NetworkDenoiser};
+use dm_nn::nets::{BuildNetwork, Network};
 use dm_nn::params::Params;
 use dm_nn::rng::Seed;
 use dm_train::Result;
-use dm_train::config::Config;
-use dm_train::generate::{Request, images};
+use dm_train::config::DiffusionConfig;
 
-use super::steps::config;
+use super::steps::{SHAPE, config};
 
 /// Images per batch when many are drawn, as `dm sample` has it by default.
 pub const BATCH: usize = 256;
-/// A chain that visits all levels is timed on so many instead; each costs the same.
+/// A chain that visits every timestep is timed on a process of so many timesteps instead; each step takes the same time.
 const TIMED: usize = 20;
 
-/// A model and how it is drawn from.
+/// A model and how it is sampled.
 pub struct Drawing {
-    config: Config,
+    config: DiffusionConfig,
     degradation: Box<dyn Degradation>,
     network: Box<dyn Network>,
-    /// Evaluations of the network per image in a whole chain, and in the part that is timed.
-    pub evaluations: usize,
+    /// Network evaluations per image in a whole chain.
+    pub nfe: usize,
+    /// Network evaluations per image in the part that is timed.
     pub timed: usize,
 }
 
 impl Drawing {
-    /// The model of the config `name`: its whole chain, or [`TIMED`] levels for one that visits all there are.
+    /// The model of the config `name`: its whole chain, or [`TIMED`] timesteps of one that visits every timestep.
     pub fn new(name: &str) -> Result<Self> {
         let whole = config(name, &[])?;
-        let levels = Self::build(&whole)?.steps();
-        let evaluations = whole.sampling.evaluations();
-        if evaluations < levels {
-            return Self::of(whole, evaluations);
+        let nfe = whole.sampling.nfe_taken();
+        if nfe < build(&whole)?.timesteps() {
+            return Self::with(whole, nfe);
         }
-        let short = ["degradation.steps", "sampling.steps"].map(|key| format!("{key}={TIMED}"));
-        Self::of(config(name, &short)?, evaluations)
+        let short = ["degradation.timesteps", "sampling.nfe"].map(|key| format!("{key}={TIMED}"));
+        Self::with(config(name, &short)?, nfe)
     }
 
     /// The same with a chain of two steps, where only the number of images matters.
     pub fn short(name: &str) -> Result<Self> {
-        Self::of(config(name, &["sampling.steps=2".to_owned()])?, 2)
+        Self::with(config(name, &["sampling.nfe=2".to_owned()])?, 2)
     }
 
-    fn build(config: &Config) -> Result<Box<dyn Degradation>> {
-        // Ink's prior wants the ink of a digit, in full pixels; where on the page it lies costs nothing.
-        Ok(config.degradation.build(&[102.0])?)
-    }
-
-    fn of(config: Config, evaluations: usize) -> Result<Self> {
-        let degradation = Self::build(&config)?;
+    fn with(config: DiffusionConfig, nfe: usize) -> Result<Self> {
+        let degradation = build(&config)?;
         let mut params = Params::new(config.seed, &Device::Cpu);
-        let network = config.network.build(degradation.channels(), 1, params.frozen())?;
-        let timed = config.sampling.evaluations();
-        Ok(Self { config, degradation, network, evaluations, timed })
+        let input = SHAPE.with_channels(degradation.codec().input_channels());
+        let network = config.network.build(input, SHAPE.channels, params.frozen())?;
+        let timed = config.sampling.nfe_taken();
+        Ok(Self { config, degradation, network, nfe, timed })
     }
 
-    /// Draws `count` images, `batch` at a time.
-    pub fn draw(&self, count: usize, batch: usize) -> Result<()> {
-        let restorer = NetworkRestorer {
+    /// Samples `count` images, `batch_size` at a time.
+    pub fn draw(&self, count: usize, batch_size: usize) -> Result<()> {
+        let parameterization = self.config.objective.parameterization.build();
+        let denoiser = NetworkDenoiser {
             network: &*self.network,
-            prediction: self.config.objective.prediction,
+            parameterization: &*parameterization,
             degradation: &*self.degradation,
             device: &Device::Cpu,
             condition: None,
         };
-        let request = Request::new(Seed(1), count, batch, self.config.sampling);
-        images(&restorer, &request, &mut |_, _, _| {})?;
+        let request = Request::new(Seed(1), count, batch_size, self.config.sampling);
+        images(&denoiser, &request, &mut |_, _, _| {})?;
         Ok(())
     }
+}
+
+/// The degradation of `config`.
+fn build(config: &DiffusionConfig) -> Result<Box<dyn Degradation>> {
+    // The prior of ink needs the total intensity of a digit; the time does not depend on where the intensity lies.
+    Ok(config.degradation.build(SHAPE, &[102.0])?)
 }

@@ -1,8 +1,8 @@
-//! Our side of `cargo xtask bench`: a process that answers one request after the other on standard input, so that its
-//! work can take turns with PyTorch's. What is compared and what is printed is left to xtask.
+//! Our side of `cargo xtask bench`: a process that answers one request after the other on standard input, so that its work
+//! can alternate with PyTorch's. xtask decides what is compared and what is printed.
 //!
 //! A request is a line `WORK NAME COUNT REPEATS`, an answer a line of JSON: `{"ms": [..], ..}` or `{"error": ".."}`. The
-//! first line, unasked, says who answers. `xtask/peers/torch_bench.py` speaks the same.
+//! first line, which is sent without a request, names the program. `xtask/peers/torch_bench.py` follows the same protocol.
 
 #![allow(clippy::print_stdout, reason = "the answers go to standard output")]
 
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use dm_train::Result;
 use serde_json::{Value, json};
 
-/// Before each measurement: the threads of the other side may still wait for work with a full core each.
+/// Pause before each measurement: the threads of the other program may still be spinning, with a full core each.
 const PAUSE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn serve() -> ExitCode {
     let threads = rayon::current_num_threads();
-    let name = format!("dm {}, {} lanes", env!("CARGO_PKG_VERSION"), dm_nn::ops::lanes());
+    let name = format!("dm {}, {} lanes", env!("CARGO_PKG_VERSION"), dm_nn::engine::lanes());
     println!("{}", json!({ "name": name, "threads": threads }));
     let mut work = Work::default();
     for line in std::io::stdin().lock().lines() {
@@ -42,7 +42,7 @@ fn serve() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What stays between requests: the network that was last asked for.
+/// What is kept between requests: the last network that was requested.
 #[derive(Default)]
 struct Work {
     steps: Option<steps::Steps>,
@@ -69,22 +69,22 @@ impl Work {
                 if self.steps.as_ref().is_none_or(|steps| !steps.is_for(name, count)) {
                     self.steps = Some(steps::Steps::new(name, count)?);
                 }
-                let (direct, done) = counts::of(name, train);
+                let (direct, executed) = counts::of(name, train);
                 let gflop = |per_image: f64| per_image * count as f64 / 1e9;
                 let Some(steps) = &mut self.steps else { return Ok(Value::Null) };
                 let ms = time(repeats, || if train { steps.train() } else { steps.forward() })?;
                 let parameters = steps.parameters();
                 Ok(json!({
-                    "ms": ms, "parameters": parameters, "direct_gflop": gflop(direct), "done_gflop": gflop(done),
+                    "ms": ms, "parameters": parameters, "direct_gflop": gflop(direct), "done_gflop": gflop(executed),
                 }))
             }
             "peak" => {
-                let mut done = 0.0;
+                let mut executed = 0.0;
                 let ms = time(repeats, || {
-                    done = peak::multiply_adds() / 1e9;
+                    executed = peak::multiply_adds() / 1e9;
                     Ok(())
                 })?;
-                Ok(json!({ "ms": ms, "done_gflop": done }))
+                Ok(json!({ "ms": ms, "done_gflop": executed }))
             }
             "epoch" => {
                 let mut pictures = Duration::ZERO;
@@ -97,9 +97,9 @@ impl Work {
             "sample" => {
                 let chain = chains::Drawing::new(name)?;
                 let ms = time(repeats, || chain.draw(count, count))?;
-                let whole = chain.evaluations as f64 / chain.timed as f64;
+                let whole = chain.nfe as f64 / chain.timed as f64;
                 let per_image: Vec<f64> = ms.iter().map(|ms| ms * whole / count as f64).collect();
-                Ok(json!({ "ms": per_image, "evaluations": chain.evaluations }))
+                Ok(json!({ "ms": per_image, "evaluations": chain.nfe }))
             }
             "draw" => {
                 let chain = chains::Drawing::short(name)?;

@@ -1,11 +1,11 @@
-//! The multiply-adds this machine can do: nothing but those, in registers, on all threads.
+//! The peak rate of multiply-adds of this machine: in registers, on all threads, with no memory traffic.
 
 use std::hint::black_box;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Chains of multiply-adds side by side: two a cycle of four or five cycles each, and some to spare.
+/// Independent chains of multiply-adds: a processor starts two per cycle, each takes four or five cycles, plus some reserve.
 const CHAINS: usize = 12;
 /// Steps of every chain.
 const STEPS: usize = 20_000_000;
@@ -33,7 +33,7 @@ impl WithSimd for MultiplyAdds {
     }
 }
 
-/// Runs them; returns how many operations they were, a multiply-add counted as two.
+/// Runs the multiply-adds; returns the number of operations, a multiply-add counted as two.
 pub fn multiply_adds() -> f64 {
     let threads = rayon::current_num_threads();
     let run = |_| Arch::new().dispatch(MultiplyAdds(black_box(0.5)));

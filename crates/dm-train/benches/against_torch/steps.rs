@@ -1,37 +1,44 @@
-//! Training steps and forward passes of the two networks that are compared, exactly as their configs have them, on a
-//! batch that is there already; and a whole epoch as `dm train` runs it.
+//! Training steps and forward passes of the two networks that are compared, exactly as their configs define them, on a batch
+//! that is already in memory; and a whole epoch as `dm train` runs it.
 
 use std::cell::Cell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
-use dm_nn::data::{Dataset, SIDE};
-use dm_nn::nets::{Network, rows};
+use dm_degrade::parameterization::{Parameterization, losses};
+use dm_degrade::streams::DEGRADE;
+use dm_nn::data::Dataset;
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, Network, rows};
 use dm_nn::params::Params;
-use dm_nn::rng::{Seed, Stream};
-use dm_train::config::Config;
-use dm_train::event::{Event, Observer};
+use dm_nn::rng::Seed;
+use dm_train::config::DiffusionConfig;
 use dm_train::gradients::Gradients;
-use dm_train::observers::{Metrics, Samples, Saver};
+use dm_train::observers::{Metrics, SamplePictures, Saver};
 use dm_train::optimizer::Adam;
-use dm_train::run::Run;
-use dm_train::{Error, Result, ema, objective};
+use dm_train::streams::TIMESTEP;
+use dm_train::{DiffusionTask, Error, Event, Observer, Result, RunConfig, RunFolder, Trainer, ema};
 
-/// A network, what it is trained with, and one batch.
+/// The shape of MNIST's images.
+pub const SHAPE: ImageShape = ImageShape::new(1, 28, 28);
+
+/// A network, everything that a training step needs, and one batch.
 pub struct Steps {
     name: String,
-    config: Config,
+    config: DiffusionConfig,
+    parameterization: Arc<dyn Parameterization>,
     params: Params,
     network: Box<dyn Network>,
-    /// The same parameters, nothing recorded.
+    /// The network with the same parameters, without gradients.
     frozen: Box<dyn Network>,
-    average: Option<Params>,
+    ema: Option<Params>,
     optimizer: Adam,
     step: u64,
     x: Tensor,
-    t: Tensor,
+    times: Tensor,
     target: Tensor,
 }
 
@@ -41,12 +48,16 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// The shipped config called `name`, with `overrides`.
-pub fn config(name: &str, overrides: &[String]) -> Result<Config> {
-    Config::read(&file("data/configs").join(name).with_extension("toml"), overrides)
+pub fn config(name: &str, overrides: &[String]) -> Result<DiffusionConfig> {
+    let path = file("data/configs").join(name).with_extension("toml");
+    match RunConfig::read(&path, overrides)? {
+        RunConfig::Diffusion(config) => Ok(config),
+        RunConfig::Classifier(_) => Err(Error::invalid("config", name, "a diffusion model")),
+    }
 }
 
-/// The config whose network goes by `name` here.
-fn of_network(name: &str) -> Result<Config> {
+/// The config with the network that this benchmark calls `name`.
+fn of_network(name: &str) -> Result<DiffusionConfig> {
     match name {
         "ref_cnn" => config("ddpm-reference", &[]),
         "unet" => config("ddpm-unet", &[]),
@@ -60,21 +71,34 @@ impl Steps {
         let config = of_network(name)?;
         let device = Device::Cpu;
         let mut params = Params::new(config.seed, &device);
-        let network = config.network.build(1, 1, params.trainable())?;
-        let frozen = config.network.build(1, 1, params.frozen())?;
-        let average = (config.training.ema_decay > 0.0).then(|| params.deep_copy()).transpose()?;
+        let network = config.network.build(SHAPE, SHAPE.channels, params.trainable())?;
+        let frozen = config.network.build(SHAPE, SHAPE.channels, params.frozen())?;
+        let ema = (config.training.ema_decay > 0.0).then(|| params.deep_copy()).transpose()?;
         let optimizer = Adam::new(&config.optimizer, 100_000, &params)?;
         let images = |place| {
-            let mut values = vec![0.0; count * SIDE * SIDE];
-            Seed(1).stream(Stream::Degrade, place, 0).fill_normal(&mut values);
-            Tensor::from_vec(values, (count, 1, SIDE, SIDE), &device)
+            let mut values = vec![0.0; count * SHAPE.len()];
+            Seed(1).stream(DEGRADE, place, 0).fill_normal(&mut values);
+            Tensor::from_vec(values, SHAPE.dims(count), &device)
         };
         let mut times = vec![0.0; count];
-        Seed(1).stream(Stream::Level, 0, 0).fill_uniform(&mut times);
+        Seed(1).stream(TIMESTEP, 0, 0).fill_uniform(&mut times);
         let (x, target) = (images(0)?, images(1)?);
-        let t = Tensor::from_vec(times, count, &device)?;
-        let name = name.to_owned();
-        Ok(Self { name, config, params, network, frozen, average, optimizer, step: 0, x, t, target })
+        let times = Tensor::from_vec(times, count, &device)?;
+        let (name, parameterization) = (name.to_owned(), config.objective.parameterization.build());
+        Ok(Self {
+            name,
+            config,
+            parameterization,
+            params,
+            network,
+            frozen,
+            ema,
+            optimizer,
+            step: 0,
+            x,
+            times,
+            target,
+        })
     }
 
     /// Whether this is the network `name` with a batch of `count` images.
@@ -82,70 +106,74 @@ impl Steps {
         self.name == name && self.x.dims()[0] == count
     }
 
-    /// Number of scalars in all parameters.
+    /// Number of parameters.
     pub fn parameters(&self) -> usize {
         self.params.count()
     }
 
-    /// Forward, loss, backward, clipping, optimiser, average: what the config asks for.
+    /// One training step as the config defines it: forward, loss, backward, clipping, optimizer, moving average.
     pub fn train(&mut self) -> Result<()> {
-        let weights = vec![1.0 / self.t.elem_count() as f32; self.t.elem_count()];
+        let weights = vec![1.0 / self.times.elem_count() as f32; self.times.elem_count()];
         let losses = |part: &Range<usize>| {
-            let output = self.network.forward(&rows(&self.x, part)?, &rows(&self.t, part)?)?;
-            objective::losses(self.config.objective.prediction, &output, &rows(&self.target, part)?)
+            let output = self.network.forward(&rows(&self.x, part)?, &rows(&self.times, part)?)?;
+            losses(&self.parameterization, &output, &rows(&self.target, part)?)
         };
-        let learned = Gradients::of(&weights, &Device::Cpu, losses)?;
-        self.optimizer.step(&learned.store, self.step)?;
-        if let Some(average) = &self.average {
-            ema::update(average, &self.params, self.config.training.ema_decay, self.step)?;
+        let gradients = Gradients::compute(&weights, &Device::Cpu, losses)?;
+        self.optimizer.step(&gradients.store, self.step)?;
+        if let Some(ema) = &self.ema {
+            ema::update(ema, &self.params, self.config.training.ema_decay, self.step)?;
         }
         self.step += 1;
-        let loss = learned.objective;
+        let loss = gradients.objective;
         if loss.is_finite() { Ok(()) } else { Err(Error::Diverged { step: self.step, loss }) }
     }
 
-    /// The network's output, as sampling asks for it.
+    /// One evaluation of the network as sampling needs it.
     pub fn forward(&mut self) -> Result<()> {
-        self.frozen.forward(&self.x, &self.t)?.flatten_all()?.to_vec1::<f32>()?;
+        self.frozen.forward(&self.x, &self.times)?.flatten_all()?.to_vec1::<f32>()?;
         Ok(())
     }
 }
 
-/// One epoch of `steps` steps into a run folder: data, levels, noise, metrics, checkpoints, validation and sample
-/// pictures included. Returns the time of the pictures.
+/// One epoch of `steps` steps into a run folder, with data, timesteps, noise, metrics, checkpoints, validation and pictures
+/// of samples. Returns the time of the pictures.
 pub fn epoch(name: &str, steps: usize) -> Result<Duration> {
     let mut config = of_network(name)?;
     config.training.epochs = 1;
-    config.training.images = steps * config.training.batch;
-    let folder = tempfile::tempdir().map_err(|error| Error::io(&std::env::temp_dir(), error))?;
-    let path = folder.path().join("run");
-    let data = Dataset::read(&file("data/mnist"))?;
-    let run = Run::open(&path, &config, false, None)?;
-    let (mut state, _) = run.state(&config, &data, &Device::Cpu)?;
+    config.training.max_images = steps * config.training.batch_size;
+    let directory = tempfile::tempdir().map_err(|error| Error::io(&std::env::temp_dir(), error))?;
+    let data = Dataset::open(&file("data/mnist"), &config.data.read_options())?;
+    let config = config.resolve(&data)?;
+    let run = RunConfig::Diffusion(config.clone());
+    let folder = RunFolder::open(&directory.path().join("run"), &run, false, None)?;
+    let task = DiffusionTask::from_config(&config, &data)?;
+    let mut trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu)?;
     let start = Instant::now();
     let clock = || start.elapsed();
-    let pictures = Cell::new(Duration::ZERO);
-    let mut observers: Vec<Box<dyn Observer + '_>> = vec![
-        Box::new(Metrics::new(path.join("metrics.jsonl"), &clock)),
-        Box::new(Pictures { samples: Samples::new(path.join("samples")), taken: &pictures }),
-        Box::new(Saver::new(&run, config.training.checkpoint_every, &clock)),
+    let time = Cell::new(Duration::ZERO);
+    let count = config.training.sample_count;
+    let pictures = SamplePictures::new(folder.samples_path(), count, config.picture_sampling(), &|| false);
+    let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> = vec![
+        Box::new(Metrics::new(folder.metrics_path(), &clock)),
+        Box::new(TimedPictures { pictures, time: &time }),
+        Box::new(Saver::new(&folder, config.training.checkpoint_every, &clock)),
     ];
-    dm_train::train::train(&mut state, &data, &mut observers, &|| false)?;
+    trainer.run(&mut observers, &|| false)?;
     drop(observers);
-    Ok(pictures.get())
+    Ok(time.get())
 }
 
-/// Draws sample pictures and says how long it took.
-struct Pictures<'a> {
-    samples: Samples,
-    taken: &'a Cell<Duration>,
+/// Draws pictures of samples and adds up the time that this takes.
+struct TimedPictures<'a> {
+    pictures: SamplePictures<'a>,
+    time: &'a Cell<Duration>,
 }
 
-impl Observer for Pictures<'_> {
-    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+impl Observer<DiffusionTask> for TimedPictures<'_> {
+    fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> Result<()> {
         let start = Instant::now();
-        self.samples.observe(event)?;
-        self.taken.set(self.taken.get() + start.elapsed());
+        self.pictures.observe(event)?;
+        self.time.set(self.time.get() + start.elapsed());
         Ok(())
     }
 }

@@ -1,61 +1,78 @@
-//! metrics.jsonl: one JSON object per line, appended as things happen.
+//! metrics.jsonl: one JSON object per line, appended as the run proceeds.
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use dm_record::{EpochLine, MetricsLine, StepLine};
 
-use super::{Clock, Lines};
+use super::clock::Clock;
+use super::json_lines::JsonLines;
 use crate::error::Result;
 use crate::event::{Event, Observer};
+use crate::loss_by_timestep::LossByTimestep;
+use crate::task::{EpochSummary, Task};
 
 /// Writes a `step` line at each report and an `epoch` line after each epoch.
 pub struct Metrics<'a> {
-    lines: Lines,
+    lines: JsonLines,
     clock: &'a Clock<'a>,
-    /// Since the last `step` line: images, time.
-    since: (usize, f64),
-    /// Since the last `epoch` line: images, time.
-    epoch: (usize, f64),
+    /// Number of images and time in seconds at the last `step` line.
+    since_step_line: (usize, f64),
+    /// Number of images and time in seconds at the last `epoch` line.
+    since_epoch_line: (usize, f64),
 }
 
 impl<'a> Metrics<'a> {
-    /// Lines go to `path`.
+    /// Lines go to the file at `path`; `clock` tells the training time.
     pub fn new(path: PathBuf, clock: &'a Clock<'a>) -> Self {
         let now = clock().as_secs_f64();
-        Self { lines: Lines::new(path), clock, since: (0, now), epoch: (0, now) }
+        Self { lines: JsonLines::new(path), clock, since_step_line: (0, now), since_epoch_line: (0, now) }
+    }
+
+    fn epoch_line(&mut self, step: u64, epoch: u64, summary: &EpochSummary, now: f64) -> EpochLine {
+        let (images, start) = std::mem::replace(&mut self.since_epoch_line, (0, now));
+        let by_timestep = |losses: &Option<LossByTimestep>| {
+            losses.as_ref().map_or(Vec::new(), |losses| losses.by_timestep().to_vec())
+        };
+        EpochLine {
+            step,
+            epoch,
+            train_loss: summary.train_loss,
+            train_loss_by_t: by_timestep(&summary.train_by_timestep),
+            val_loss: summary.validation_loss,
+            val_loss_by_t: by_timestep(&summary.validation_by_timestep),
+            test_accuracy: summary.test_accuracy,
+            seconds: Some(now - start),
+            images_per_s: Some(images as f64 / (now - start).max(1e-9)),
+        }
     }
 }
 
-impl Observer for Metrics<'_> {
-    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+impl<T: Task> Observer<T> for Metrics<'_> {
+    fn observe(&mut self, event: &Event<'_, T>) -> Result<()> {
         let now = (self.clock)().as_secs_f64();
         match event {
             Event::Start { state } => {
-                self.since = (0, now);
-                self.epoch = (0, now);
-                self.lines.cut(state.step)
+                self.since_step_line = (0, now);
+                self.since_epoch_line = (0, now);
+                self.lines.truncate(state.step)
             }
-            Event::Step { step, epoch, recent, learning_rate, grad_norm, images, .. } => {
-                self.since.0 += images;
-                self.epoch.0 += images;
-                let Some(loss) = recent else { return Ok(()) };
-                let (count, start) = std::mem::replace(&mut self.since, (0, now));
-                self.lines.append(&json!({
-                    "event": "step", "step": step, "epoch": epoch, "loss": loss,
-                    "lr": learning_rate, "grad_norm": grad_norm,
-                    "images_per_s": count as f64 / (now - start).max(1e-9),
+            Event::Step { step, epoch, recent_loss, learning_rate, grad_norm, state, .. } => {
+                self.since_step_line.0 += state.settings.batch_size;
+                self.since_epoch_line.0 += state.settings.batch_size;
+                let Some(loss) = recent_loss else { return Ok(()) };
+                let (images, start) = std::mem::replace(&mut self.since_step_line, (0, now));
+                self.lines.append(&MetricsLine::Step(StepLine {
+                    step: *step,
+                    epoch: *epoch,
+                    loss: Some(*loss),
+                    lr: Some(*learning_rate),
+                    grad_norm: Some(*grad_norm),
+                    images_per_s: Some(images as f64 / (now - start).max(1e-9)),
                 }))
             }
-            Event::Epoch { epoch, train, validation, state } => {
-                let seconds = now - self.epoch.1;
-                let line = json!({
-                    "event": "epoch", "step": state.step, "epoch": epoch,
-                    "train_loss": train.mean(), "train_loss_by_t": train.by_level(),
-                    "val_loss": validation.mean(), "val_loss_by_t": validation.by_level(),
-                    "seconds": seconds, "images_per_s": self.epoch.0 as f64 / seconds.max(1e-9),
-                });
-                self.epoch = (0, now);
-                self.lines.append(&line)
+            Event::Epoch { epoch, summary, state } => {
+                let line = self.epoch_line(state.step, *epoch, summary, now);
+                self.lines.append(&MetricsLine::Epoch(line))
             }
             Event::Interrupted { .. } | Event::Complete { .. } => Ok(()),
         }

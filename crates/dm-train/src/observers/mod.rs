@@ -1,16 +1,13 @@
-//! What watches a run and writes into its folder. Terminal output is the command line's business.
+//! Observers that write the files of a run folder. Output on a terminal is left to the command line.
 
-mod lines;
+mod clock;
+mod json_lines;
 mod metrics;
-mod samples;
+mod sample_pictures;
 mod saver;
 
-use std::time::Duration;
-
-pub use lines::Lines;
+pub use clock::Clock;
+pub use json_lines::JsonLines;
 pub use metrics::Metrics;
-pub use samples::Samples;
+pub use sample_pictures::SamplePictures;
 pub use saver::Saver;
-
-/// Training time so far: a monotonic clock, passed in.
-pub type Clock<'a> = dyn Fn() -> Duration + 'a;

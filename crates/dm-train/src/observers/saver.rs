@@ -1,53 +1,67 @@
-//! Checkpoints, the model file and the manifest: what survives a kill.
+//! Checkpoints, the model file and the manifest: what remains when the program is killed.
 
-use super::Clock;
+use dm_record::RunStatus;
+
+use super::clock::Clock;
 use crate::error::Result;
 use crate::event::{Event, Observer};
-use crate::run::Run;
-use crate::train::State;
-use crate::{checkpoint, model};
+use crate::run_folder::RunFolder;
+use crate::state::TrainingState;
+use crate::task::{ModelContents, Task};
+use crate::{checkpoint, manifest};
 
-/// Saves the run every `checkpoint_every` steps, after every epoch, when interrupted and when complete.
+/// Saves the run every `checkpoint_every` steps, after every epoch, when it is interrupted and when it is complete.
+///
+/// It should be the last of the observers, so that everything that is saved has been reported.
 pub struct Saver<'a> {
-    run: &'a Run,
+    folder: &'a RunFolder,
     clock: &'a Clock<'a>,
     checkpoint_every: u64,
 }
 
 impl<'a> Saver<'a> {
-    /// Saves into `run`; `clock` tells the training time.
-    pub fn new(run: &'a Run, checkpoint_every: u64, clock: &'a Clock<'a>) -> Self {
-        Self { run, clock, checkpoint_every }
+    /// Saves into `folder`; `clock` tells the training time.
+    pub fn new(folder: &'a RunFolder, checkpoint_every: u64, clock: &'a Clock<'a>) -> Self {
+        Self { folder, clock, checkpoint_every }
     }
 
-    fn save(&self, state: &State, status: &str) -> Result<()> {
-        let elapsed = (self.clock)().as_secs_f64();
-        checkpoint::write(&self.run.checkpoint(), state, elapsed)?;
-        self.run.write_manifest(&state.standing(status, elapsed))
+    fn write_manifest<T: Task>(&self, state: &TrainingState<T>, status: RunStatus) -> Result<()> {
+        self.folder.write_manifest(&manifest::of(state, self.folder, status, (self.clock)()))
+    }
+
+    fn save<T: Task>(&self, state: &TrainingState<T>) -> Result<()> {
+        let path = self.folder.checkpoint_path();
+        checkpoint::write(&path, state, self.folder.config_toml(), (self.clock)())?;
+        self.write_manifest(state, RunStatus::Running)
+    }
+
+    fn write_model<T: Task>(&self, state: &TrainingState<T>) -> Result<()> {
+        state.task.write_model(&ModelContents {
+            path: &self.folder.model_path(),
+            config: self.folder.config_toml(),
+            params: state.evaluated_params(),
+            step: state.step,
+            data_sha256: &state.data_sha256,
+            class_names: &state.class_names,
+        })
     }
 }
 
-impl Observer for Saver<'_> {
-    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+impl<T: Task> Observer<T> for Saver<'_> {
+    fn observe(&mut self, event: &Event<'_, T>) -> Result<()> {
         match event {
-            Event::Start { state } => {
-                self.run.write_manifest(&state.standing("running", (self.clock)().as_secs_f64()))
+            Event::Start { state } => self.write_manifest(state, RunStatus::Running),
+            // At the end of an epoch its losses have yet to be reported; the event of the epoch saves.
+            Event::Step { step, state, .. } => {
+                let is_due = step.is_multiple_of(self.checkpoint_every) && state.ended_epoch().is_none();
+                if is_due { self.save(state) } else { Ok(()) }
             }
-            // At the end of an epoch the losses are still to be reported: the epoch's own event saves.
-            Event::Step { step, state, .. }
-                if step % self.checkpoint_every == 0 && step % state.steps_per_epoch != 0 =>
-            {
-                self.save(state, "running")
-            }
-            Event::Step { .. } => Ok(()),
             Event::Epoch { state, .. } => {
-                model::write(&self.run.folder().join(model::FILE), state)?;
-                self.save(state, "running")
+                self.write_model(state)?;
+                self.save(state)
             }
-            Event::Interrupted { state } => self.save(state, "running"),
-            Event::Complete { state } => {
-                self.run.write_manifest(&state.standing("complete", (self.clock)().as_secs_f64()))
-            }
+            Event::Interrupted { state } => self.save(state),
+            Event::Complete { state } => self.write_manifest(state, RunStatus::Complete),
         }
     }
 }

@@ -1,28 +1,49 @@
-//! A small data set and a small config, so that a whole run takes a second.
+//! Small data sets and small configs, so that a whole run takes a second.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::cell::Cell;
+use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use dm_nn::data::{Dataset, Images, PIXELS};
-use dm_train::Config;
+use candle_core::Device;
+use dm_nn::data::{Dataset, Images, ReadOptions};
+use dm_nn::image::ImageShape;
+use dm_nn::rng::{Purpose, Seed};
+use dm_train::config::DiffusionConfig;
+use dm_train::observers::{Metrics, SamplePictures, Saver};
+use dm_train::{ClassifierTask, DiffusionTask, Observer, RunConfig, RunFolder, Task, Trainer};
+use serde_json::Value;
 
 /// The first 40 training and 16 test images of MNIST.
 pub fn data() -> Dataset {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist");
-    let mut data = Dataset::read(&dir).unwrap();
-    cut(&mut data.train, 40);
-    cut(&mut data.test, 16);
+    let mut data = Dataset::open(&dir, &ReadOptions::default()).unwrap();
+    truncate(&mut data.train, 40);
+    truncate(&mut data.test, 16);
     data
 }
 
-fn cut(images: &mut Images, count: usize) {
+fn truncate(images: &mut Images, count: usize) {
     images.labels.truncate(count);
-    images.pixels.truncate(count * PIXELS);
+    images.pixels.truncate(count * images.shape.len());
 }
 
-/// A run of two epochs of five steps; `degradation`, `prediction` and `sampler` as in a config file.
-pub fn config(degradation: &str, prediction: &str, sampler: &str) -> Config {
+/// Random images of `shape` in three classes.
+pub fn random_data(shape: ImageShape, train: usize, test: usize) -> Dataset {
+    let images = |index: u64, count: usize| {
+        let mut values = vec![0.0; count * shape.len()];
+        Seed(11).stream(Purpose(100), index, 0).fill_uniform(&mut values);
+        let pixels = dm_nn::image::to_bytes(&values).collect();
+        Images { shape, num_classes: 3, pixels, labels: (0..count).map(|i| (i % 3) as u8).collect() }
+    };
+    Dataset::in_memory(images(0, train), images(1, test)).unwrap()
+}
+
+/// A config of two epochs of five steps; `degradation`, `parameterization` and `sampler` as in a config file.
+pub fn config(degradation: &str, parameterization: &str, sampler: &str) -> DiffusionConfig {
     let text = format!(
         r#"
         name = "small"
@@ -31,35 +52,129 @@ pub fn config(degradation: &str, prediction: &str, sampler: &str) -> Config {
         kind = "unet"
         channels = [8, 8, 8]
         groups = 4
-        time = 16
+        time_embed_dim = 16
         [degradation]
         kind = "{degradation}"
-        steps = 10
+        timesteps = 10
         [objective]
-        prediction = "{prediction}"
+        parameterization = "{parameterization}"
         [optimizer]
         learning_rate = 1e-3
-        decay = "cosine"
-        clip = 1.0
+        lr_schedule = "cosine"
+        grad_clip_norm = 1.0
         [training]
         epochs = 2
-        batch = 8
+        batch_size = 8
         ema_decay = 0.9
         validation_images = 16
         log_every = 1
         checkpoint_every = 2
-        grid = 4
+        sample_count = 4
         [sampling]
         sampler = "{sampler}"
-        steps = 5
+        nfe = 5
         "#
     );
-    Config::parse(&text, Path::new("small.toml")).unwrap()
+    parse(&text)
 }
 
-/// The same, told classes, on five levels.
-pub fn conditional(degradation: &str, prediction: &str, sampler: &str) -> Config {
-    let config = config(degradation, prediction, sampler).to_toml().unwrap();
-    let config = config.replace("classes = 0", "classes = 10").replacen("steps = 10", "steps = 5", 1);
-    Config::parse(&config, Path::new("conditional.toml")).unwrap()
+/// The same with ten classes and five timesteps.
+pub fn conditional(degradation: &str, parameterization: &str, sampler: &str) -> DiffusionConfig {
+    let config = RunConfig::Diffusion(config(degradation, parameterization, sampler)).to_toml().unwrap();
+    let config = config.replace("num_classes = 0", "num_classes = 10");
+    parse(&config.replacen("timesteps = 10", "timesteps = 5", 1))
+}
+
+/// A config of two epochs of five steps of a classifier.
+pub fn classifier_config() -> RunConfig {
+    let text = r#"
+        name = "small-classifier"
+        [classifier]
+        channels = [4, 4]
+        features = 5
+        [training]
+        epochs = 2
+        batch_size = 8
+        log_every = 1
+        checkpoint_every = 2
+    "#;
+    RunConfig::parse(text, Path::new("classifier.toml")).unwrap()
+}
+
+fn parse(text: &str) -> DiffusionConfig {
+    match RunConfig::parse(text, Path::new("small.toml")).unwrap() {
+        RunConfig::Diffusion(config) => config,
+        RunConfig::Classifier(_) => panic!("expected the config of a diffusion model"),
+    }
+}
+
+/// Trains in `folder` for at most `steps` steps of this process; returns whether the run is complete. The config is resolved
+/// first.
+pub fn train(folder: &Path, config: &RunConfig, data: &Dataset, resume: bool, steps: u64) -> bool {
+    let config = config.clone().resolve(data).unwrap();
+    let folder = RunFolder::open(folder, &config, resume, None).unwrap();
+    match &config {
+        RunConfig::Diffusion(config) => {
+            let task = DiffusionTask::from_config(config, data).unwrap();
+            let trainer = Trainer::open(&folder, task, &config.settings(), data, &Device::Cpu).unwrap();
+            let pictures = SamplePictures::new(
+                folder.samples_path(),
+                config.training.sample_count,
+                config.picture_sampling(),
+                &|| false,
+            );
+            let every = config.training.checkpoint_every;
+            train_with(&folder, trainer, vec![Box::new(pictures)], every, steps)
+        }
+        RunConfig::Classifier(config) => {
+            let task = ClassifierTask::from_config(config, data).unwrap();
+            let trainer = Trainer::open(&folder, task, &config.settings(), data, &Device::Cpu).unwrap();
+            train_with(&folder, trainer, Vec::new(), config.training.checkpoint_every, steps)
+        }
+    }
+}
+
+fn train_with<T: Task>(
+    folder: &RunFolder,
+    mut trainer: Trainer<'_, T>,
+    more: Vec<Box<dyn Observer<T> + '_>>,
+    checkpoint_every: u64,
+    steps: u64,
+) -> bool {
+    let ticks = Cell::new(0u64);
+    let clock = move || {
+        ticks.set(ticks.get() + 1);
+        Duration::from_millis(ticks.get())
+    };
+    let mut observers: Vec<Box<dyn Observer<T> + '_>> =
+        vec![Box::new(Metrics::new(folder.metrics_path(), &clock))];
+    observers.extend(more);
+    observers.push(Box::new(Saver::new(folder, checkpoint_every, &clock)));
+    // The loop asks before every step.
+    let asked = AtomicU64::new(0);
+    trainer.run(&mut observers, &|| asked.fetch_add(1, Ordering::Relaxed) >= steps).unwrap()
+}
+
+/// The metrics without what the clock says.
+pub fn metrics(folder: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut value: Value = serde_json::from_str(line).unwrap();
+        let object = value.as_object_mut().unwrap();
+        object.remove("seconds");
+        object.remove("images_per_s");
+        value
+    };
+    text.lines().map(line).collect()
+}
+
+/// Checks that the file `name` is the same in the folders `a` and `b`.
+pub fn same_file(a: &Path, b: &Path, name: &str) {
+    assert!(fs::read(a.join(name)).unwrap() == fs::read(b.join(name)).unwrap(), "{name} differs");
+}
+
+/// Whether the manifest in `folder` says that the run is complete.
+pub fn is_complete(folder: &Path) -> bool {
+    let manifest = dm_train::run_folder::read_manifest(folder).unwrap();
+    manifest.status == dm_record::RunStatus::Complete
 }

@@ -1,10 +1,10 @@
-//! How many words the report has, by a rule that can be stated: every word of running text, headings and footnotes counts,
-//! so does every number taken from a file and every formula, as one; figures and tables with their captions, citations,
-//! code that only prepares, and the bibliography do not.
+//! Counts the words of the report. Every word of running text, headings and footnotes counts, and every number taken from a
+//! file and every formula counts as one. Figures and tables with their captions, citations, preparing code and the bibliography
+//! do not count.
 
 use typst_syntax::{SyntaxKind, SyntaxNode, parse};
 
-/// What the coursework allows.
+/// The limit of the coursework.
 pub const MOST: usize = 3000;
 
 /// Words of one source.
@@ -27,7 +27,7 @@ fn gather(node: &SyntaxNode, text: &mut String) {
         SyntaxKind::ShowRule | SyntaxKind::ModuleInclude => {}
         SyntaxKind::FuncCall => {
             let called = node.children().next().map(|name| name.full_text().to_string());
-            // Tables and pictures stand in figures.
+            // Tables and pictures are in figures.
             if called.is_some_and(|name| name == "figure") {
                 return;
             }

@@ -1,7 +1,6 @@
-//! Numbers that were typed by hand. In the text of a section, its captions and its tables a number is taken from a file by
-//! name; typed it could be wrong, or become so. Allowed are a single digit (a class, a size of a kernel, "a 4 or a 9"), what
-//! stands in a formula if it is whole and of at most three digits (a definition), headings, and the numbers in code, which
-//! choose digits and widths.
+//! Finds numbers that were typed by hand. In the text of a section, its captions and its tables, numbers are taken from files,
+//! because typed ones could be wrong or become outdated. Allowed are single digits (a class, the size of a convolution), whole
+//! numbers of at most three digits in formulas (definitions), headings, and numbers in code.
 
 use typst_syntax::{SyntaxKind, SyntaxNode, parse};
 
@@ -31,7 +30,7 @@ fn walk(node: &SyntaxNode, line: &mut usize, formula: bool, found: &mut Vec<(usi
         return;
     }
     let formula = formula || node.kind() == SyntaxKind::Equation;
-    // What is set in brackets is text again, even within code.
+    // Content in brackets is text again, even within code.
     node.children()
         .for_each(|child| walk(child, line, formula && child.kind() != SyntaxKind::ContentBlock, found));
 }
@@ -69,7 +68,7 @@ mod tests {
 
     #[test]
     fn digits_definitions_and_code_are_allowed() {
-        let fine = "= 10. A heading\nA 4 or 9, a 7x7 kernel, $28 times 28$ and $1 / sqrt(2)$, @ho2020, `run --steps 100`.\n\
+        let fine = "= 10. A heading\nA 4 or 9, a 7x7 kernel, $28 times 28$ and $1 / sqrt(2)$, @ho2020, `run --nfe 100`.\n\
                     // 100 comments\n#set text(size: 12pt)\n#score(\"ink-20\", digits: 10)";
         assert_eq!(found(fine), Vec::<String>::new());
     }

@@ -1,67 +1,73 @@
-//! The film: every grain of one image with its whole path, the keyed form of ink.
+//! A film: every grain of one image with its whole path. Given the film, Ink can be inverted.
 
-use dm_nn::data::{PIXELS, SIDE};
 use dm_nn::rng::Rng;
 
-use super::Ink;
-use super::grains::{cumulate, lanes, pick};
-use crate::degradation::Level;
+use super::process::Ink;
+use super::sums::walk;
+use crate::degradation::Degradation;
 use crate::error::{Error, Result};
-use crate::{heat, poisson};
+use crate::heat::PlaneKernel;
+use crate::poisson;
+use crate::timestep::Timestep;
 
-/// Every grain of one image with its whole path: with the film as key, ink is inverted bit for bit.
+/// Every grain of one image with its whole path. Given the film, Ink is inverted bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Film {
-    /// `paths[i][g]` is the pixel of grain g in frame i, where it also walks on when it has faded.
+    /// Number of values of the image, over all channels.
+    len: usize,
+    /// `paths[i][g]` is the place of grain g in frame i, as an index into `[C, H, W]`. Grains that have faded walk on.
     paths: Vec<Vec<u16>>,
     /// The first frame in which grain g is no longer seen.
     faded: Vec<usize>,
 }
 
 impl Film {
-    /// Draws Poisson(x0(p)) grains in every pixel and walks each through `levels`, one frame per level, until it fades.
+    /// Draws Poisson(x0(p)) grains at every place and walks each through `timesteps`, one frame per timestep, until it fades.
     ///
     /// # Errors
-    /// If `levels` do not begin at 0 and ascend to at most T.
-    pub fn record(ink: &Ink, x0: &[f32], levels: &[Level], rng: &mut Rng) -> Result<Self> {
-        let last = Level(ink.tau.len() - 1);
-        let ascending = levels.windows(2).all(|pair| pair[0] <= pair[1]);
-        if levels.first() != Some(&Level(0)) || !ascending || levels.last() > Some(&last) {
+    /// Unless `timesteps` begin at 0 and ascend to at most T.
+    pub fn record(ink: &Ink, x0: &[f32], timesteps: &[Timestep], rng: &mut Rng) -> Result<Self> {
+        let (last, shape) = (Timestep(ink.timesteps()), ink.shape());
+        let ascending = timesteps.windows(2).all(|pair| pair[0] <= pair[1]);
+        if timesteps.first() != Some(&Timestep(0)) || !ascending || timesteps.last() > Some(&last) {
             let expected = format!("0 first, then ascending to at most {}", last.0);
-            let found: Vec<usize> = levels.iter().map(|level| level.0).collect();
-            return Err(Error::invalid("film levels", format!("{found:?}"), expected));
+            let found: Vec<usize> = timesteps.iter().map(|t| t.0).collect();
+            return Err(Error::invalid("film timesteps", format!("{found:?}"), expected));
         }
-        let mut start = Vec::new();
+        let mut frame = Vec::new();
         for (p, &mean) in x0.iter().enumerate() {
             let count = poisson::quantile(mean, rng.uniform()) as usize;
-            start.extend(std::iter::repeat_n(p as u16, count));
+            frame.extend(std::iter::repeat_n(p as u16, count));
         }
-        let mut paths = vec![start];
-        for pair in levels.windows(2) {
-            let kernel = heat::kernel(ink.tau(pair[1]) - ink.tau(pair[0]));
-            let rows = kernel.map(|row| cumulate(lanes(row.iter())));
+        let mut paths = Vec::with_capacity(timesteps.len());
+        for pair in timesteps.windows(2) {
+            let kernel = PlaneKernel::heat(shape, ink.tau(pair[1]) - ink.tau(pair[0]));
+            let (down, across) = (walk(kernel.height()), walk(kernel.width()));
             let mut step = |from: &u16| {
-                let (y, x) = (usize::from(*from) / SIDE, usize::from(*from) % SIDE);
-                (pick(&rows[y], rng) * SIDE + pick(&rows[x], rng)) as u16
+                let (plane, p) = (usize::from(*from) / shape.pixels(), usize::from(*from) % shape.pixels());
+                let (y, x) = (down.step(p / shape.width, rng), across.step(p % shape.width, rng));
+                (plane * shape.pixels() + y * shape.width + x) as u16
             };
-            let next = paths[paths.len() - 1].iter().map(&mut step).collect();
-            paths.push(next);
+            let next = frame.iter().map(&mut step).collect();
+            paths.push(std::mem::replace(&mut frame, next));
         }
-        let left: Vec<f64> = levels.iter().map(|&level| ink.left(level)).collect();
+        paths.push(frame);
+        let left: Vec<f64> = timesteps.iter().map(|&t| ink.share_left(t)).collect();
         let mut fade = |_: &u16| {
             let fate = rng.uniform_f64();
             left.partition_point(|&left| fate < left)
         };
         let faded = paths[0].iter().map(&mut fade).collect();
-        Ok(Self { paths, faded })
+        Ok(Self { len: shape.len(), paths, faded })
     }
 
-    /// Number of frames: one per recorded level.
+    /// Number of frames: one per recorded timestep.
     pub fn frames(&self) -> usize {
         self.paths.len()
     }
 
-    /// Pixel of every grain in frame `i`, faded or not; a grain keeps its place in the list from frame to frame.
+    /// The place of every grain in frame `i`, faded or not, as an index into `[C, H, W]`. A grain keeps its position in the
+    /// list from frame to frame.
     ///
     /// # Panics
     /// If `i` is not below [`Self::frames`].
@@ -74,21 +80,21 @@ impl Film {
         self.faded.iter().map(move |&faded| i < faded)
     }
 
-    /// Grain counts `[784]` of frame `i`.
+    /// The grain counts of frame `i`, `[C, H, W]`.
     ///
     /// # Panics
     /// If `i` is not below [`Self::frames`].
     pub fn counts(&self, i: usize) -> Vec<f32> {
-        let mut counts = vec![0.0; PIXELS];
+        let mut counts = vec![0.0; self.len];
         let seen = self.paths[i].iter().zip(self.seen(i)).filter(|(_, seen)| *seen);
         seen.for_each(|(&p, _)| counts[usize::from(p)] += 1.0);
         counts
     }
 
-    /// The counts of frame 0, recovered from the counts of frame `i` by walking every grain back along its path; the
-    /// faded ones return to where they were.
+    /// The counts of frame 0, recovered from the counts of frame `i` by moving every grain back along its path; grains that
+    /// have faded return to where they were.
     ///
-    /// `None` if `counts` are not the counts of frame `i`: then the film is not its key.
+    /// `None` if `counts` are not the counts of frame `i`: then the film is that of another image.
     pub fn invert(&self, counts: &[f32], i: usize) -> Option<Vec<f32>> {
         let path = self.paths.get(i)?;
         if counts != self.counts(i) {

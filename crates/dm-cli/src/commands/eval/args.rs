@@ -1,0 +1,62 @@
+//! The arguments of `dm eval`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::eval_session::SessionArgs;
+use crate::output_args::OutputArgs;
+use crate::sampling_args::SamplingArgs;
+
+/// Compare generated images with real ones: how good, how varied, and how new they are.
+///
+/// Beside every value stands its floor: the same metric of real images, at the same number of images. Only values of the same
+/// number of images, reference and classifier can be compared. Samples, features and floors are cached by the hash of
+/// everything they depend on, so an evaluation that was stopped continues where it was.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model (run folder, file or shipped name) to sample from, or images: a folder or file of dm sample, a folder of PNG or
+    /// JPEG files, or an IDX file. Several targets of images are one set each, for example samples of several seeds.
+    #[arg(required = true, value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Number of images in a set, at most.
+    #[arg(short, long, default_value_t = 10_000)]
+    pub(super) n: usize,
+    /// Number of sets: of a model, samples of the seeds 1 to SEEDS; of images, disjoint random sets. Two or more give
+    /// confidence intervals.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seeds: u64,
+    /// Join all sets to one set of n images, n / SEEDS of each. Its interval comes from leaving out one seed after another
+    /// (jackknife), for a fraction of the samples.
+    #[arg(long)]
+    pub(super) pool: bool,
+    /// Metrics, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',')]
+    pub(super) metrics: Vec<String>,
+    #[command(flatten)]
+    pub(super) sampling: SamplingArgs,
+    /// Also train a new classifier on the first set, with the labels that the first of --classifier assigns, and report its
+    /// accuracy on the test images.
+    #[arg(long)]
+    pub(super) classifier_accuracy: bool,
+    /// Also write pictures of the first set and the scores behind them to this folder: best, worst and random images, nearest
+    /// training images, failures, and principal components of the features.
+    #[arg(long, value_name = "DIR")]
+    pub(super) panels: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) session: SessionArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+impl Args {
+    /// Checks the ranges of numbers.
+    ///
+    /// # Errors
+    /// If a number is outside its range.
+    pub(super) fn check(&self) -> Result<()> {
+        ensure!((1..=100_000).contains(&self.n), "--n: found {}, expected 1 to 100000", self.n);
+        ensure!((1..=1000).contains(&self.seeds), "--seeds: found {}, expected 1 to 1000", self.seeds);
+        Ok(())
+    }
+}

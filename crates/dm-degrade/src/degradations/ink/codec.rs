@@ -1,0 +1,58 @@
+//! Images to grain counts and back, and what the network sees of the counts.
+
+use crate::codec::{CENTERED_SCALE, InputCodec};
+use crate::timestep::Timestep;
+
+/// The codec of Ink. States are grain counts; at timestep 0 they are their means.
+#[derive(Clone, Debug)]
+pub(super) struct GrainCodec {
+    /// Grains per full pixel at every timestep.
+    pub density: Vec<f32>,
+    /// The mean of each channel over the training set, `[C]`.
+    pub mean: Vec<f32>,
+}
+
+impl InputCodec for GrainCodec {
+    fn encode_image(&self, image: &[f32], state: &mut [f32]) {
+        image.iter().zip(state).for_each(|(v, n)| *n = v * self.density[0]);
+    }
+
+    fn decode_image(&self, state: &[f32], image: &mut [f32]) {
+        self.display(state, Timestep(0), image);
+    }
+
+    /// A pixel that holds as many grains as a full pixel would at `t` is white.
+    fn display(&self, state: &[f32], t: Timestep, image: &mut [f32]) {
+        let density = self.density[t.0];
+        state.iter().zip(image).for_each(|(n, v)| *v = (n / density).clamp(0.0, 1.0));
+    }
+
+    fn input_channels(&self) -> usize {
+        2 * self.mean.len()
+    }
+
+    /// For each channel the counts per full pixel, centred; then for each channel their square root, which makes the shot
+    /// noise even (Anscombe 1948).
+    fn encode_input(&self, x_t: &[f32], t: Timestep, out: &mut [f32]) {
+        let density = self.density[t.0];
+        // Where grains are few, shot noise is most of what there is to see.
+        let scale = (1.0 + 0.5 / density).sqrt().recip();
+        let (linear, root) = out.split_at_mut(x_t.len());
+        let pixels = x_t.len() / self.mean.len();
+        for ((x_t, linear), mean) in
+            x_t.chunks_exact(pixels).zip(linear.chunks_exact_mut(pixels)).zip(&self.mean)
+        {
+            for (n, out) in x_t.iter().zip(linear) {
+                *out = scale * CENTERED_SCALE * (n / density - mean);
+            }
+        }
+        for (n, out) in x_t.iter().zip(root) {
+            *out = scale * (2.0 * (n / density + 0.375 / density).sqrt() - 1.0);
+        }
+    }
+
+    /// Intensities are not negative. They may exceed one full pixel, because it is the total that is known.
+    fn clip(&self, x0: &mut [f32]) {
+        x0.iter_mut().for_each(|h| *h = h.max(0.0));
+    }
+}

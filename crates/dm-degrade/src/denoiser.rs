@@ -1,0 +1,102 @@
+//! Anything that estimates the clean state from a degraded one; above all a network behind a parameterization.
+
+use candle_core::{Device, Tensor};
+use dm_nn::nets::Network;
+use rayon::prelude::*;
+
+use crate::degradation::Degradation;
+use crate::error::Result;
+use crate::parameterization::Parameterization;
+use crate::timestep::Timestep;
+
+/// Estimates clean states from degraded ones.
+pub trait Denoiser: Sync {
+    /// The estimates for a batch of states at one timestep, `[n, C, H, W]` to `[n, C, H, W]`, in units of the state. Not
+    /// clipped.
+    ///
+    /// # Errors
+    /// If the network fails.
+    fn denoise(&self, x_t: &[f32], t: Timestep) -> Result<Vec<f32>>;
+}
+
+/// The classes of a batch of states, for a network that takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition<'a> {
+    /// The class of each state, `[n]`.
+    pub classes: &'a [u8],
+    /// The weight w of classifier-free guidance; 1 asks the network for the class and nothing else.
+    pub guidance: f32,
+}
+
+/// A network whose output is read through a parameterization.
+#[derive(Clone, Copy)]
+pub struct NetworkDenoiser<'a> {
+    /// The network.
+    pub network: &'a dyn Network,
+    /// What its output means.
+    pub parameterization: &'a dyn Parameterization,
+    /// The process that its inputs come from.
+    pub degradation: &'a dyn Degradation,
+    /// Where it computes.
+    pub device: &'a Device,
+    /// The classes to condition on; `None` uses the network without a class.
+    pub condition: Option<Condition<'a>>,
+}
+
+/// The network's inputs for a batch of states `[n, C, H, W]`: images `[n, input_channels, H, W]` and times t/T `[n]`.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn inputs(
+    degradation: &dyn Degradation,
+    states: &[f32],
+    timesteps: &[Timestep],
+    device: &Device,
+) -> Result<(Tensor, Tensor)> {
+    let (codec, shape) = (degradation.codec(), degradation.shape());
+    let input_len = codec.input_channels() * shape.pixels();
+    let mut encoded = vec![0.0; timesteps.len() * input_len];
+    let images = encoded.par_chunks_mut(input_len).zip(states.par_chunks(shape.len())).zip(timesteps);
+    images.for_each(|((out, x_t), &t)| codec.encode_input(x_t, t, out));
+    let last = degradation.timesteps() as f64;
+    let times: Vec<f32> = timesteps.iter().map(|t| (t.0 as f64 / last) as f32).collect();
+    let dims = (timesteps.len(), codec.input_channels(), shape.height, shape.width);
+    let images = Tensor::from_vec(encoded, dims, device)?;
+    Ok((images, Tensor::from_vec(times, timesteps.len(), device)?))
+}
+
+impl NetworkDenoiser<'_> {
+    /// The network's output `[n, C, H, W]`, guided where classes are given.
+    ///
+    /// Classifier-free guidance, Ho and Salimans 2021: without + w (with - without). For eps, x0 and v this moves the
+    /// estimate of the image along a line. The output of `softmax` is a log-intensity, so there the estimate is proportional
+    /// to rho_without^(1 - w) rho_with^w, a normalised product of experts.
+    fn output(&self, x: &Tensor, t: &Tensor) -> Result<Vec<f32>> {
+        let flat = |output: Tensor| output.flatten_all()?.to_vec1::<f32>();
+        let Some(Condition { classes, guidance }) = self.condition else {
+            return Ok(flat(self.network.forward(x, t)?)?);
+        };
+        let mut output = flat(self.network.forward_class(x, t, classes)?)?;
+        if guidance != 1.0 {
+            let without = flat(self.network.forward(x, t)?)?;
+            let pairs = output.iter_mut().zip(&without);
+            pairs.for_each(|(with, without)| *with = without + guidance * (*with - without));
+        }
+        Ok(output)
+    }
+}
+
+impl Denoiser for NetworkDenoiser<'_> {
+    fn denoise(&self, x_t: &[f32], t: Timestep) -> Result<Vec<f32>> {
+        let len = self.degradation.shape().len();
+        let timesteps = vec![t; x_t.len() / len];
+        let (x, times) = inputs(self.degradation, x_t, &timesteps, self.device)?;
+        let output = self.output(&x, &times)?;
+        let mut estimates = vec![0.0; x_t.len()];
+        let states = x_t.par_chunks_exact(len).zip(output.par_chunks_exact(len));
+        estimates.par_chunks_exact_mut(len).zip(states).try_for_each(|(x0, (x_t, output))| {
+            self.parameterization.estimate(self.degradation, x_t, t, output, x0)
+        })?;
+        Ok(estimates)
+    }
+}

@@ -1,0 +1,80 @@
+//! Functions of the Laplacian of an image, through its cosine transform.
+
+use dm_nn::image::ImageShape;
+
+/// Eigenvectors and eigenvalues of the Laplacian along both axes of an image.
+#[derive(Clone, Debug)]
+pub struct Spectrum {
+    height: Axis,
+    width: Axis,
+}
+
+/// Eigenvectors and eigenvalues of a path of n pixels.
+#[derive(Clone, Debug)]
+struct Axis {
+    /// `cosines[j][x]`: value of mode j at pixel x.
+    cosines: Vec<Vec<f64>>,
+    lambda: Vec<f64>,
+}
+
+impl Axis {
+    fn new(len: usize) -> Self {
+        let n = len as f64;
+        let angle = std::f64::consts::PI / n;
+        let mode = |j: usize| {
+            let scale = if j == 0 { (1.0 / n).sqrt() } else { (2.0 / n).sqrt() };
+            (0..len).map(|x| scale * (angle * (x as f64 + 0.5) * j as f64).cos()).collect()
+        };
+        Self {
+            cosines: (0..len).map(mode).collect(),
+            lambda: (0..len).map(|j| 2.0 - 2.0 * (angle * j as f64).cos()).collect(),
+        }
+    }
+
+    /// Entry (to, from) of the transform, or of its inverse.
+    fn entry(&self, to: usize, from: usize, inverse: bool) -> f64 {
+        if inverse { self.cosines[from][to] } else { self.cosines[to][from] }
+    }
+}
+
+impl Spectrum {
+    /// The spectrum of images of `shape`; channels are transformed one by one.
+    pub fn new(shape: ImageShape) -> Self {
+        Self { height: Axis::new(shape.height), width: Axis::new(shape.width) }
+    }
+
+    /// Multiplies every mode of `image` `[C, H, W]` by `gain(lambda_row + lambda_column)` into `out`. This is any function of
+    /// the Laplacian, for example exp(-lambda tau) for the heat equation.
+    pub fn filter(&self, image: &[f32], gain: impl Fn(f64) -> f64, out: &mut [f32]) {
+        let (height, width) = (self.height.lambda.len(), self.width.lambda.len());
+        let planes = image.chunks_exact(height * width).zip(out.chunks_exact_mut(height * width));
+        for (image, out) in planes {
+            let image: Vec<f64> = image.iter().map(|&v| f64::from(v)).collect();
+            let mut modes = self.transform(&image, false);
+            for (i, mode) in modes.iter_mut().enumerate() {
+                *mode *= gain(self.height.lambda[i / width] + self.width.lambda[i % width]);
+            }
+            let filtered = self.transform(&modes, true);
+            out.iter_mut().zip(filtered).for_each(|(out, v)| *out = v as f32);
+        }
+    }
+
+    /// The two-dimensional DCT of `plane` `[H, W]`, or its inverse.
+    fn transform(&self, plane: &[f64], inverse: bool) -> Vec<f64> {
+        let (height, width) = (self.height.lambda.len(), self.width.lambda.len());
+        let mut rows = vec![0.0; height * width];
+        for (from, to) in plane.chunks_exact(width).zip(rows.chunks_exact_mut(width)) {
+            for (j, to) in to.iter_mut().enumerate() {
+                *to = from.iter().enumerate().map(|(x, v)| self.width.entry(j, x, inverse) * v).sum();
+            }
+        }
+        let mut out = vec![0.0; height * width];
+        for (i, out) in out.chunks_exact_mut(width).enumerate() {
+            for (y, row) in rows.chunks_exact(width).enumerate() {
+                let weight = self.height.entry(i, y, inverse);
+                out.iter_mut().zip(row).for_each(|(out, v)| *out += weight * v);
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,222 @@
+//! Model files: weights with the config that rebuilds network, degradation, parameterization and sampler from one file.
+//!
+//! A model file is a safetensors file. Its tensors are exactly the network's parameters under their own names; everything
+//! else is metadata: `schema`, `config` (TOML), `fitted` (JSON), `class_names` (JSON), `step` and `data_sha256`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::Device;
+use dm_nn::hash::sha256_hex;
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, Network};
+use dm_nn::params::Params;
+use dm_nn::params::file::{TensorFile, read_bounded};
+
+use crate::degradation::Degradation;
+use crate::denoiser::NetworkDenoiser;
+use crate::error::{Error, Result};
+use crate::generate::{self, BatchObserver, Request};
+use crate::model_config::{ModelConfig, SCHEMA, parse_config};
+use crate::parameterization::Parameterization;
+use crate::samplers::Sampling;
+
+/// The name of the model file in a run folder.
+pub const FILE: &str = "model.safetensors";
+
+/// Metadata entries of the files of classifiers, of either schema, which are not models.
+const CLASSIFIER_ENTRIES: [&str; 4] = ["judge", "judge_config", "classifier", "classifier_config"];
+
+/// A trained model, ready to sample from.
+pub struct Model {
+    /// Its name.
+    pub name: String,
+    /// The shape of its images.
+    pub shape: ImageShape,
+    /// Number of classes of the data set; 0 if its labels are not known.
+    pub num_classes: usize,
+    /// The names of the classes, `num_classes` of them.
+    pub class_names: Vec<String>,
+    /// The process.
+    pub degradation: Box<dyn Degradation>,
+    /// What the network's output means.
+    pub parameterization: Arc<dyn Parameterization>,
+    /// How images are sampled unless something else is asked for.
+    pub sampling: Sampling,
+    /// Number of the network's parameters.
+    pub parameters: usize,
+    /// The config that rebuilds the model.
+    pub config: ModelConfig,
+    /// What the process knows of the training set; see [`crate::DegradationConfig::fit`].
+    pub fitted: Vec<f32>,
+    /// Where the model comes from.
+    pub provenance: Provenance,
+    network: Box<dyn Network>,
+    device: Device,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// The model file.
+    pub path: PathBuf,
+    /// SHA-256 of the model file, in hexadecimal.
+    pub sha256: String,
+    /// Number of training steps.
+    pub step: u64,
+    /// SHA-256 of the training data, in hexadecimal; empty if it is not known.
+    pub data_sha256: String,
+    /// The whole config of the training run, as TOML in the current schema.
+    pub config: String,
+}
+
+/// What a model file holds beside the weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    /// The config of the training run, as TOML in the current schema; a [`ModelConfig`] is part of it.
+    pub config: &'a str,
+    /// What the process knows of the training set.
+    pub fitted: &'a [f32],
+    /// The names of the classes.
+    pub class_names: &'a [String],
+    /// Number of training steps.
+    pub step: u64,
+    /// SHA-256 of the training data, in hexadecimal; empty if it is not known.
+    pub data_sha256: &'a str,
+}
+
+impl Model {
+    /// Reads the model file at `path`, or the one in the run folder at `path`, to compute on `device`. The file is read and
+    /// hashed once. Files of schema 1 are read as well.
+    ///
+    /// # Errors
+    /// If reading fails, the file is not a model's, or its tensors are not exactly the network's parameters.
+    pub fn open(path: &Path, device: &Device) -> Result<Self> {
+        let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
+        let bytes = read_bounded(&path)?;
+        let sha256 = sha256_hex(&bytes);
+        let file = TensorFile::parse(&path, &bytes)?;
+        check_is_model(&file)?;
+        let table = parse_config(file.metadata("config")?, file.metadata("schema")?, &path)?;
+        let provenance = Provenance {
+            path: path.clone(),
+            sha256,
+            step: json_entry(&file, "step", "a number of steps")?,
+            data_sha256: file.metadata("data_sha256")?.to_owned(),
+            config: table.to_string(),
+        };
+        let config = ModelConfig::from_table(table, &path)?;
+        let fitted: Vec<f32> = json_entry(&file, "fitted", "a list of numbers")?;
+        let class_names = if file.has_metadata("class_names") {
+            json_entry(&file, "class_names", "a list of names")?
+        } else {
+            (0..config.num_classes).map(|class| class.to_string()).collect()
+        };
+        let invalid = |e| Error::format(&path, "config", e, "the config of a model");
+        let degradation = config.degradation.build(config.image, &fitted).map_err(invalid)?;
+        let parameterization = config.objective.parameterization.build();
+        parameterization.check(&*degradation).map_err(invalid)?;
+        let mut params = Params::new(config.seed, device);
+        let input = config.image.with_channels(degradation.codec().input_channels());
+        let network = config.network.build(input, config.image.channels, params.frozen())?;
+        params.load(&file, "")?;
+        Ok(Self {
+            name: config.name.clone(),
+            shape: config.image,
+            num_classes: config.num_classes,
+            class_names,
+            degradation,
+            parameterization,
+            sampling: config.sampling,
+            parameters: params.count(),
+            config,
+            fitted,
+            provenance,
+            network,
+            device: device.clone(),
+        })
+    }
+
+    /// The network as a denoiser, without a class.
+    pub fn denoiser(&self) -> NetworkDenoiser<'_> {
+        NetworkDenoiser {
+            network: &*self.network,
+            parameterization: &*self.parameterization,
+            degradation: &*self.degradation,
+            device: &self.device,
+            condition: None,
+        }
+    }
+
+    /// Samples images as u8 `[count, C, H, W]`; see [`generate::images`].
+    ///
+    /// # Errors
+    /// As [`generate::images`].
+    pub fn sample(&self, request: &Request<'_>, observer: &mut BatchObserver<'_>) -> Result<Vec<u8>> {
+        generate::images(&self.denoiser(), request, observer)
+    }
+
+    /// Number of classes that the network can be conditioned on; 0 if it takes none.
+    pub fn conditional_classes(&self) -> usize {
+        self.config.network.num_classes()
+    }
+
+    /// Where the model computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Checks that images of `shape`, which `what` names, can be given to this model.
+    ///
+    /// # Errors
+    /// If the model was trained on another shape.
+    pub fn check_shape(&self, shape: ImageShape, what: &str) -> Result<()> {
+        if shape == self.shape {
+            return Ok(());
+        }
+        let expected = format!("{}, the shape of the images that `{}` was trained on", self.shape, self.name);
+        Err(Error::invalid(format!("{what}: shape of the images"), shape, expected))
+    }
+}
+
+/// Writes a model file to `path`, atomically: the parameters of `params` and what `description` says.
+///
+/// # Errors
+/// If reading or writing fails.
+pub fn write(path: &Path, description: &Description<'_>, params: &Params) -> Result<()> {
+    let mut file = TensorFile::new(path);
+    for (name, var) in params.iter() {
+        file.insert(name, var)?;
+    }
+    file.set_metadata("schema", SCHEMA);
+    file.set_metadata("config", description.config);
+    file.set_metadata("fitted", json("fitted", &description.fitted)?);
+    file.set_metadata("class_names", json("class_names", &description.class_names)?);
+    file.set_metadata("step", description.step.to_string());
+    file.set_metadata("data_sha256", description.data_sha256);
+    Ok(file.write()?)
+}
+
+/// Checks that `file` is a model's, and not a classifier's or another tensor file.
+fn check_is_model(file: &TensorFile) -> Result<()> {
+    let refused = |found| Error::format(file.path(), "metadata `config`", found, "a diffusion model");
+    if CLASSIFIER_ENTRIES.iter().any(|entry| file.has_metadata(entry)) {
+        return Err(refused("a classifier, which is for `dm eval --classifier`"));
+    }
+    if !file.has_metadata("config") {
+        return Err(refused("no entry; models are written by `dm train` and `dm import`"));
+    }
+    Ok(())
+}
+
+/// The metadata entry `name`, parsed as JSON.
+fn json_entry<T: serde::de::DeserializeOwned>(file: &TensorFile, name: &str, expected: &str) -> Result<T> {
+    let text = file.metadata(name)?;
+    serde_json::from_str(text)
+        .map_err(|_| Error::format(file.path(), format!("metadata `{name}`"), text, expected))
+}
+
+/// `value` as JSON.
+fn json(field: &str, value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::invalid(field, e, "values that JSON can hold"))
+}

@@ -1,0 +1,92 @@
+//! Decoding one PNG or JPEG file.
+
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+
+use crate::error::{Error, Result};
+use crate::file_kind::mistaken_kind;
+use crate::hash::sha256_hex;
+
+/// Larger files are refused: 64 MiB.
+const MAX_FILE: u64 = 64 << 20;
+/// Images with larger sides are refused, even if they are to be resized.
+const MAX_SIDE: u32 = 16_384;
+/// The most memory that decoding one image may take: 512 MiB.
+const MAX_MEMORY: u64 = 512 << 20;
+/// The filter for resizing.
+const FILTER: FilterType = FilterType::Lanczos3;
+
+/// A decoded image.
+pub(super) struct Decoded {
+    /// 1 for a grey image, 3 for a colour image.
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    /// Pixels [H, W, C].
+    bytes: Vec<u8>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+impl Decoded {
+    /// The image as planes `[channels, H, W]`. A grey image fills all channels.
+    pub fn planes(&self, channels: usize) -> impl Iterator<Item = u8> + '_ {
+        let channel = move |c: usize| c.min(self.channels - 1);
+        (0..channels).flat_map(move |c| self.bytes.iter().skip(channel(c)).step_by(self.channels).copied())
+    }
+}
+
+/// A size for a message, as height x width.
+pub(super) fn size_text(height: usize, width: usize) -> String {
+    format!("{height}x{width} (height x width)")
+}
+
+/// Reads the image file at `path` and resizes it to the height and width `size`, if one is given.
+pub(super) fn decode(path: &Path, size: Option<(usize, usize)>) -> Result<Decoded> {
+    let io = |e| Error::io(path, e);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(io)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_FILE {
+        let expected = format!("at most {MAX_FILE} bytes");
+        return Err(Error::format(path, "file size", format!("more than {MAX_FILE} bytes"), expected));
+    }
+    let image = decode_bytes(path, &bytes)?;
+    let image = match size {
+        Some((height, width)) if (image.height(), image.width()) != (height as u32, width as u32) => {
+            image.resize_exact(width as u32, height as u32, FILTER)
+        }
+        _ => image,
+    };
+    let (height, width) = (image.height() as usize, image.width() as usize);
+    let (channels, pixels) =
+        if image.color().has_color() { (3, image.into_rgb8().into_raw()) } else { (1, image.into_luma8().into_raw()) };
+    Ok(Decoded { channels, height, width, bytes: pixels, sha256: sha256_hex(&bytes) })
+}
+
+fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+    let expected = "a complete PNG or JPEG file";
+    if let Some(kind) = mistaken_kind(bytes) {
+        return Err(Error::format(path, "image", kind, expected));
+    }
+    let bad = |e: image::ImageError| Error::format(path, "image", e, expected);
+    let mut reader = ImageReader::new(Cursor::new(bytes));
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_MEMORY);
+    reader.limits(limits);
+    let reader = reader.with_guessed_format().map_err(|e| Error::io(path, e))?;
+    let decoder = reader.into_decoder().map_err(bad)?;
+    let color = decoder.color_type();
+    if color.has_alpha() {
+        let channels = color.channel_count();
+        let found = format!("{channels} channels, the last of which is transparency");
+        let expected = "1 (grey) or 3 (red, green, blue); remove the transparency, for example with `magick IN.png \
+                        -background white -alpha remove -alpha off OUT.png`";
+        return Err(Error::format(path, "channels", found, expected));
+    }
+    DynamicImage::from_decoder(decoder).map_err(bad)
+}

@@ -1,0 +1,102 @@
+//! Sample sets: images in a safetensors file, with their labels and with a description of their origin.
+//!
+//! The file holds a u8 tensor `images` [n, C, H, W], optionally a u8 tensor `labels` `[n]`, and string metadata.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::error::{Error, Result};
+use crate::file_kind::mistaken_kind;
+use crate::image::ImageShape;
+use crate::params::file::{json_metadata, read_bounded, read_metadata, write_atomic};
+
+/// Name of the tensor of images.
+const IMAGES: &str = "images";
+/// Name of the tensor of labels.
+const LABELS: &str = "labels";
+
+/// Images of one shape, as a sampler draws them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleSet {
+    /// Shape of every image.
+    pub shape: ImageShape,
+    /// Pixels [n, C, H, W]; 0 is black and 255 is white.
+    pub pixels: Vec<u8>,
+    /// The class of each image, `[n]`, if the images were drawn by class.
+    pub labels: Option<Vec<u8>>,
+    /// The origin of the images: model, sampler, seed and so on.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl SampleSet {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.shape.len().max(1)
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads the sample set at `path`.
+    ///
+    /// # Errors
+    /// If reading fails, or the file is not a sample set with at least one image.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = read_bounded(path)?;
+        if let Some(kind) = mistaken_kind(&bytes) {
+            return Err(Error::format(path, "format", kind, "a safetensors file"));
+        }
+        let broken = |e| Error::format(path, "safetensors header", e, "a complete safetensors file");
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+        let view = file.tensor(IMAGES).map_err(|_| {
+            let mut names = file.names();
+            names.sort_unstable();
+            let found = format!("only the tensors {names:?}");
+            Error::format(path, "tensor `images`", found, "a u8 tensor [n, C, H, W]")
+        })?;
+        let wrong = |name: &str, view: &TensorView<'_>, expected: String| {
+            Error::format(path, name, format!("{:?} {:?}", view.dtype(), view.shape()), expected)
+        };
+        let expected = "U8 [n, C, H, W]: images are bytes, 0 for black and 255 for white";
+        let (Dtype::U8, &[count, channels, height, width]) = (view.dtype(), view.shape()) else {
+            return Err(wrong(IMAGES, &view, expected.to_owned()));
+        };
+        let shape = ImageShape::new(channels, height, width);
+        if count == 0 {
+            return Err(Error::format(path, IMAGES, "no images", "at least one image"));
+        }
+        if shape.check(IMAGES).is_err() {
+            return Err(wrong(IMAGES, &view, ImageShape::supported()));
+        }
+        let labels = match file.tensor(LABELS) {
+            Err(_) => None,
+            Ok(labels) if (labels.dtype(), labels.shape()) == (Dtype::U8, &[count]) => {
+                Some(labels.data().to_vec())
+            }
+            Ok(labels) => return Err(wrong(LABELS, &labels, format!("U8 [{count}]"))),
+        };
+        let metadata = read_metadata(path, &header)?;
+        Ok(Self { shape, pixels: view.data().to_vec(), labels, metadata })
+    }
+
+    /// Writes the sample set to `path`, atomically.
+    ///
+    /// # Errors
+    /// If writing fails, or the pixels are not whole images with one label each.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let bad = |e| Error::format(path, IMAGES, e, format!("complete images of {}, one label each", self.shape));
+        let (count, channels, height, width) = self.shape.dims(self.len());
+        let dims = vec![count, channels, height, width];
+        let mut tensors = vec![(IMAGES, TensorView::new(Dtype::U8, dims, &self.pixels).map_err(bad)?)];
+        if let Some(labels) = &self.labels {
+            tensors.push((LABELS, TensorView::new(Dtype::U8, vec![count], labels).map_err(bad)?));
+        }
+        let metadata = Some(json_metadata(&self.metadata));
+        write_atomic(path, &safetensors::serialize(tensors, metadata).map_err(bad)?)
+    }
+}

@@ -1,0 +1,11 @@
+//! What every operation stands on: memory, SIMD vectors and functions of them. Nothing here knows of images.
+
+pub(crate) mod disjoint;
+pub(crate) mod math;
+mod memory;
+pub(crate) mod pool;
+pub(crate) mod prefetch;
+pub(crate) mod simd;
+pub(crate) mod vector;
+
+pub use simd::lanes;

@@ -1,0 +1,148 @@
+//! `bench.json`: speed of the engine beside PyTorch's, and how it scales.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that `cargo xtask bench` measured. Lists that were not asked for are absent from the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchFile {
+    /// The machine it ran on.
+    pub machine: Machine,
+    /// Number of timed turns of each program.
+    pub rounds: usize,
+    /// The programs that were compared, as they name themselves.
+    pub programs: Vec<String>,
+    /// Peak rate of multiply-adds of all threads together, in 10^9 operations per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fma_peak_gflops: Option<f64>,
+    /// Training steps and forward passes of both programs.
+    pub rows: Vec<StepTime>,
+    /// A whole epoch of our program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<EpochTime>,
+    /// The time of a sampled image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sampling: Vec<SamplingTime>,
+    /// Throughput of our program over batch size and threads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaling: Vec<Throughput>,
+    /// Time and memory of drawing many images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drawing: Vec<DrawingTime>,
+    /// What could not be measured, and why.
+    pub notes: Vec<String>,
+}
+
+/// A machine; what the system does not tell is empty or absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// Name of the processor.
+    pub cpu: String,
+    /// Threads that the process may use.
+    pub threads: usize,
+    /// Memory in 10^9 bytes.
+    pub memory_gb: Option<f64>,
+    /// Vector instruction sets, among those that the engine uses.
+    pub simd: Vec<String>,
+    /// Mean number of runnable processes in the minute before the measurement.
+    pub load: Option<f64>,
+    /// Version of the Rust compiler.
+    pub rustc: String,
+}
+
+/// One kind of work of one network in both programs. Times are medians in milliseconds per batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// Name of the network.
+    pub net: String,
+    /// `train` or `forward`.
+    pub work: String,
+    /// Images per batch.
+    pub batch: usize,
+    /// Our time.
+    pub ours_ms: f64,
+    /// Time of PyTorch's fastest variant.
+    pub torch_best_ms: f64,
+    /// Name of that variant.
+    pub torch_best: String,
+    /// PyTorch's time over ours.
+    pub ratio: f64,
+    /// Our peak memory in 10^6 bytes.
+    pub ours_peak_mb: Option<f64>,
+    /// Peak memory of the variant of PyTorch that needs the least.
+    pub torch_peak_mb: Option<f64>,
+    /// Time of each variant of PyTorch.
+    pub torch_ms: BTreeMap<String, f64>,
+    /// Number of trainable parameters.
+    pub parameters: Option<u64>,
+    /// Our arithmetic per second over the machine's peak.
+    pub ours_share_of_peak: Option<f64>,
+    /// PyTorch's arithmetic per second over the machine's peak, counting direct convolutions.
+    pub torch_share_of_peak: Option<f64>,
+}
+
+/// A training epoch with everything that belongs to it, beside as many bare steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochTime {
+    /// Name of the network.
+    pub net: String,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Time of the epoch in seconds.
+    pub seconds: f64,
+    /// The part of it that draws sample pictures.
+    pub pictures_seconds: f64,
+    /// Time of as many bare steps in seconds.
+    pub bare_seconds: f64,
+    /// `seconds` over `bare_seconds`.
+    pub ratio: f64,
+}
+
+/// The time of one sampled image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SamplingTime {
+    /// Name of the model's config.
+    pub model: String,
+    /// Network evaluations per image.
+    #[serde(rename = "evaluations")]
+    pub nfe: usize,
+    /// Our time per image, the whole reverse chain.
+    pub ours_ms_per_image: f64,
+    /// Time of as many forward passes of PyTorch's fastest variant, and nothing else.
+    pub torch_network_alone_ms_per_image: f64,
+    /// PyTorch's time over ours.
+    pub ratio: f64,
+}
+
+/// Throughput of our program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Throughput {
+    /// Name of the network.
+    pub net: String,
+    /// `train` or `forward`.
+    pub work: String,
+    /// Number of threads.
+    pub threads: usize,
+    /// Images per batch.
+    pub batch: usize,
+    /// Images per second.
+    pub images_per_s: f64,
+}
+
+/// Time and memory of drawing many images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrawingTime {
+    /// Name of the model's config.
+    pub model: String,
+    /// Number of images.
+    pub images: usize,
+    /// Time in seconds.
+    pub seconds: f64,
+    /// Peak memory in 10^6 bytes.
+    pub peak_mb: Option<f64>,
+}

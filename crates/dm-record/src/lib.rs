@@ -1,0 +1,60 @@
+//! The JSON files that one program of this workspace writes and another one reads, as serde types and nothing else.
+//!
+//! | file | written by | type |
+//! |---|---|---|
+//! | `manifest.json` of a run | `dm train` | [`RunManifest`] |
+//! | a line of `metrics.jsonl` of a run | `dm train` | [`MetricsLine`] |
+//! | scores of generated images | `dm eval --out` | [`ScoreFile`] |
+//! | scores of known corruptions | `dm sanity --out` | [`SanityFile`] |
+//! | `ranking.json` and `pca.json` of a folder of panels | `dm eval --panels` | [`RankingFile`], [`PcaFile`] |
+//! | quality of restored test images | `dm restore --scores` | [`RestorationFile`] |
+//! | `summary.json` of a study | `cargo xtask sweep` | a list of [`SummaryRow`] |
+//! | `bench.json` | `cargo xtask bench` | [`BenchFile`] |
+//!
+//! JSON has no infinity and no NaN: serde_json writes both as null. A value that may be one of them is an [`Option`], which
+//! is [`None`] after reading.
+//!
+//! Files of schema 1 are read, too. Keys that were renamed since are serde aliases beside the field; values that were renamed
+//! are translated by [`Record::upgrade`], which every reader calls after parsing.
+//!
+//! ```
+//! use dm_record::{MetricsLine, Record, RunManifest, RunStatus};
+//!
+//! let text = r#"{ "schema": 1, "status": "complete", "name": "ink-unet", "seed": 1, "parameters": 670177,
+//!                 "steps_total": 9360, "steps_done": 9360, "epochs": 20, "wall_s": 5246.9 }"#;
+//! let manifest: RunManifest = serde_json::from_str(text)?;
+//! assert_eq!(manifest.status, RunStatus::Complete);
+//! assert!(manifest.is_readable());
+//!
+//! let line = r#"{ "event": "step", "step": 20, "epoch": 1, "loss": 0.68, "lr": 1e-4 }"#;
+//! let MetricsLine::Step(step) = serde_json::from_str(line)? else { panic!("expected a line about steps") };
+//! assert_eq!((step.step, step.loss), (20, Some(0.68)));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod bench;
+mod manifest;
+mod metrics;
+mod panels;
+mod restoration;
+mod sanity;
+mod schema;
+mod scores;
+mod summary;
+mod target;
+mod value;
+
+pub use bench::{BenchFile, DrawingTime, EpochTime, Machine, SamplingTime, StepTime, Throughput};
+pub use manifest::{RunManifest, RunStatus};
+pub use metrics::{EpochLine, EvalLine, MetricsLine, StepLine};
+pub use panels::{FailureGroup, Failures, PcaFile, Pool, RankedImage, Ranking, RankingFile};
+pub use restoration::{Restoration, RestorationFile, Similarity};
+pub use sanity::{CorruptionScores, SanityFile, SanityResult};
+pub use schema::{Record, SCHEMA};
+pub use scores::{
+    Classes, ClassifierRecord, ClassifierScores, Design, Direction, DistancePercentiles, NearestTraining,
+    OmittedMetric, RealBaseline, ReferenceRecord, ScoreFile, ScoreRow,
+};
+pub use summary::{RestoredSummary, RunScores, SummaryRow};
+pub use target::{ImageSize, Target};
+pub use value::Value;

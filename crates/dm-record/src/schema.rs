@@ -1,0 +1,44 @@
+//! The version of all these files, and what reading an older one takes.
+
+/// The version that is written today.
+pub const SCHEMA: u32 = 2;
+
+/// A file with a version.
+pub trait Record {
+    /// The version that the file states.
+    fn schema(&self) -> u32;
+
+    /// Whether this crate can read a file of that version: 1 to [`SCHEMA`].
+    fn is_readable(&self) -> bool {
+        (1..=SCHEMA).contains(&self.schema())
+    }
+
+    /// Translates values that were renamed since the file was written. Renamed keys are serde aliases and need nothing.
+    fn upgrade(&mut self) {}
+}
+
+/// Today's name of a sampler of schema 1.
+pub(crate) fn sampler(old: &str) -> &str {
+    match old {
+        "bridge" => "ancestral",
+        "bridge_2m" => "ancestral_2m",
+        "prince" => "ddpm_notebook",
+        "dpmpp2m" => "dpmpp_2m",
+        same => same,
+    }
+}
+
+/// Today's name of a spacing of schema 1.
+pub(crate) fn spacing(old: &str) -> &str {
+    match old {
+        "even" => "uniform",
+        "early" => "power",
+        "middle" => "cosine",
+        same => same,
+    }
+}
+
+/// Today's name of a classifier of schema 1.
+pub(crate) fn classifier(old: &str) -> String {
+    old.strip_prefix("judge").map_or_else(|| old.to_owned(), |rest| format!("classifier{rest}"))
+}

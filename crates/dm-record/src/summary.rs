@@ -1,0 +1,72 @@
+//! `summary.json` of a study: one row per run.
+
+use serde::{Deserialize, Serialize};
+
+/// One run of a study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SummaryRow {
+    /// Name of the run.
+    pub run: String,
+    /// Title of the run in figures.
+    pub title: String,
+    /// `complete` or `unfinished`.
+    pub status: String,
+    /// Epochs done.
+    pub epochs: u64,
+    /// Optimizer steps done.
+    pub steps: u64,
+    /// Number of trainable parameters.
+    pub parameters: usize,
+    /// Mean training loss of the last epoch.
+    pub train_loss: Option<f64>,
+    /// Mean validation loss after the last epoch.
+    pub val_loss: Option<f64>,
+    /// Mean training speed.
+    pub images_per_s: Option<f64>,
+    /// Training time in seconds.
+    pub wall_s: f64,
+    /// Scores of the run's images.
+    #[serde(rename = "measured")]
+    pub scores: RunScores,
+}
+
+/// Scores of one run's images; what was not measured is none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunScores {
+    /// Number of images behind the scores.
+    pub n: Option<usize>,
+    /// Number of generation seeds.
+    pub seeds: Option<usize>,
+    /// Fréchet distance.
+    pub frechet_distance: Option<f64>,
+    /// Half of its 95 % confidence interval.
+    pub frechet_half: Option<f64>,
+    /// Precision.
+    pub precision: Option<f64>,
+    /// Half of its 95 % confidence interval.
+    pub precision_half: Option<f64>,
+    /// Recall.
+    pub recall: Option<f64>,
+    /// Half of its 95 % confidence interval.
+    pub recall_half: Option<f64>,
+    /// Number of test images that were restored.
+    pub n_restored: Option<usize>,
+    /// By rising timestep, the last one T.
+    pub restored: Vec<RestoredSummary>,
+}
+
+/// PSNR in dB of test images degraded to one timestep; none where it is infinite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestoredSummary {
+    /// The timestep.
+    pub t: usize,
+    /// T, the number of timesteps of the degradation.
+    #[serde(alias = "steps")]
+    pub timesteps: usize,
+    /// Of the degraded images.
+    pub degraded: Option<f64>,
+    /// Of the network's estimate in one evaluation.
+    pub estimate: Option<f64>,
+    /// Of the end of the reverse chain.
+    pub chain: Option<f64>,
+}

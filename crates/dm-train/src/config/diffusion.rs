@@ -1,0 +1,223 @@
+//! The config of a run that trains a diffusion model.
+
+use dm_degrade::samplers::Variance;
+use dm_degrade::{DegradationConfig, ParameterizationKind, SamplerKind, Sampling};
+use dm_nn::data::Dataset;
+use dm_nn::image::ImageShape;
+use dm_nn::nets::{BuildNetwork, NetworkConfig};
+use dm_nn::rng::Seed;
+use serde::{Deserialize, Serialize};
+
+use super::data::{DataConfig, resolve_data};
+use crate::error::{Error, Result};
+use crate::optimizer::OptimizerConfig;
+use crate::settings::{TrainingSettings, check_ranges, default_seed};
+use crate::timestep_sampler::TimestepDistribution;
+use crate::weighting::Weighting;
+
+/// Everything that decides the training of a diffusion model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiffusionConfig {
+    /// Name of the run and of the model.
+    pub name: String,
+    /// Root of all randomness.
+    #[serde(default = "default_seed")]
+    pub seed: Seed,
+    /// Number of classes of the data set, 0 if its labels are not known; filled in by [`Self::resolve`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub num_classes: Option<usize>,
+    /// Shape of the images; filled in by [`Self::resolve`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageShape>,
+    /// Where the images come from.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// The network.
+    pub network: NetworkConfig,
+    /// The forward process.
+    pub degradation: DegradationConfig,
+    /// What is learned.
+    pub objective: ObjectiveConfig,
+    /// The optimizer.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// The length of the training, and what is evaluated and written on the way.
+    #[serde(default)]
+    pub training: DiffusionTrainingConfig,
+    /// How images are sampled from the trained model.
+    pub sampling: Sampling,
+}
+
+/// What is learned: the table `[objective]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectiveConfig {
+    /// What the network predicts; decides the loss.
+    pub parameterization: ParameterizationKind,
+    /// Whether the last timestep T is trained on. The starter notebook's `randint(1, T)` leaves it out.
+    #[serde(default = "default_include_last_timestep")]
+    pub include_last_timestep: bool,
+    /// How much the loss of each image counts.
+    #[serde(default)]
+    pub weighting: Weighting,
+    /// The distribution of the timesteps of a batch.
+    #[serde(default)]
+    pub timestep_sampler: TimestepDistribution,
+    /// Share of the training images whose class is hidden from the network, so that it also learns to predict without the
+    /// class; without effect if `network.num_classes` is 0.
+    #[serde(default = "default_label_dropout")]
+    pub label_dropout: f64,
+}
+
+fn default_include_last_timestep() -> bool {
+    true
+}
+
+fn default_label_dropout() -> f64 {
+    0.1
+}
+
+/// The length of the training, and what is evaluated and written on the way: the table `[training]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiffusionTrainingConfig {
+    /// Passes over the training set. The last batch of a pass is dropped if it is incomplete, as in the starter notebook.
+    pub epochs: u64,
+    /// Images per step.
+    pub batch_size: usize,
+    /// Decay of the exponential moving average of the weights; 0 switches it off.
+    pub ema_decay: f64,
+    /// Number of training images used, from the first on; 0 means all.
+    pub max_images: usize,
+    /// Number of test images whose loss is computed after each epoch, with fixed noise; 0 switches it off.
+    pub validation_images: usize,
+    /// Number of steps between two `step` lines of metrics.jsonl.
+    pub log_every: u64,
+    /// Number of steps between two checkpoints. One more is written after each epoch.
+    pub checkpoint_every: u64,
+    /// Number of samples in the picture after each epoch, always from the same seeds; 0 switches the picture off.
+    pub sample_count: usize,
+    /// Network evaluations per sample of that picture, at most; see [`DiffusionConfig::picture_sampling`]. 0 means as in
+    /// `[sampling]`.
+    pub sample_nfe: usize,
+    /// Number of epochs between two evaluations of samples against test images, with one more after the last epoch; 0
+    /// switches them off.
+    pub eval_every: u64,
+    /// Number of samples of each evaluation, always from the same seeds. Scores of different numbers cannot be compared.
+    pub eval_images: usize,
+}
+
+impl Default for DiffusionTrainingConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch_size: 128,
+            ema_decay: 0.0,
+            max_images: 0,
+            validation_images: 1000,
+            log_every: 20,
+            checkpoint_every: 200,
+            sample_count: 40,
+            sample_nfe: 0,
+            eval_every: 0,
+            eval_images: 1000,
+        }
+    }
+}
+
+impl ObjectiveConfig {
+    /// The objective of `parameterization`, with every other key at its default.
+    pub fn new(parameterization: ParameterizationKind) -> Self {
+        Self {
+            parameterization,
+            include_last_timestep: default_include_last_timestep(),
+            weighting: Weighting::default(),
+            timestep_sampler: TimestepDistribution::default(),
+            label_dropout: default_label_dropout(),
+        }
+    }
+}
+
+impl DiffusionConfig {
+    /// The settings of the run that do not depend on the task.
+    pub fn settings(&self) -> TrainingSettings {
+        let training = &self.training;
+        TrainingSettings {
+            name: self.name.clone(),
+            seed: self.seed,
+            epochs: training.epochs,
+            batch_size: training.batch_size,
+            max_images: training.max_images,
+            ema_decay: training.ema_decay,
+            log_every: training.log_every,
+            optimizer: self.optimizer.clone(),
+        }
+    }
+
+    /// The sampling of the pictures after each epoch: as in `[sampling]`, with at most `training.sample_nfe` evaluations if
+    /// that is not 0. The sampler `ddpm_notebook` always visits every timestep; a shorter chain uses `ancestral` with
+    /// variance `beta`, which is the same rule for any timesteps.
+    pub fn picture_sampling(&self) -> Sampling {
+        let (sampling, nfe) = (self.sampling, self.training.sample_nfe);
+        if nfe == 0 || nfe >= sampling.nfe {
+            return sampling;
+        }
+        match sampling.sampler {
+            SamplerKind::DdpmNotebook => {
+                Sampling { sampler: SamplerKind::Ancestral, variance: Variance::Beta, nfe, ..sampling }
+            }
+            _ => Sampling { nfe, ..sampling },
+        }
+    }
+
+    /// Checks every field that can be checked without the data.
+    ///
+    /// # Errors
+    /// If a field is outside its domain; the error names the first one.
+    pub(super) fn check(&self) -> Result<()> {
+        // Without data, parameters that depend on the shape are checked for MNIST's; `resolve` checks them for the data's.
+        self.check_shape(self.image.unwrap_or(ImageShape::new(1, 28, 28)))?;
+        self.settings().check()?;
+        let training = &self.training;
+        check_ranges(&[
+            ("validation_images", training.validation_images as u64, 0, 1_000_000),
+            ("checkpoint_every", training.checkpoint_every, 1, 1_000_000),
+            ("sample_count", training.sample_count as u64, 0, 10_000),
+            ("eval_every", training.eval_every, 0, 1_000_000),
+            // The covariance of fewer samples does not have full rank.
+            ("eval_images", training.eval_images as u64, 100, 100_000),
+        ])
+    }
+
+    /// Checks every field that may depend on the shape of the images.
+    fn check_shape(&self, shape: ImageShape) -> Result<()> {
+        self.network.check()?;
+        let degradation = self.degradation.build_unfitted(shape)?;
+        let (degradation, parameterization) = (&*degradation, self.objective.parameterization.build());
+        parameterization.check(degradation)?;
+        self.objective.weighting.check(&*parameterization, degradation)?;
+        self.sampling.check(degradation)?;
+        if !(0.0..1.0).contains(&self.objective.label_dropout) {
+            let found = self.objective.label_dropout;
+            return Err(Error::invalid("objective.label_dropout", found, "0 to below 1"));
+        }
+        if !self.objective.include_last_timestep && degradation.timesteps() < 2 {
+            let (found, expected) = ("false with one timestep", "at least two timesteps");
+            return Err(Error::invalid("objective.include_last_timestep", found, expected));
+        }
+        Ok(())
+    }
+
+    /// Fills in the shape and the number of classes of `data`, and checks everything that depends on the data.
+    ///
+    /// # Errors
+    /// If the config does not fit the data.
+    pub fn resolve(mut self, data: &Dataset) -> Result<Self> {
+        resolve_data(&mut self.image, &mut self.num_classes, data)?;
+        self.check_shape(data.shape())?;
+        self.network.check_shape(data.shape())?;
+        self.settings().used_images(&data.train)?;
+        Ok(self)
+    }
+}

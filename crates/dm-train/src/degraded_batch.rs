@@ -1,0 +1,77 @@
+//! A batch of degraded images, and the losses of a network on it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use dm_degrade::Timestep;
+use dm_degrade::parameterization::{Parameterization, losses};
+use dm_nn::nets::{Network, rows};
+
+use crate::error::Result;
+use crate::gradients::Gradients;
+use crate::loss_by_timestep::LossByTimestep;
+
+/// A batch of degraded images.
+pub(crate) struct DegradedBatch {
+    /// What the network sees of the degraded images, [B, input channels, H, W].
+    pub x: Tensor,
+    /// Their times t/T, `[B]`.
+    pub times: Tensor,
+    /// Their classes, for a network that takes classes.
+    pub classes: Option<Vec<u8>>,
+    /// What the network should predict, [B, C, H, W].
+    pub target: Tensor,
+    /// The timestep of each image, with the weight that makes up for how it was drawn.
+    pub timesteps: Vec<(Timestep, f64)>,
+    /// How much each image counts in the objective.
+    pub weights: Vec<f64>,
+}
+
+impl DegradedBatch {
+    /// Losses of `network` on the images in `part`, `[part]`.
+    fn losses_of(
+        &self,
+        part: &Range<usize>,
+        network: &dyn Network,
+        parameterization: &Arc<dyn Parameterization>,
+    ) -> candle_core::Result<Tensor> {
+        let (x, times) = (rows(&self.x, part)?, rows(&self.times, part)?);
+        let output = match &self.classes {
+            Some(classes) => network.forward_class(&x, &times, &classes[part.clone()])?,
+            None => network.forward(&x, &times)?,
+        };
+        losses(parameterization, &output, &rows(&self.target, part)?)
+    }
+
+    /// The loss of each image.
+    pub fn losses(
+        &self,
+        network: &dyn Network,
+        parameterization: &Arc<dyn Parameterization>,
+    ) -> Result<Vec<f32>> {
+        Ok(self.losses_of(&(0..self.timesteps.len()), network, parameterization)?.to_vec1()?)
+    }
+
+    /// The gradients of the objective: the mean over the images of their losses, each multiplied by the weight of the image
+    /// and by the weight that makes up for how its timestep was drawn.
+    pub fn gradients(
+        &self,
+        network: &dyn Network,
+        parameterization: &Arc<dyn Parameterization>,
+    ) -> Result<Gradients> {
+        let share = 1.0 / self.timesteps.len() as f64;
+        let drawn = self.timesteps.iter().map(|&(_, drawn)| drawn);
+        let weights: Vec<f32> =
+            self.weights.iter().zip(drawn).map(|(weight, drawn)| (weight * drawn * share) as f32).collect();
+        let losses = |part: &Range<usize>| self.losses_of(part, network, parameterization);
+        Ok(Gradients::compute(&weights, self.x.device(), losses)?)
+    }
+
+    /// Adds `losses`, one per image and not weighted, to `sums`.
+    pub fn add_losses(&self, losses: &[f32], timesteps: usize, sums: &mut LossByTimestep) {
+        for (&(t, drawn), &loss) in self.timesteps.iter().zip(losses) {
+            sums.add(t.0, timesteps, f64::from(loss), drawn);
+        }
+    }
+}

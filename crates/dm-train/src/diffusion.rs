@@ -1,0 +1,326 @@
+//! Training a diffusion model, for every degradation and every parameterization.
+//!
+//! Prince 2023, algorithm 18.1 in general form: draw images, timesteps and noise; degrade the images; let the network
+//! predict; compute the loss.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use dm_degrade::denoiser::{NetworkDenoiser, inputs};
+use dm_degrade::model::{self, Description};
+use dm_degrade::parameterization::Parameterization;
+use dm_degrade::streams::DEGRADE;
+use dm_degrade::{Degradation, Timestep};
+use dm_nn::data::{Dataset, Images};
+use dm_nn::image::{ImageShape, to_unit};
+use dm_nn::nets::{BuildNetwork, Network};
+use dm_nn::params::Path;
+use dm_nn::params::file::TensorFile;
+use dm_nn::rng::{Rng, Seed};
+use rayon::prelude::*;
+
+use crate::config::DiffusionConfig;
+use crate::degraded_batch::DegradedBatch;
+use crate::error::{Error, Result};
+use crate::json;
+use crate::loss_by_timestep::LossByTimestep;
+use crate::state::TrainingState;
+use crate::streams::{DROPOUT, TIMESTEP, VALIDATE};
+use crate::task::{BatchGradients, EpochSummary, ModelContents, Task, TrainingBatch};
+use crate::timestep_sampler::{TimestepDistribution, TimestepSampler};
+use crate::weighting::Weighting;
+
+/// Number of validation images in a batch.
+const VALIDATION_BATCH: usize = 256;
+
+/// Options of the training of a diffusion model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DiffusionSettings {
+    /// Whether the last timestep T is trained on.
+    pub include_last_timestep: bool,
+    /// How much the loss of each image counts.
+    pub weighting: Weighting,
+    /// The distribution of the timesteps of a batch.
+    pub timestep_sampler: TimestepDistribution,
+    /// Share of the training images whose class is hidden from a network that takes classes, so that it also learns to
+    /// predict without the class.
+    pub label_dropout: f64,
+    /// Number of test images whose loss is computed after each epoch; 0 switches it off.
+    pub validation_images: usize,
+}
+
+impl Default for DiffusionSettings {
+    fn default() -> Self {
+        Self {
+            include_last_timestep: true,
+            weighting: Weighting::Uniform,
+            timestep_sampler: TimestepDistribution::Uniform,
+            label_dropout: 0.1,
+            validation_images: 1000,
+        }
+    }
+}
+
+/// Trains a network to undo a degradation.
+pub struct DiffusionTask {
+    degradation: Box<dyn Degradation>,
+    network: Box<dyn BuildNetwork>,
+    parameterization: Arc<dyn Parameterization>,
+    settings: DiffusionSettings,
+    /// What the degradation has been fitted to; part of the model file.
+    fitted: Vec<f32>,
+    /// Draws timesteps and, with importance sampling, learns from their losses.
+    timestep_sampler: TimestepSampler,
+    /// Losses of the current epoch.
+    losses: LossByTimestep,
+    /// Mean total intensity of a training image, in pixels of value 1.
+    mean_intensity: f64,
+}
+
+/// Images to be degraded.
+struct Selection<'a, F: Fn(usize) -> usize> {
+    images: &'a Images,
+    /// Position in `images` of the image at each place of the batch.
+    index: F,
+    /// Timestep of each place, with the weight that makes up for how it was drawn.
+    timesteps: Vec<(Timestep, f64)>,
+}
+
+impl DiffusionTask {
+    /// A task that trains `network` to undo `degradation`, with the meaning that `parameterization` gives to its output. Each
+    /// of them may be your own.
+    ///
+    /// # Errors
+    /// If they do not fit each other, or a setting is outside its domain.
+    pub fn new(
+        degradation: Box<dyn Degradation>,
+        network: Box<dyn BuildNetwork>,
+        parameterization: Arc<dyn Parameterization>,
+        settings: DiffusionSettings,
+    ) -> Result<Self> {
+        network.check()?;
+        network.check_shape(degradation.shape())?;
+        parameterization.check(&*degradation)?;
+        settings.weighting.check(&*parameterization, &*degradation)?;
+        if !(0.0..1.0).contains(&settings.label_dropout) {
+            return Err(Error::invalid("objective.label_dropout", settings.label_dropout, "0 to below 1"));
+        }
+        let last = degradation.timesteps() - usize::from(!settings.include_last_timestep);
+        if last == 0 {
+            let (found, expected) = ("false with one timestep", "at least two timesteps");
+            return Err(Error::invalid("objective.include_last_timestep", found, expected));
+        }
+        let timestep_sampler = TimestepSampler::new(settings.timestep_sampler, last);
+        Ok(Self {
+            degradation,
+            network,
+            parameterization,
+            settings,
+            fitted: Vec::new(),
+            timestep_sampler,
+            losses: LossByTimestep::default(),
+            mean_intensity: 1.0,
+        })
+    }
+
+    /// The task of `config`, with the degradation fitted to the training images of `data`.
+    ///
+    /// # Errors
+    /// If the config does not fit the data.
+    pub fn from_config(config: &DiffusionConfig, data: &Dataset) -> Result<Self> {
+        let fitted = config.degradation.fit(&data.train);
+        let objective = &config.objective;
+        let settings = DiffusionSettings {
+            include_last_timestep: objective.include_last_timestep,
+            weighting: objective.weighting,
+            timestep_sampler: objective.timestep_sampler,
+            label_dropout: objective.label_dropout,
+            validation_images: config.training.validation_images,
+        };
+        let degradation = config.degradation.build(data.shape(), &fitted)?;
+        let network = Box::new(config.network.clone());
+        let task = Self::new(degradation, network, objective.parameterization.build(), settings)?;
+        Ok(Self { fitted, ..task })
+    }
+
+    /// The forward process.
+    pub fn degradation(&self) -> &dyn Degradation {
+        &*self.degradation
+    }
+
+    /// The meaning of the network's output.
+    pub fn parameterization(&self) -> &dyn Parameterization {
+        &*self.parameterization
+    }
+
+    /// Number of classes that the network takes; 0 if it takes none.
+    pub fn num_classes(&self) -> usize {
+        self.network.num_classes()
+    }
+
+    /// Degrades `selection`; the noise of the image at place i comes from `rng(i)`.
+    fn degrade(
+        &self,
+        selection: Selection<'_, impl Fn(usize) -> usize + Sync>,
+        rng: impl Fn(usize) -> Rng + Sync,
+        device: &Device,
+    ) -> Result<DegradedBatch> {
+        let Selection { images, index, timesteps } = selection;
+        let (degradation, parameterization) = (&*self.degradation, &*self.parameterization);
+        let (shape, count) = (degradation.shape(), timesteps.len());
+        let len = shape.len();
+        let mut states = vec![0.0; count * len];
+        let mut targets = vec![0.0; count * len];
+        let mut weights = vec![1.0; count];
+        let places = states.par_chunks_mut(len).zip(targets.par_chunks_mut(len)).zip(&mut weights);
+        let buffers = || (vec![0.0; len], vec![0.0; len]);
+        places.zip(&timesteps).enumerate().try_for_each_init(
+            buffers,
+            |(pixels, x0), (i, (((state, target), weight), &(t, _)))| {
+                to_unit(images.image(index(i)), pixels);
+                let intensity = f64::from(pixels.iter().sum::<f32>()) / self.mean_intensity;
+                degradation.codec().encode_image(pixels, x0);
+                let noise = degradation.sample_noise(&mut rng(i));
+                degradation.degrade(x0, t, &noise, state);
+                *weight = self.settings.weighting.weight(parameterization, degradation, t, intensity);
+                parameterization.target(degradation, x0, t, &noise, target)
+            },
+        )?;
+        let only_timesteps: Vec<Timestep> = timesteps.iter().map(|&(t, _)| t).collect();
+        let (x, times) = inputs(degradation, &states, &only_timesteps, device)?;
+        let labels = || (0..count).map(|i| images.labels[index(i)]).collect();
+        let classes = (self.num_classes() > 0).then(labels);
+        let target = Tensor::from_vec(targets, shape.dims(count), device)?;
+        Ok(DegradedBatch { x, times, classes, target, timesteps, weights })
+    }
+
+    /// Losses of `network` on the first test images, at fixed timesteps with fixed noise.
+    fn validate(&self, network: &dyn Network, images: &Images, device: &Device) -> Result<LossByTimestep> {
+        let mut losses = LossByTimestep::default();
+        let last = self.degradation.timesteps();
+        let count = self.settings.validation_images.min(images.len());
+        for start in (0..count).step_by(VALIDATION_BATCH) {
+            let n = VALIDATION_BATCH.min(count - start);
+            // The golden ratio spreads the timesteps evenly over 1..=T, whatever the number of images.
+            let timestep =
+                |i: usize| Timestep(1 + ((i as f64 * 0.618_033_988_75).fract() * last as f64) as usize);
+            let timesteps = (start..start + n).map(|i| (timestep(i), 1.0)).collect();
+            let rng = |i: usize| Seed(0).stream(VALIDATE, (start + i) as u64, 0);
+            let selection = Selection { images, index: |i: usize| start + i, timesteps };
+            let batch = self.degrade(selection, rng, device)?;
+            batch.add_losses(&batch.losses(network, &self.parameterization)?, last, &mut losses);
+        }
+        Ok(losses)
+    }
+}
+
+impl Task for DiffusionTask {
+    type Network = Box<dyn Network>;
+
+    fn prepare(&mut self, data: &Dataset) -> Result<()> {
+        let (shape, expected) = (data.shape(), self.degradation.shape());
+        if shape != expected {
+            let expected = format!("{expected}, the shape of the degradation");
+            return Err(Error::invalid("data: shape of the images", shape, expected));
+        }
+        let classes = self.num_classes();
+        if classes > 0 && classes != data.num_classes() {
+            let expected = format!("0 or the {} classes of the data", data.num_classes());
+            return Err(Error::invalid("network.num_classes", classes, expected));
+        }
+        let total: f64 = data.train.total_intensity().iter().map(|&total| f64::from(total)).sum();
+        self.mean_intensity = (total / data.train.len() as f64).max(f64::MIN_POSITIVE);
+        Ok(())
+    }
+
+    fn build_network(&self, path: Path<'_>) -> Result<Box<dyn Network>> {
+        let shape: ImageShape = self.degradation.shape();
+        let input = shape.with_channels(self.degradation.codec().input_channels());
+        Ok(self.network.build(input, shape.channels, path)?)
+    }
+
+    fn gradients(&mut self, network: &Box<dyn Network>, batch: &TrainingBatch<'_>) -> Result<BatchGradients> {
+        let TrainingBatch { images, indices, seed, step, device } = *batch;
+        let timesteps = self.timestep_sampler.sample(indices.len(), &mut seed.stream(TIMESTEP, step, 0));
+        let selection = Selection { images, index: |i: usize| indices[i] as usize, timesteps };
+        let mut degraded = self.degrade(selection, |i| seed.stream(DEGRADE, step, i as u64), device)?;
+        let mut dropout = seed.stream(DROPOUT, step, 0);
+        for class in degraded.classes.iter_mut().flatten() {
+            if dropout.uniform_f64() < self.settings.label_dropout {
+                // The class after the last one stands for "not given".
+                *class = self.network.num_classes() as u8;
+            }
+        }
+
+        let gradients = degraded.gradients(&**network, &self.parameterization)?;
+        degraded.add_losses(&gradients.losses, self.degradation.timesteps(), &mut self.losses);
+        let weighted = gradients.losses.iter().zip(&degraded.weights);
+        let weighted = weighted.map(|(&loss, weight)| weight * f64::from(loss));
+        self.timestep_sampler.learn(degraded.timesteps.iter().map(|&(t, _)| t).zip(weighted));
+        Ok(BatchGradients { objective: gradients.objective, store: gradients.store })
+    }
+
+    fn end_epoch(
+        &mut self,
+        network: &Box<dyn Network>,
+        test: &Images,
+        device: &Device,
+    ) -> Result<EpochSummary> {
+        let validation = self.validate(&**network, test, device)?;
+        let train = std::mem::take(&mut self.losses);
+        Ok(EpochSummary {
+            train_loss: train.mean(),
+            train_by_timestep: Some(train),
+            validation_loss: validation.mean(),
+            validation_by_timestep: Some(validation),
+            test_accuracy: None,
+        })
+    }
+
+    fn save(&self, checkpoint: &mut TensorFile) -> Result<()> {
+        checkpoint.set_metadata("loss_by_timestep", json::write("loss_by_timestep", &self.losses)?);
+        if self.timestep_sampler.learns() {
+            let sampler = json::write("timestep_sampler", &self.timestep_sampler)?;
+            checkpoint.set_metadata("timestep_sampler", sampler);
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, checkpoint: &TensorFile) -> Result<()> {
+        self.losses = json::read(checkpoint, "loss_by_timestep", "sums of losses")?;
+        if self.timestep_sampler.learns() {
+            let expected = "the losses by timestep of this run";
+            let sampler: TimestepSampler = json::read(checkpoint, "timestep_sampler", expected)?;
+            if !self.timestep_sampler.is_compatible(&sampler) {
+                let found = checkpoint.metadata("timestep_sampler")?;
+                return Err(Error::format(checkpoint.path(), "timestep_sampler", found, expected));
+            }
+            self.timestep_sampler = sampler;
+        }
+        Ok(())
+    }
+
+    fn write_model(&self, contents: &ModelContents<'_>) -> Result<()> {
+        let description = Description {
+            config: contents.config,
+            fitted: &self.fitted,
+            class_names: contents.class_names,
+            step: contents.step,
+            data_sha256: contents.data_sha256,
+        };
+        Ok(model::write(contents.path, &description, contents.params)?)
+    }
+}
+
+impl TrainingState<DiffusionTask> {
+    /// The evaluated network as a denoiser, without a class.
+    pub fn denoiser(&self) -> NetworkDenoiser<'_> {
+        NetworkDenoiser {
+            network: &**self.evaluated_network(),
+            parameterization: self.task.parameterization(),
+            degradation: self.task.degradation(),
+            device: &self.device,
+            condition: None,
+        }
+    }
+}

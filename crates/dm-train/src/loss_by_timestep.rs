@@ -1,0 +1,38 @@
+//! Sums of losses over an epoch, in all and by timestep: the loss curves of a run.
+
+use serde::{Deserialize, Serialize};
+
+/// Number of bins of equal width in t/T. The first bin holds the least degraded timesteps.
+pub const BINS: usize = 10;
+
+/// Losses of many images, summed in bins of t/T. Part of a checkpoint, so that an interrupted epoch reports the same
+/// numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossByTimestep {
+    /// Weighted sum of the losses in each bin.
+    sum: [f64; BINS],
+    /// Sum of the weights in each bin.
+    count: [f64; BINS],
+}
+
+impl LossByTimestep {
+    /// Adds the loss of one image at the timestep `t` of `timesteps`. `weight` is 1 where every timestep is equally likely;
+    /// otherwise it is one over the relative frequency of `t`, so that means are always over equally likely timesteps.
+    pub fn add(&mut self, t: usize, timesteps: usize, loss: f64, weight: f64) {
+        let bin = (t.saturating_sub(1) * BINS / timesteps.max(1)).min(BINS - 1);
+        self.sum[bin] += weight * loss;
+        self.count[bin] += weight;
+    }
+
+    /// Mean loss of all images; `None` if there are none.
+    pub fn mean(&self) -> Option<f64> {
+        let count: f64 = self.count.iter().sum();
+        (count > 0.0).then(|| self.sum.iter().sum::<f64>() / count)
+    }
+
+    /// Mean loss in each bin; `None` where a bin is empty.
+    pub fn by_timestep(&self) -> [Option<f64>; BINS] {
+        std::array::from_fn(|i| (self.count[i] > 0.0).then(|| self.sum[i] / self.count[i]))
+    }
+}

@@ -1,0 +1,79 @@
+//! A run as the figures read it.
+
+use super::tiles::Tiles;
+use crate::records::{Metrics, read_manifest};
+use anyhow::{Context, Result};
+use dm_record::ImageSize;
+use std::path::{Path, PathBuf};
+
+pub struct Run {
+    pub title: String,
+    /// What its loss is.
+    pub loss: String,
+    pub folder: PathBuf,
+    /// Its place in the study. It decides the run's colour, so that a run keeps its colour while others are missing.
+    pub place: usize,
+    pub steps_per_epoch: f64,
+    pub metrics: Metrics,
+    /// Size of its images.
+    size: ImageSize,
+}
+
+impl Run {
+    pub fn read(place: usize, title: &str, loss: &str, folder: &Path) -> Result<Self> {
+        let manifest = read_manifest(folder)?;
+        let steps_per_epoch = manifest
+            .map_or(1.0, |manifest| manifest.steps_total as f64 / manifest.epochs.max(1) as f64)
+            .max(1.0);
+        let (title, loss, folder) = (title.to_owned(), loss.to_owned(), folder.to_owned());
+        let (metrics, size) = (Metrics::read(&folder)?, image_size(&folder)?);
+        Ok(Self { title, loss, folder, place, steps_per_epoch, metrics, size })
+    }
+
+    /// The grid of this name in the folder of the run's images, if it is there.
+    pub fn generated(&self, name: &str) -> Option<Tiles> {
+        self.grid(&format!("generated/{name}"))
+    }
+
+    /// A grid in the run folder, if it is there.
+    pub fn grid(&self, path: &str) -> Option<Tiles> {
+        Tiles::open(&self.folder.join(path), self.size)
+    }
+}
+
+/// The size of a run's images as its config states it. Configs of schema 1 do not state it.
+fn image_size(run: &Path) -> Result<ImageSize> {
+    let path = run.join("config.toml");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(ImageSize::default()) };
+    let config: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let side = |key: &str| {
+        let value = config.get("image")?.get(key)?.as_integer()?;
+        usize::try_from(value).ok()
+    };
+    let default = ImageSize::default();
+    let side = |key: &str, default: usize| side(key).unwrap_or(default);
+    Ok(ImageSize {
+        channels: side("channels", default.channels),
+        height: side("height", default.height),
+        width: side("width", default.width),
+    })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// The run in a folder.
+    pub fn run(title: &str, folder: &Path) -> Run {
+        Run::read(0, title, "error", folder).unwrap()
+    }
+
+    #[test]
+    fn the_size_of_images_comes_from_the_config() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(run("A", dir.path()).size, ImageSize::default());
+        std::fs::write(dir.path().join("config.toml"), "[image]\nchannels = 3\nheight = 32\nwidth = 24\n")
+            .unwrap();
+        assert_eq!(run("A", dir.path()).size, ImageSize { channels: 3, height: 32, width: 24 });
+    }
+}

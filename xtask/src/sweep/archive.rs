@@ -1,0 +1,39 @@
+//! What is archived of a study when its weights and images are deleted: of every run the small files that the table and the
+//! figures are made from.
+
+use super::plan::GENERATED;
+use super::study::Job;
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// Files of a run folder.
+const OF_RUN: [&str; 3] = ["config.toml", "manifest.json", "metrics.jsonl"];
+
+/// Copies the small files of all runs in `from` that have begun to folders of the same names in `to`.
+pub fn copy(jobs: &[Job], from: &Path, to: &Path) -> Result<()> {
+    for job in jobs {
+        let (run, archived) = (from.join(&job.name), to.join(&job.name));
+        if !run.join("manifest.json").is_file() {
+            continue;
+        }
+        for name in OF_RUN {
+            copy_file(&run.join(name), &archived.join(name))?;
+        }
+        let Ok(entries) = std::fs::read_dir(run.join(GENERATED)) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let small = path.extension().is_some_and(|ending| ending == "json" || ending == "png");
+            if let (true, Some(name)) = (small, path.file_name()) {
+                copy_file(&path, &archived.join(GENERATED).join(name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let copy = || {
+        to.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::copy(from, to)
+    };
+    copy().map(drop).with_context(|| format!("{} to {}", from.display(), to.display()))
+}

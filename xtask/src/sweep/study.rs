@@ -1,0 +1,322 @@
+//! Studies: files in `xtask/sweeps/` that list runs. A study is read, checked and narrowed to one profile here. Whether a run
+//! has been trained already is decided elsewhere.
+//!
+//! A study whose runs share config, budget and sampling states them once, at its top; a run then names only what it changes.
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How much work a sweep is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Shows that everything works: under three minutes, for CI
+    Smoke,
+    /// Recognisable digits: under 40 minutes on two cores
+    Laptop,
+    /// The 100 epochs of the starter notebook
+    Full,
+}
+
+impl Profile {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Laptop => "laptop",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// One run of one profile: what to pass to `dm`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    pub name: String,
+    /// Its name in figures.
+    pub title: String,
+    /// What its loss is. Losses of different kinds never share an axis.
+    pub loss: String,
+    pub config: PathBuf,
+    pub set: Vec<String>,
+    pub sample: Sample,
+}
+
+/// How a finished run is sampled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Number of images to look at.
+    pub n: u32,
+    /// Network evaluations per image; absent: as in the model's config.
+    #[serde(alias = "steps")]
+    pub nfe: Option<u32>,
+    #[serde(default = "first_seed")]
+    pub seed: u64,
+    /// Number of test images to restore.
+    #[serde(default = "few")]
+    pub restored: u32,
+    /// What `dm eval` measures; nothing where it is absent.
+    pub measure: Option<Measure>,
+}
+
+/// How a finished run is evaluated, on images of the generation seeds 1 to `seeds`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// Number of images of all seeds together: a multiple of `seeds`.
+    pub n: u32,
+    /// At least two: the interval is estimated from them.
+    pub seeds: u32,
+    /// Names of metrics for `dm eval --metrics`.
+    pub metrics: Vec<String>,
+}
+
+fn first_seed() -> u64 {
+    1
+}
+
+fn few() -> u32 {
+    4
+}
+
+/// A file of `xtask/sweeps/`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Study {
+    /// Config of every run that names none.
+    config: Option<PathBuf>,
+    /// Profiles of every run that names none.
+    #[serde(default)]
+    profiles: BTreeMap<Profile, ProfileSettings>,
+    run: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    name: String,
+    title: String,
+    loss: String,
+    config: Option<PathBuf>,
+    /// Laid over the config after what the profile sets.
+    #[serde(default)]
+    set: Vec<String>,
+    #[serde(default)]
+    profiles: BTreeMap<Profile, ProfileSettings>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileSettings {
+    #[serde(default)]
+    set: Vec<String>,
+    sample: Sample,
+}
+
+/// The file of a study.
+pub fn find(folder: &Path, study: &str) -> Result<PathBuf> {
+    let file = folder.join(format!("{study}.toml"));
+    if !is_plain(study) || !file.is_file() {
+        bail!("--study {study}: no such study, expected one of {}", studies(folder)?.join(", "));
+    }
+    Ok(file)
+}
+
+/// The names of all studies, in order.
+fn studies(folder: &Path) -> Result<Vec<String>> {
+    let name = |path: PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".toml")?.to_owned());
+    Ok(crate::records::entries(folder)?.into_iter().filter_map(name).collect())
+}
+
+/// Every run of a profile, as written in `file`. Config paths are relative to `root`.
+pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let study: Study = toml::from_str(&text).with_context(|| file.display().to_string())?;
+    let mut jobs: Vec<Job> = Vec::new();
+    for run in study.run {
+        let place = format!("{}: run.name = {:?}", file.display(), run.name);
+        ensure!(is_plain(&run.name), "{place}, expected letters, digits and hyphens");
+        ensure!(jobs.iter().all(|job| job.name != run.name), "{place}: named twice");
+        let config = run.config.as_ref().or(study.config.as_ref());
+        let config = config.with_context(|| format!("{place}: no config, here or at the top"))?;
+        let mut profiles = if run.profiles.is_empty() { study.profiles.clone() } else { run.profiles };
+        let Some(ProfileSettings { set, sample }) = profiles.remove(&profile) else { continue };
+        if let Some(Measure { n, seeds, metrics }) = &sample.measure {
+            ensure!(
+                *seeds >= 2 && *n > 0 && n.is_multiple_of(*seeds) && !metrics.is_empty(),
+                "{place}: measure: found n = {n}, seeds = {seeds}, {} metrics; expected at least two seeds, a multiple of them \
+                 as n, and a metric",
+                metrics.len()
+            );
+        }
+        jobs.push(Job {
+            config: root.join(config),
+            name: run.name,
+            title: run.title,
+            loss: run.loss,
+            set: [set, run.set].concat(),
+            sample,
+        });
+    }
+    ensure!(!jobs.is_empty(), "{}: no run for profile {}", file.display(), profile.name());
+    Ok(jobs)
+}
+
+/// Keeps the named runs, in the order of the study.
+pub fn select(jobs: Vec<Job>, only: &[String]) -> Result<Vec<Job>> {
+    for name in only {
+        if jobs.iter().all(|job| job.name != *name) {
+            let known: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
+            bail!("--only {name}: no such run in this profile, expected one of {}", known.join(", "));
+        }
+    }
+    Ok(jobs.into_iter().filter(|job| only.is_empty() || only.contains(&job.name)).collect())
+}
+
+/// Whether a name can be a folder's name and nothing else.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = r#"
+        [[run]]
+        name = "first"
+        title = "First"
+        loss = "error"
+        config = "data/first.toml"
+        profiles.smoke = { set = ["epochs=1"], sample = { n = 4, nfe = 2 } }
+        profiles.full = { sample = { n = 100 } }
+
+        [[run]]
+        name = "second"
+        title = "Second"
+        loss = "error"
+        config = "data/second.toml"
+        profiles.full = { sample = { n = 100, seed = 3 } }
+    "#;
+
+    fn load_text(text: &str, profile: Profile) -> Result<Vec<Job>> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.toml"), text).unwrap();
+        load(&find(dir.path(), "a")?, Path::new("/root"), profile)
+    }
+
+    #[test]
+    fn a_profile_holds_the_runs_that_name_it() {
+        let smoke = load_text(TWO, Profile::Smoke).unwrap();
+        assert_eq!(smoke.len(), 1);
+        assert_eq!(smoke[0].config, Path::new("/root/data/first.toml"));
+        assert_eq!(smoke[0].set, ["epochs=1"]);
+        let sample = Sample { n: 4, nfe: Some(2), seed: 1, restored: 4, measure: None };
+        assert_eq!(smoke[0].sample, sample);
+        let full = load_text(TWO, Profile::Full).unwrap();
+        assert_eq!(full.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+        assert!(
+            load_text(TWO, Profile::Laptop).unwrap_err().to_string().contains("no run for profile laptop")
+        );
+    }
+
+    #[test]
+    fn unknown_keys_duplicate_names_and_odd_names_are_refused() {
+        let unknown = TWO.replace("title = \"First\"", "titel = \"First\"");
+        assert!(format!("{:#}", load_text(&unknown, Profile::Full).unwrap_err()).contains("titel"));
+        let twice = TWO.replace("\"second\"", "\"first\"");
+        assert!(load_text(&twice, Profile::Full).unwrap_err().to_string().contains("named twice"));
+        let odd = TWO.replace("\"second\"", "\"../second\"");
+        assert!(load_text(&odd, Profile::Full).unwrap_err().to_string().contains("expected letters"));
+    }
+
+    #[test]
+    fn measurements_that_cannot_be_made_are_refused_before_anything_is_trained() {
+        for (measure, fits) in [
+            ("n = 70, seeds = 2, metrics = [\"fd\"]", true),
+            ("n = 70, seeds = 1, metrics = [\"fd\"]", false),
+            ("n = 71, seeds = 2, metrics = [\"fd\"]", false),
+            ("n = 70, seeds = 2, metrics = []", false),
+        ] {
+            let text = TWO.replace("n = 4,", &format!("n = 4, measure = {{ {measure} }},"));
+            let loaded = load_text(&text, Profile::Smoke);
+            assert_eq!(loaded.is_ok(), fits, "{measure}");
+            let refused =
+                loaded.err().is_none_or(|error| error.to_string().contains("\"first\": measure: found"));
+            assert!(refused, "{measure}");
+        }
+    }
+
+    #[test]
+    fn only_keeps_the_order_of_the_study_and_refuses_unknown_names() {
+        let jobs = || load_text(TWO, Profile::Full).unwrap();
+        let names = |only: &[&str]| {
+            let only: Vec<_> = only.iter().map(ToString::to_string).collect();
+            select(jobs(), &only).map(|jobs| jobs.into_iter().map(|job| job.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]).unwrap(), ["first", "second"]);
+        assert_eq!(names(&["second", "first"]).unwrap(), ["first", "second"]);
+        assert!(names(&["third"]).unwrap_err().to_string().contains("first, second"));
+    }
+
+    #[test]
+    fn settings_at_the_top_hold_for_every_run_that_states_no_others() {
+        let shared = r#"
+            config = "data/shared.toml"
+            profiles.smoke = { set = ["epochs=1"], sample = { n = 4 } }
+            profiles.full = { sample = { n = 100 } }
+
+            [[run]]
+            name = "plain"
+            title = "Plain"
+            loss = "error"
+
+            [[run]]
+            name = "other"
+            title = "Other"
+            loss = "error"
+            config = "data/other.toml"
+            set = ["epochs=2", "seed=3"]
+
+            [[run]]
+            name = "own"
+            title = "Own"
+            loss = "error"
+            profiles.full = { set = ["epochs=9"], sample = { n = 5 } }
+        "#;
+        let smoke = load_text(shared, Profile::Smoke).unwrap();
+        assert_eq!(smoke.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["plain", "other"]);
+        assert_eq!(smoke[0].config, Path::new("/root/data/shared.toml"));
+        assert_eq!(smoke[1].config, Path::new("/root/data/other.toml"));
+        // The run's own settings come last and win.
+        assert_eq!(smoke[1].set, ["epochs=1", "epochs=2", "seed=3"]);
+        let full = load_text(shared, Profile::Full).unwrap();
+        assert_eq!((full[2].set.as_slice(), full[2].sample.n), (&["epochs=9".to_owned()][..], 5));
+        let without = shared.replacen("config = \"data/shared.toml\"", "", 1);
+        assert!(load_text(&without, Profile::Full).unwrap_err().to_string().contains("no config"));
+    }
+
+    #[test]
+    fn the_studies_of_this_workspace_are_well_formed() {
+        let root = crate::workspace::root();
+        let dir = root.join("xtask/sweeps");
+        assert_eq!(studies(&dir).unwrap(), ["ablation", "digits", "ink", "seeds", "zoo"]);
+        for study in studies(&dir).unwrap() {
+            let names = |profile| {
+                let jobs = load(&find(&dir, &study).unwrap(), root, profile).unwrap();
+                assert!(jobs.iter().all(|job| job.config.is_file()), "{study}");
+                jobs.into_iter().map(|job| job.name).collect::<Vec<_>>()
+            };
+            let all = [Profile::Smoke, Profile::Laptop, Profile::Full].map(names);
+            assert!(all[0] == all[1] && all[1] == all[2], "{study}: every profile has every run");
+            if study == "digits" {
+                assert_eq!(all[0], ["ddpm-reference", "ddpm-unet", "ink-unet"]);
+            }
+        }
+        let error = find(&dir, "nets").unwrap_err().to_string();
+        assert_eq!(error, "--study nets: no such study, expected one of ablation, digits, ink, seeds, zoo");
+    }
+}
