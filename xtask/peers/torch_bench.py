@@ -1,8 +1,8 @@
-"""PyTorch's side of `cargo xtask bench --against-torch`: the same networks, batches and optimisers as ours.
+"""The PyTorch program of `cargo xtask bench --against-torch`: the same networks, batches and optimizers as in Rust.
 
-Usage: torch_bench.py VARIANT, one of eager, channels_last, compiled, compiled_channels_last. It answers one request after
-the other on standard input: a line `WORK NETWORK COUNT REPEATS` gets a line of JSON, {"ms": [..], ..} or {"error": ".."}.
-The first line, unasked, says who answers. crates/dm-train/benches/against_torch speaks the same.
+Usage: torch_bench.py VARIANT, one of eager, channels_last, compiled, compiled_channels_last. It answers requests on standard
+input one after the other: the answer to a line `WORK NETWORK COUNT REPEATS` is a line of JSON, {"ms": [..], ..} or
+{"error": ".."}. Its first line names the program. crates/dm-train/benches/against_torch uses the same protocol.
 """
 
 import copy
@@ -28,7 +28,7 @@ except ImportError as error:
     say({"error": f"PyTorch is missing in {sys.executable} ({error}); to install it: {INSTALL}"})
     sys.exit(0)
 
-# Before each measurement: the threads of the other side may still wait for work with a full core each.
+# Pause before each measurement: idle threads of the other program may still occupy a core each while they wait for work.
 PAUSE_S = 0.2
 
 

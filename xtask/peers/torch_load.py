@@ -1,7 +1,7 @@
 """The shipped reference network in PyTorch: the starter notebook's layers, weights from data/models/ddpm-reference.safetensors.
 
-Needs torch and safetensors. `python xtask/peers/torch_load.py [MODEL]` says how many parameters it loaded; with a second
-file, of tensors x, t and y, how far the network's output of (x, t) is from y.
+Needs torch and safetensors. `python xtask/peers/torch_load.py [MODEL]` prints how many parameters it loaded; with a second
+file of tensors x, t and y it prints how far the network's output for (x, t) is from y.
 """
 
 import math

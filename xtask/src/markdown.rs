@@ -21,6 +21,11 @@ pub fn number(value: Option<f64>, places: usize) -> String {
     value.map_or("-".into(), |value| format!("{value:.places$}"))
 }
 
+/// A row of fixed words.
+pub fn words<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
 /// A table; the first row is the head. Columns are padded to equal widths, those from `right` on aligned to the right.
 pub fn table(rows: &[Vec<String>], right: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

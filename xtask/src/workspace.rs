@@ -50,10 +50,17 @@ fn executable(messages: &str) -> Option<PathBuf> {
 
 /// Writes a whole file or nothing: to a file beside it first, which is then renamed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = path.with_added_extension("part");
+    let beside = beside(path, ".part");
     std::fs::write(&beside, bytes)
         .and_then(|()| std::fs::rename(&beside, path))
         .with_context(|| format!("{}: cannot write", path.display()))
+}
+
+/// The path with an ending added to its name.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 #[cfg(test)]

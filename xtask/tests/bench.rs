@@ -45,9 +45,11 @@ impl Place {
     }
 }
 
+/// What was printed, without the padding of its tables.
 fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -66,6 +68,11 @@ fn both_programs_take_turns_and_table_and_file_agree() {
     if cfg!(target_os = "linux") {
         assert!(rows.iter().all(|row| row["ours_peak_mb"].as_f64().unwrap() > 0.1));
     }
+    // 1 GFLOP in 10 ms are all of 100 GFLOP/s; the 6 of a direct convolution in 55 ms are 1.09 times that.
+    assert!(rows.iter().all(|row| row["ours_share_of_peak"] == 1.0));
+    assert!(rows.iter().all(|row| (row["torch_share_of_peak"].as_f64().unwrap() - 6.0 / 5.5).abs() < 1e-9));
+    // 55 ms for 256 images, a hundred evaluations per image.
+    assert_eq!(json["sampling"][1]["torch_network_alone_ms_per_image"], 100.0 * 55.0 / 256.0);
     assert_eq!(json["sampling"][1]["model"], "ink-unet");
     assert_eq!(json["epoch"]["steps"], 468);
 
@@ -103,6 +110,12 @@ fn a_program_that_cannot_be_measured_is_reported_in_one_line() {
     std::fs::write(place.path("other-network"), "").unwrap();
     let said = place.refusal(&["--against-torch", "--rounds", "1", "--json", "all.json"]);
     assert!(said.contains("ref_cnn: eager: found Some(1) parameters"), "{said}");
+    std::fs::write(place.path("no-compiler"), "").unwrap();
+    let said = place.refusal(&json);
+    assert!(said.contains("train ref_cnn 128 3: no variant of PyTorch was able to"), "{said}");
+    std::fs::write(place.path("broken"), "").unwrap();
+    let said = place.refusal(&json);
+    assert!(said.contains("ours: `peak fma 1 5`: no compiler"), "{said}");
     let said = place.refusal(&["--against-torch", "--json", "missing/all.json"]);
     assert!(said.contains("missing: no such folder"), "{said}");
     assert_eq!(place.bench(&[]).status.code(), Some(2), "one of --against-torch and --scaling");

@@ -3,18 +3,17 @@
 # steps=N, slow=1 (a tenth of a second per step), fail=1 (fails half-way, once).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-echo "$*" >> "$here/calls.txt"
 command=$1
 model=$2
+[ "$command" = train ] || echo "$*" >> "$here/calls.txt"
 shift 2
-out= scores= run= resume= steps=4 slow= fail=
+out= scores= run= set= steps=4 slow= fail=
 while [ $# -gt 0 ]; do
     case $1 in
     --run) run=$2; shift ;;
     --out) out=$2; shift ;;
     --scores) scores=$2; shift ;;
-    --set) declare "${2%%=*}=${2#*=}"; shift ;;
-    --resume) resume=yes ;;
+    --set) declare "${2%%=*}=${2#*=}"; set="$set$2"$'\n'; shift ;;
     esac
     shift
 done
@@ -30,9 +29,15 @@ case $command in
 train)
     [ -f "$model" ] || { echo "error: $model: missing" >&2; exit 2; }
     mkdir -p "$run/samples"
-    cp "$model" "$run/config.toml"
-    step=0
-    [ -z "$resume" ] || step=$(cat "$run/checkpoint.safetensors")
+    resolved=$(cat "$model"; echo "$set")
+    if [ -f "$run/config.toml" ] && [ "$(cat "$run/config.toml")" != "$resolved" ]; then
+        echo "error: $run/config.toml: the run folder has another config" >&2
+        exit 2
+    fi
+    echo "$resolved" > "$run/config.toml"
+    if grep -qs complete "$run/manifest.json"; then exit; fi
+    step=$(cat "$run/checkpoint.safetensors" 2> /dev/null || echo 0)
+    [ "$step" = 0 ] && echo train >> "$here/calls.txt" || echo train resume >> "$here/calls.txt"
     manifest running "$step"
     trap 'echo "$step" > "$run/checkpoint.safetensors"; manifest running "$step"; exit 130' TERM INT
     while [ "$step" -lt "$steps" ]; do

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Replaces both programs of `cargo xtask bench`: our bench program (called with `serve`) and a Python that has PyTorch
 # (called with the script and a variant). PyTorch takes six times as long; compiled, it refuses. Files beside it steer
-# it: no-torch, other-network.
+# it: no-torch, other-network, no-compiler (no variant of PyTorch is able to), broken (ours is not either).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 case $1 in
@@ -19,6 +19,10 @@ while read -r work net count repeats; do
     parameters=291217
     [ "$net" = ref_cnn ] || parameters=670000
     if [ "$name" != ours ] && [ -f "$here/other-network" ]; then parameters=1; fi
+    if [ -f "$here/no-compiler" ] && [ "$name" != ours ] || [ -f "$here/broken" ]; then
+        echo '{"error": "no compiler"}'
+        continue
+    fi
     case $name in
     compiled*) echo '{"error": "no compiler"}' ; continue ;;
     channels_last) ms=55 ;;

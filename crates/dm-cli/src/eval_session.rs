@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use candle_core::Device;
+use dm_eval::Classifier;
 use dm_eval::cache::Cache;
-use dm_eval::{Classifier, ImageSet};
+use dm_eval::protocol::ImageSet;
 use dm_nn::data::Dataset;
 use dm_nn::image::ImageShape;
 use indicatif::ProgressBar;

@@ -10,12 +10,14 @@ use dm_nn::rng::Seed;
 /// Number of frames of a film.
 const FRAMES: usize = 50;
 
-/// The film of `images`, pairs of the image's number and its pixels [C, H, W]. Each frame is [images, C, H, W].
+/// The film of `images`, pairs of the image's number and its pixels [C, H, W], degraded by `degradation`, which was built from
+/// `config` and `fitted`. Each frame is [images, C, H, W].
 ///
 /// # Errors
 /// If Ink cannot be built from its config, or a film cannot be recorded.
 pub fn frames(
     config: &DegradationConfig,
+    fitted: &[f32],
     degradation: &dyn Degradation,
     images: &[(usize, &[u8])],
     seed: Seed,
@@ -26,11 +28,11 @@ pub fn frames(
     let shape = degradation.shape();
     let mut ink = None;
     if let DegradationConfig::Ink(ink_config) = config {
-        // The paths of the grains do not depend on the prior, so any fitted numbers will do.
-        ink = Some(Ink::new(ink_config, shape, &[1.0])?);
+        ink = Some(Ink::new(ink_config, shape, fitted)?);
     }
     let mut frames = vec![Vec::new(); timesteps.len()];
-    let (mut x0, mut x_t, mut image) = (vec![0.0; shape.len()], vec![0.0; shape.len()], vec![0.0; shape.len()]);
+    let (mut x0, mut x_t, mut image) =
+        (vec![0.0; shape.len()], vec![0.0; shape.len()], vec![0.0; shape.len()]);
     for &(number, pixels) in images {
         to_unit(pixels, &mut image);
         degradation.codec().encode_image(&image, &mut x0);

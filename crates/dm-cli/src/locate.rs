@@ -97,7 +97,9 @@ fn shipped_names(kind: &str, is_kind: fn(&TensorFile) -> bool) -> String {
     let mut names: Vec<String> = files.map(|file| file.path()).filter(fits).filter_map(stem).collect();
     names.sort();
     if names.is_empty() {
-        format!("no {kind} is shipped here: there is no folder data/models in the working directory or above the program")
+        format!(
+            "no {kind} is shipped here: there is no folder data/models in the working directory or above the program"
+        )
     } else {
         format!("shipped: {}", names.join(", "))
     }

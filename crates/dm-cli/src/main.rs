@@ -16,6 +16,7 @@ mod output_args;
 mod preview;
 mod progress;
 mod provenance;
+mod records;
 mod revision;
 mod sampling_args;
 mod seed_arg;
@@ -36,10 +37,10 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Print nothing but errors and results.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 100)]
     quiet: bool,
     /// Print more messages; give it twice for all of them.
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, display_order = 101, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 

@@ -33,7 +33,9 @@ impl OutputArgs {
     ) -> Result<()> {
         let text = serde_json::to_string_pretty(result)?;
         if let Some(path) = &self.out {
-            folder::create_for(path).and_then(|()| Ok(write_atomic(path, text.as_bytes())?)).context("--out")?;
+            folder::create_for(path)
+                .and_then(|()| Ok(write_atomic(path, text.as_bytes())?))
+                .context("--out")?;
         }
         if self.json { terminal.line(text) } else { terminal.lines(lines()) }
     }

@@ -67,8 +67,10 @@ impl Thumbnail {
             let plane = &image[channel * shape.pixels()..][..shape.pixels()];
             let rows = (y * factor..((y + 1) * factor).min(shape.height)).map(|row| row * shape.width);
             let columns = x * factor..((x + 1) * factor).min(shape.width);
-            let square: Vec<usize> =
-                rows.flat_map(|row| plane[row + columns.start..row + columns.end].iter()).map(|&p| p.into()).collect();
+            let square: Vec<usize> = rows
+                .flat_map(|row| plane[row + columns.start..row + columns.end].iter())
+                .map(|&p| p.into())
+                .collect();
             (square.iter().sum::<usize>() + square.len() / 2) / square.len()
         };
         let color = |x: usize, y: usize| -> [u8; 3] {
@@ -78,7 +80,8 @@ impl Thumbnail {
                 _ => [(channels.iter().sum::<usize>() / channels.len()) as u8; 3],
             }
         };
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| color(x, y)).collect();
+        let pixels =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| color(x, y)).collect();
         Self { height, width, pixels }
     }
 

@@ -73,8 +73,7 @@ mod tests {
 
     #[test]
     fn metadata_keep_every_entry_and_its_type() {
-        let provenance =
-            json!({ "model": "12", "sha256": "1e3", "nfe": 100, "eta": 0.0, "degradation": { "kind": "ink" } });
+        let provenance = json!({ "model": "12", "sha256": "1e3", "nfe": 100, "eta": 0.0, "degradation": { "kind": "ink" } });
         let provenance = provenance.as_object().cloned().unwrap_or_default();
         assert_eq!(from_metadata(&to_metadata(&provenance)), Some(provenance));
         assert_eq!(from_metadata(&BTreeMap::new()), None);

@@ -98,7 +98,10 @@ pub fn print_help(help: &clap::Error) -> Result<()> {
 
 /// Writes `text` as one line to standard error.
 pub fn print_error(text: &str) {
-    eprintln!("{}", text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "));
+    eprintln!(
+        "{}",
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    );
 }
 
 /// Standard output as a file. The standard library's own handle hides that a descriptor cannot be written to.

@@ -1,132 +1,205 @@
-//! `training.eval_every`: samples are measured while a model trains, an `eval` line of metrics.jsonl each time.
+//! `training.eval_every`: samples are scored while a diffusion model trains, as `eval` lines of metrics.jsonl.
 //!
-//! The samples are few and always of the same seeds: the values show how one run moves. n stands in every line, because at
-//! 1,000 images a distance lies far above the same model's at 10,000. Training takes no notice: drawing has random streams
-//! of its own, and the clock of training stands still meanwhile.
+//! The samples are few and always from the same seed, so the values show how one run changes. Every line states the number of
+//! images: at 1,000 images a distance is far above that of the same model at 10,000. Evaluations do not affect the training:
+//! sampling has random streams of its own, and the training time does not include them. An evaluation stops when the run is
+//! interrupted; the resumed run makes up for it.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use dm_eval::EvalError;
+use dm_degrade::generate::{Class, Request, images};
+use dm_degrade::{NetworkDenoiser, Sampling};
+use dm_eval::distances::{KnnRadii, knn_radii};
 use dm_eval::fd_infinity::fd_infinity;
 use dm_eval::frechet::frechet;
-use dm_eval::judge::Judge;
-use dm_eval::manifold::{K, RealBalls};
-use dm_eval::protocol::{Images, SEED};
-use dm_nn::data::{Dataset, PIXELS};
+use dm_eval::manifold::{K, manifold_with_radii};
+use dm_eval::protocol::{ImageSet, SEED};
+use dm_eval::{Classifier, EvalError};
+use dm_nn::data::Dataset;
 use dm_nn::rng::Seed;
-use dm_train::event::{Event, Observer};
-use dm_train::generate::{Class, Request, images};
-use dm_train::observers::Lines;
-use dm_train::train::State;
-use dm_train::{Config, Error};
-use serde_json::json;
+use dm_record::{EvalLine, MetricsLine};
+use dm_train::config::DiffusionConfig;
+use dm_train::interruptible::InterruptibleNetwork;
+use dm_train::observers::JsonLines;
+use dm_train::{DiffusionTask, Error, Event, Observer, RunFolder, TrainingState};
 use tracing::info;
 
+use crate::eval_session::test_reference;
 use crate::locate;
 use crate::terminal::Terminal;
 
-/// Seed of the samples: the first that `dm eval` draws from a model, so that it repeats the last line.
+/// Seed of the samples: the first seed of `dm eval`, which then repeats the last line.
 const SAMPLES: Seed = Seed(1);
-
 /// Images per batch; does not change the images.
 const BATCH: usize = 256;
 
-/// The judge that is shipped under this name looks at the samples.
-const JUDGE: &str = "judge";
-
-/// Measures samples every few epochs.
-pub struct Evaluation<'a> {
-    terminal: &'a Terminal,
-    judge: Judge,
-    reference: Images,
-    balls: RealBalls,
-    lines: Lines,
-    /// Time spent here, which is no time of training.
-    spent: &'a Cell<Duration>,
-}
-
-/// The shipped judge, if `config` asks for it. To be called before anything is written.
-pub fn judge(config: &Config, device: &Device) -> Result<Option<Judge>> {
-    let read = || -> Result<Judge> { Ok(Judge::read(&locate::file(JUDGE)?, device)?) };
+/// The shipped classifier if `config` asks for evaluations. To be called before anything is written.
+///
+/// # Errors
+/// If there is no classifier, or it is for images of another shape than `data`.
+pub fn classifier(config: &DiffusionConfig, data: &Dataset, device: &Device) -> Result<Option<Classifier>> {
+    let read = || -> Result<Classifier> {
+        let classifier = Classifier::read(&locate::classifier_file(locate::DEFAULT_CLASSIFIER)?, device)?;
+        classifier.check_shape(data.shape(), "the training data")?;
+        Ok(classifier)
+    };
     (config.training.eval_every > 0).then(read).transpose().context("training.eval_every")
 }
 
-impl<'a> Evaluation<'a> {
-    /// Lines go to the metrics of the run in `folder`, time to `spent`. The reference are the test images of `data`, as many
-    /// as `dm eval` takes.
+/// Scores samples every few epochs.
+pub struct TrainingEval<'a> {
+    terminal: &'a Terminal,
+    classifier: Classifier,
+    reference: ImageSet,
+    radii: KnnRadii,
+    metrics: PathBuf,
+    lines: JsonLines,
+    /// Epochs between two evaluations, epochs of the run, images, and how they are sampled.
+    every: u64,
+    epochs: u64,
+    n: usize,
+    sampling: Sampling,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    /// Time spent here.
+    time: &'a Cell<Duration>,
+}
+
+impl<'a> TrainingEval<'a> {
+    /// Lines go to the metrics of `folder`. The reference are the test images of `data`, as many as `dm eval` uses. `stop`
+    /// returns true when the run is to be interrupted; `time` receives the time of the evaluations.
+    ///
+    /// # Errors
+    /// If the classifier fails.
     pub fn new(
         terminal: &'a Terminal,
-        judge: Judge,
+        config: &DiffusionConfig,
+        classifier: Classifier,
         data: &Dataset,
-        folder: &Path,
-        spent: &'a Cell<Duration>,
+        folder: &RunFolder,
+        stop: &'a (dyn Fn() -> bool + Sync),
+        time: &'a Cell<Duration>,
     ) -> Result<Self> {
-        let pixels = crate::commands::eval::test_reference(data).to_vec();
         let bar = terminal.bar(1, "{msg:<34} {bar:28.cyan/blue} {percent:>3}%");
         let mut watch = |part: &str, done, all| {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
             bar.set_message(part.to_owned());
         };
-        let reference = Images::new("test images", pixels, &judge, None, &mut watch)?;
+        let pixels = test_reference(data).to_vec();
+        let reference = ImageSet::new("test images", pixels, &classifier, None, &mut watch)?;
         bar.finish_and_clear();
-        let balls = RealBalls::of(&reference.judged.features, K)?;
-        let lines = Lines::new(folder.join("metrics.jsonl"));
-        Ok(Self { terminal, judge, reference, balls, lines, spent })
+        let training = &config.training;
+        Ok(Self {
+            terminal,
+            radii: knn_radii(&reference.output.features, K)?,
+            classifier,
+            reference,
+            metrics: folder.metrics_path(),
+            lines: JsonLines::new(folder.metrics_path()),
+            every: training.eval_every,
+            epochs: training.epochs,
+            n: training.eval_images,
+            sampling: config.sampling,
+            stop,
+            time,
+        })
     }
 
-    /// Draws from `state` and writes the line of `epoch`.
-    fn measure(&self, epoch: u64, state: &State) -> dm_train::Result<()> {
-        let start = Instant::now();
-        let (config, n) = (&state.config, state.config.training.eval_images);
-        let evaluations = config.sampling.levels(&*state.degradation)?.len() - 1;
+    fn is_due(&self, epoch: u64) -> bool {
+        epoch.is_multiple_of(self.every) || epoch == self.epochs
+    }
+
+    /// Whether the metrics have the line of `epoch`.
+    fn is_recorded(&self, epoch: u64) -> bool {
+        let text = std::fs::read_to_string(&self.metrics).unwrap_or_default();
+        let mut lines = text.lines().map(serde_json::from_str::<MetricsLine>);
+        lines.any(|line| matches!(line, Ok(MetricsLine::Eval(line)) if line.epoch == epoch))
+    }
+
+    /// Samples from `state`; `None` if the run is interrupted meanwhile.
+    fn sample(&self, state: &TrainingState<DiffusionTask>) -> dm_train::Result<Option<Vec<u8>>> {
+        let degradation = state.task.degradation();
+        let (last, len) = (degradation.timesteps(), degradation.shape().len());
+        let intervals = self.sampling.timesteps(degradation)?.len() - 1;
         let bar = self.terminal.bar(
-            (n * evaluations) as u64,
-            "measuring samples                  {bar:28.cyan/blue} {percent:>3}%  left {eta}",
+            (self.n * intervals) as u64,
+            "sampling for an evaluation         {bar:28.cyan/blue} {percent:>3}%  left {eta}",
         );
-        let class = (config.network.classes() > 0).then_some(Class::All);
-        let request = Request { class, ..Request::new(SAMPLES, n, BATCH, config.sampling) };
-        let pixels = images(&state.restorer(), &request, &mut |_, level, states| {
-            if level.0 < state.degradation.steps() {
-                bar.inc((states.len() / PIXELS) as u64);
-            }
-        })?;
-        let drawn = Images::new("samples", pixels, &self.judge, None, &mut |_, _, _| {}).map_err(failed)?;
-        let (set, real) = (&drawn.judged.features, &self.reference.judged.features);
-        let fd = frechet(set, real).map_err(failed)?.value;
-        // Not defined for fewer than ten times as many images as features.
-        let limit = fd_infinity(set, real, SEED).ok().map(|fit| fit.intercept);
-        let manifold = self.balls.manifold(set, real).map_err(failed)?;
+        let num_classes = state.task.num_classes();
+        let class = (num_classes > 0).then_some(Class::All { num_classes });
+        let request = Request { class, ..Request::new(SAMPLES, self.n, BATCH, self.sampling) };
+        let denoiser = state.denoiser();
+        let network = InterruptibleNetwork { network: denoiser.network, stop: self.stop };
+        let pixels =
+            images(&NetworkDenoiser { network: &network, ..denoiser }, &request, &mut |_, t, states| {
+                if t.0 < last {
+                    bar.inc((states.len() / len) as u64);
+                }
+            });
         bar.finish_and_clear();
-        let (precision, recall) = (manifold.precision, manifold.recall);
-        info!(
-            "epoch {epoch}: {n} samples, Frechet distance {fd:.3}, precision {precision:.3}, recall {recall:.3}"
-        );
-        self.spent.set(self.spent.get() + start.elapsed());
-        self.lines.append(&json!({
-            "event": "eval", "step": state.step, "epoch": epoch, "n": n, "n_reference": self.reference.n(),
-            "judge_sha256": self.judge.sha256, "sampler": config.sampling.sampler.name(),
-            "evaluations": evaluations, "seed": SAMPLES.0, "fd": fd, "fd_infinity": limit,
-            "precision": precision, "recall": recall, "seconds": start.elapsed().as_secs_f64(),
-        }))
+        match pixels {
+            Err(_) if (self.stop)() => Ok(None),
+            pixels => Ok(Some(pixels?)),
+        }
+    }
+
+    /// Scores `pixels` [n, C, H, W], samples after `epoch`.
+    fn score(&self, epoch: u64, step: u64, pixels: Vec<u8>) -> Result<EvalLine, EvalError> {
+        let samples = ImageSet::new("samples", pixels, &self.classifier, None, &mut |_, _, _| {})?;
+        let (set, real) = (&samples.output.features, &self.reference.output.features);
+        let manifold = manifold_with_radii(set, real, &self.radii)?;
+        Ok(EvalLine {
+            step,
+            epoch,
+            n: self.n,
+            n_reference: self.reference.n(),
+            classifier_sha256: self.classifier.sha256.clone(),
+            sampler: self.sampling.sampler.name().to_owned(),
+            nfe: self.sampling.nfe_taken(),
+            seed: SAMPLES.0,
+            fd: Some(frechet(set, real)?.value),
+            // It is not defined for fewer than ten times as many images as features.
+            fd_infinity: fd_infinity(set, real, SEED).ok().map(|fit| fit.intercept),
+            precision: Some(manifold.precision),
+            recall: Some(manifold.recall),
+            seconds: 0.0,
+        })
+    }
+
+    /// Samples, scores and writes the line of `epoch`.
+    fn evaluate(&self, epoch: u64, state: &TrainingState<DiffusionTask>) -> dm_train::Result<()> {
+        let start = Instant::now();
+        if let Some(pixels) = self.sample(state)? {
+            let mut line =
+                self.score(epoch, state.step, pixels).map_err(|error| Error::Observer(Box::new(error)))?;
+            line.seconds = start.elapsed().as_secs_f64();
+            let [fd, precision, recall] =
+                [line.fd, line.precision, line.recall].map(|value| value.unwrap_or(f64::NAN));
+            let n = self.n;
+            info!(
+                "epoch {epoch}: {n} samples, Frechet distance {fd:.3}, precision {precision:.3}, recall {recall:.3}"
+            );
+            self.lines.append(&MetricsLine::Eval(line))?;
+        }
+        self.time.set(self.time.get() + start.elapsed());
+        Ok(())
     }
 }
 
-fn failed(error: EvalError) -> Error {
-    Error::Observer(Box::new(error))
-}
-
-impl Observer for Evaluation<'_> {
-    fn observe(&mut self, event: &Event<'_>) -> dm_train::Result<()> {
-        let Event::Epoch { epoch, state, .. } = event else { return Ok(()) };
-        let training = &state.config.training;
-        if epoch.is_multiple_of(training.eval_every) || *epoch == training.epochs {
-            self.measure(*epoch, state)?;
+impl Observer<DiffusionTask> for TrainingEval<'_> {
+    fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> dm_train::Result<()> {
+        match event {
+            // The evaluation that was interrupted.
+            Event::Start { state } => match state.ended_epoch() {
+                Some(epoch) if self.is_due(epoch) && !self.is_recorded(epoch) => self.evaluate(epoch, state),
+                _ => Ok(()),
+            },
+            Event::Epoch { epoch, state, .. } if self.is_due(*epoch) => self.evaluate(*epoch, state),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `dm eval` through the binary: tables, the ladder on real data, bad and degenerate input.
+//! `dm eval` and `dm sanity` through the binary: tables, corruptions of real data, bad and degenerate input.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,19 +7,28 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{arg, dm, ok, refused, root, small_config, small_data};
-use dm_nn::data::{FILES, PIXELS, sha256_hex, sheet};
+use common::{MNIST, arg, dm, ok, refused, root, small_config, small_data, write_samples};
+use dm_eval::corruption::CORRUPTIONS;
+use dm_nn::data::idx_files::FILES;
+use dm_nn::data::sha256_hex;
+use dm_nn::picture::grid;
+use dm_record::{Record, SanityFile};
 use serde_json::Value;
 
-fn judge() -> PathBuf {
-    root().join("data/models/judge.safetensors")
+fn classifier() -> PathBuf {
+    root().join("data/models/classifier.safetensors")
 }
 
-/// `dm eval ARGS --json` on the data and with the shipped judge.
+/// `dm COMMAND ARGS --json` on the data and with the shipped classifier.
+fn json(command: &str, dir: &Path, args: &[&str]) -> Value {
+    let (classifier, data) = (classifier(), dir.join("data"));
+    let fixed = ["--classifier", arg(&classifier), "--data", arg(&data), "--json"];
+    serde_json::from_str(&ok(dir, &[&[command], args, &fixed[..]].concat())).unwrap()
+}
+
+/// `dm eval ARGS --json` on the data and with the shipped classifier.
 fn eval(dir: &Path, args: &[&str]) -> Value {
-    let (judge, data) = (judge(), dir.join("data"));
-    let fixed = ["--judge", arg(&judge), "--data", arg(&data), "--json"];
-    serde_json::from_str(&ok(dir, &[&["eval"], args, &fixed[..]].concat())).unwrap()
+    json("eval", dir, args)
 }
 
 /// The row of that name whose setting contains `setting`.
@@ -33,16 +42,15 @@ fn row<'a>(report: &'a Value, name: &str, setting: &str) -> &'a Value {
 fn training_copies_are_faithful_and_copied() {
     let dir = tempfile::tempdir().unwrap();
     let (_, data) = small_data(dir.path(), 600, 300);
-    let path = dir.path().join("copies.safetensors");
-    sheet::write(&path, &data.train.pixels[..200 * PIXELS], None, &std::collections::BTreeMap::new())
-        .unwrap();
+    let copies = data.train.pixels[..200 * MNIST.len()].to_vec();
+    write_samples(&dir.path().join("copies.safetensors"), copies);
     let report = eval(dir.path(), &["copies.safetensors", "--out", "scores.json"]);
     let written: Value = serde_json::from_slice(&fs::read(dir.path().join("scores.json")).unwrap()).unwrap();
     assert_eq!(report, written);
     assert_eq!(report["target"]["n"], 200);
     assert_eq!(report["reference"]["n"], 300);
     let fd = row(&report, "frechet distance", "");
-    // Copies of real images are at the floor, which is made of such images: FD does not see copies.
+    // Copies of real images have the distance of real images: the Frechet distance does not see copies.
     let floor: Vec<f64> =
         fd["floor"]["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
     assert_eq!(floor.len(), 3);
@@ -59,24 +67,33 @@ fn training_copies_are_faithful_and_copied() {
         assert_eq!(memorised["value"], 1.0, "{of}");
         assert!(memorised["floor"]["values"][0].as_f64().unwrap() < 0.6);
     }
-    // The second time everything comes from the cache, and is the same.
+    // The second time everything comes from the cache and is the same.
     assert_eq!(eval(dir.path(), &["copies.safetensors"]), report);
-    // Order of images does not matter to features; an IDX file of the same images gives the same.
+    // An IDX file of the same images gives the same.
     let images = dir.path().join("data").join(FILES[0]);
     let idx = eval(dir.path(), &[arg(&images), "-n", "200", "--metrics", "fd,manifold,balance"]);
     assert_eq!(row(&idx, "frechet distance", "")["value"], fd["value"]);
-    // Several sets of real images: the floor, with an interval.
+    // Several sets of real images: the values of the floor, with an interval.
     let sets = eval(dir.path(), &[arg(&images), "-n", "200", "--seeds", "2", "--metrics", "fd"]);
     assert_eq!((&sets["target"]["sets"], &sets["target"]["n"]), (&2.into(), &200.into()));
     let sets = row(&sets, "frechet distance", "");
-    // The same batches as the floor's; how images are put together for the judge moves the last digits.
+    // They are the floor's batches. How images are batched for the classifier changes the last digits.
     for (set, batch) in [0, 1].map(|i| (&sets["values"][i], &sets["floor"]["values"][i])) {
         let (set, batch) = (set.as_f64().unwrap(), batch.as_f64().unwrap());
         assert!((set - batch).abs() < 1e-6 * batch, "{set}, {batch}");
     }
     assert!(sets["interval"][0].as_f64() < sets["value"].as_f64());
-    let table = ["eval", "copies.safetensors", "--metrics", "fd", "--data", "data", "--judge", arg(&judge())]
-        .map(str::to_owned);
+    let table = [
+        "eval",
+        "copies.safetensors",
+        "--metrics",
+        "fd",
+        "--data",
+        "data",
+        "--classifier",
+        arg(&classifier()),
+    ]
+    .map(str::to_owned);
     let table = ok(dir.path(), &table.each_ref().map(String::as_str));
     assert!(
         table.contains("frechet distance") && table.contains("floor") && table.contains("lower"),
@@ -88,29 +105,35 @@ fn training_copies_are_faithful_and_copied() {
 fn a_model_is_measured_over_seeds() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
-    let config = small_config(dir.path(), "ink", "conserving");
-    ok(dir.path(), &["train", arg(&config), "--set", "training.epochs=1", "--set", "training.grid=0"]);
-    let args = ["runs/small", "-n", "100", "--seeds", "2", "--steps", "2", "--metrics", "fd,score"];
+    let config = small_config(dir.path(), "ink", "softmax");
+    ok(
+        dir.path(),
+        &["train", arg(&config), "--set", "training.epochs=1", "--set", "training.sample_count=0"],
+    );
+    let args = ["runs/small", "-n", "100", "--seeds", "2", "--nfe", "2", "--metrics", "fd,score"];
     let report = eval(dir.path(), &args);
     let fd = row(&report, "frechet distance", "");
     assert_eq!(fd["values"].as_array().unwrap().len(), 2);
     let (low, mean, high) = (&fd["interval"][0], &fd["value"], &fd["interval"][1]);
     assert!(low.as_f64() < mean.as_f64() && mean.as_f64() < high.as_f64());
     assert_eq!((&fd["design"], &fd["n"]), (&"seeds".into(), &100.into()));
-    assert_eq!(report["target"]["steps"], 2);
-    assert_eq!(report["target"]["sampler"], "bridge");
-    // An untrained network's images are far above the floor.
+    assert_eq!(report["target"]["nfe"], 2);
+    assert_eq!(report["target"]["sampler"], "ancestral");
+    // The images of a network that was hardly trained are far above the floor.
     assert!(mean.as_f64().unwrap() > 3.0 * fd["floor"]["values"][0].as_f64().unwrap());
 }
 
-/// One set of two seeds: its value is that of as many images, the same whether the model is drawn from, sheets of
-/// `dm sample` are read, or an evaluation goes on after having been cut off.
+/// One set of two seeds has the value of as many images. It is the same whether a model is sampled, sample sets of `dm sample`
+/// are read, or an evaluation continues after it was stopped.
 #[test]
 fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
-    let config = small_config(dir.path(), "ink", "conserving");
-    ok(dir.path(), &["train", arg(&config), "--set", "training.epochs=1", "--set", "training.grid=0"]);
+    let config = small_config(dir.path(), "ink", "softmax");
+    ok(
+        dir.path(),
+        &["train", arg(&config), "--set", "training.epochs=1", "--set", "training.sample_count=0"],
+    );
     let common = ["-n", "400", "--metrics", "fd,balance,memorised-features,memorised-pixels"];
     let of_model = ["runs/small", "--seeds", "2", "--pool"];
     let report = eval(dir.path(), &[&of_model[..], &common].concat());
@@ -138,19 +161,29 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
         (report["scores"].clone(), report["classes"].clone(), report["nearest_training"].clone())
     };
     assert_eq!(told(&report), told(&again));
-    for key in
-        ["model", "sha256", "step", "degradation", "sampler", "steps", "eta", "seeds", "n", "sets_sha256"]
-    {
+    for key in [
+        "model",
+        "sha256",
+        "step",
+        "degradation",
+        "sampler",
+        "variance",
+        "nfe",
+        "eta",
+        "seeds",
+        "n",
+        "sets_sha256",
+    ] {
         assert_eq!(report["target"][key], again["target"][key], "{key}");
     }
     // Two sets instead of one; a folder of `dm sample` stands for its images.
     let sets = eval(dir.path(), &[&files[0], "2", "-n", "200", "--metrics", "fd"]);
     let sets = row(&sets, "frechet distance", "");
     assert_eq!((&sets["design"], &sets["n"]), (&"seeds".into(), &200.into()));
-    // Without one of two parts there is the other.
+    // Without one of two parts, the other part is left.
     assert_eq!(sets["values"][0], fd["values"][1]);
 
-    // What is left of the samples' cache after an interruption is not drawn again, and changes nothing.
+    // What the cache still holds after an interruption is not sampled again, and changes nothing.
     let cache = dir.path().join("runs/.cache");
     let images = || -> Vec<_> {
         let entries = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap());
@@ -166,74 +199,76 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     assert_eq!(images().len(), 2);
 
     let bad = |args: &[&str], words: &[&str]| {
-        let judge = judge();
-        refused(dir.path(), &[&["eval"], args, &["--data", "data", "--judge", arg(&judge)]].concat(), words);
+        let classifier = classifier();
+        let fixed = ["--data", "data", "--classifier", arg(&classifier)];
+        refused(dir.path(), &[&["eval"], args, &fixed[..]].concat(), words);
     };
     bad(&["runs/small", "--pool"], &["--pool", "one set", "expected several"]);
     bad(&["runs/small", "--pool", "--seeds", "3", "-n", "100"], &["--n", "found 100", "multiple of the 3"]);
     bad(&["runs/small", &files[0]], &["runs/small", "a model among several targets"]);
     bad(&[&files[0], &files[1], "--seeds", "2"], &["--seeds", "found 2", "each of several targets"]);
     bad(&[&files[0], &files[0]], &["1/images.safetensors", "seed 1 again"]);
-    ok(dir.path(), &["sample", "runs/small", "-n", "20", "--seed", "3", "--steps", "2", "--out", "3"]);
+    ok(dir.path(), &["sample", "runs/small", "-n", "20", "--seed", "3", "--nfe", "2", "--out", "3"]);
     bad(
         &[&files[0], "3/images.safetensors", "-n", "20"],
-        &["3/images.safetensors", "steps", "found 2", "expected 5"],
+        &["3/images.safetensors", "nfe", "found 2", "expected 5"],
     );
     bad(&[&files[0], "3/images.safetensors"], &["3/images.safetensors", "found 20 images", "expected 210"]);
-    bad(&[&files[0], &files[1], "--likelihood"], &["--likelihood", "several targets"]);
 }
 
-/// The shipped judge on real data. Which of two rungs in one group is worse changes with judge and n; the order of the rest
-/// is what the judge was chosen for.
+/// The shipped classifier on real data. Which of two corruptions of one group is worse changes with the classifier and with n;
+/// the order of all others is what the classifier was chosen for.
 #[test]
-fn the_ladder_is_in_order() {
+fn corruptions_are_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    // All test images: the first 2000 alone are other digits than the rest, and real images are no nearer to them than
-    // images with a little noise.
+    // All test images: the first 2000 alone differ from the rest so much that real images are no nearer to them than images
+    // with a little noise.
     small_data(dir.path(), 2000, 10_000);
-    let report = eval(dir.path(), &["--ladder"]);
+    let report = json("sanity", dir.path(), &[]);
     assert_eq!(report["n"], 2000);
-    let ladder = &report["ladders"][0];
-    let rungs = ladder["rungs"].as_array().unwrap();
-    assert_eq!(rungs.len(), 10);
-    assert_eq!(ladder["disorder"].as_array().unwrap().len(), 0, "{rungs:?}");
-    let groups: Vec<u64> = rungs.iter().map(|rung| rung["groups"][0].as_u64().unwrap()).collect();
-    assert_eq!(groups, [0, 1, 2, 2, 3, 4, 5, 5, 6, 6]);
-    let of = |name: &str| rungs.iter().find(|rung| rung["name"].as_str().unwrap().starts_with(name)).unwrap();
-    // The distance does not see copies, and sees no difference between class means and heavy noise; these do.
+    let result = &report["results"][0];
+    let corruptions = result["corruptions"].as_array().unwrap();
+    assert_eq!(corruptions.len(), CORRUPTIONS.len());
+    assert_eq!(result["disorder"].as_array().unwrap().len(), 0, "{corruptions:?}");
+    let groups: Vec<u64> = corruptions.iter().map(|one| one["groups"][0].as_u64().unwrap()).collect();
+    assert!(groups.into_iter().eq(CORRUPTIONS.iter().map(|corruption| corruption.groups[0] as u64)));
+    let of =
+        |name: &str| corruptions.iter().find(|one| one["name"].as_str().unwrap().starts_with(name)).unwrap();
+    // The distance does not see copies, and cannot tell class means from heavy noise; other metrics can.
     assert_eq!(of("real")["memorised"], 1.0);
     assert_eq!(of("class means")["recall"], 0.0);
     assert_eq!(of("class means")["precision"], 1.0);
 }
 
-/// What the report shows was measured with the judges that are shipped.
+/// What the report shows was measured with the classifiers that are shipped.
 #[test]
-fn the_ladder_of_the_report_is_in_order_for_every_shipped_judge() {
-    let text = fs::read(root().join("report/scores/ladder.json")).unwrap();
-    let report: Value = serde_json::from_slice(&text).unwrap();
-    assert_eq!((&report["n"], &report["reference"]["n"]), (&10_000.into(), &10_000.into()));
-    let ladders = report["ladders"].as_array().unwrap();
-    for (ladder, name) in ladders.iter().zip(["judge", "judge-2", "judge-3"]) {
+fn corruptions_of_the_report_are_in_order_for_every_shipped_classifier() {
+    let text = fs::read(root().join("report/scores/sanity.json")).unwrap();
+    let mut report: SanityFile = serde_json::from_slice(&text).unwrap();
+    report.upgrade();
+    assert_eq!((report.n, report.reference.n), (10_000, 10_000));
+    for (result, name) in report.results.iter().zip(["classifier", "classifier-2", "classifier-3"]) {
         let shipped = fs::read(root().join(format!("data/models/{name}.safetensors"))).unwrap();
-        assert_eq!(ladder["judge"]["sha256"], sha256_hex(&shipped), "{name}");
-        assert_eq!(ladder["disorder"].as_array().unwrap().len(), 0, "{name}");
+        assert_eq!(result.classifier.sha256, sha256_hex(&shipped), "{name}");
+        assert_eq!(result.classifier.name, name);
+        assert_eq!(result.disorder.len(), 0, "{name}");
     }
-    assert_eq!(ladders.len(), 3);
+    assert_eq!(report.results.len(), 3);
 }
 
-/// A pool of unseen real images, by two judges: every picture is there, and the ranking keeps its rule.
+/// A pool of unseen real images, with two classifiers: every picture is there, and the ranking follows its rule.
 #[test]
 fn panels_show_a_pool_by_a_rule() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 400, 200);
     let images = dir.path().join("data").join(FILES[2]);
-    let second = root().join("data/models/judge-2.safetensors");
-    let args = [arg(&images), "-n", "60", "--against", "train", "--metrics", "manifold", "--panels", "p"];
-    let report = eval(dir.path(), &[&args[..], &["--judge", arg(&second)]].concat());
-    // The first judge named rules; the other says what it thinks.
-    assert_eq!(report["judge"]["name"], "judge-2");
-    assert_eq!(report["other_judges"][0]["judge"]["name"], "judge");
-    assert_ne!(row(&report, "recall", "")["value"], report["other_judges"][0]["scores"][1]["value"]);
+    let second = root().join("data/models/classifier-2.safetensors");
+    let args = [arg(&images), "-n", "60", "--reference", "train", "--metrics", "manifold", "--panels", "p"];
+    let report = eval(dir.path(), &[&args[..], &["--classifier", arg(&second)]].concat());
+    // The first classifier chooses the images; the other one scores them, too.
+    assert_eq!(report["classifier"]["name"], "classifier-2");
+    assert_eq!(report["other_classifiers"][0]["classifier"]["name"], "classifier");
+    assert_ne!(row(&report, "recall", "")["value"], report["other_classifiers"][0]["scores"][1]["value"]);
     for name in ["best.png", "worst.png", "random.png", "nearest.png", "closest.png", "pca.json"] {
         assert!(dir.path().join("p").join(name).is_file(), "{name}");
     }
@@ -250,55 +285,57 @@ fn panels_show_a_pool_by_a_rule() {
 fn bad_input_is_one_line() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
-    let judge = judge();
+    let classifier = classifier();
     let bad = |args: &[&str], words: &[&str]| {
-        let fixed = ["--judge", arg(&judge), "--data", "data"];
+        let fixed = ["--classifier", arg(&classifier), "--data", "data"];
         refused(dir.path(), &[&["eval"], args, &fixed[..]].concat(), words);
     };
-    let sheet_of = |name: &str, n: usize| {
-        sheet::write(&dir.path().join(name), &vec![7; n * PIXELS], None, &std::collections::BTreeMap::new())
-            .unwrap();
-    };
-    sheet_of("flat.safetensors", 100);
-    sheet_of("none.safetensors", 0);
+    write_samples(&dir.path().join("flat.safetensors"), vec![7; 100 * MNIST.len()]);
+    write_samples(&dir.path().join("none.safetensors"), Vec::new());
     bad(&["nobody"], &["model `nobody`"]);
-    bad(&["none.safetensors"], &["set 1", "expected 784", "found 0"]);
+    bad(&["none.safetensors"], &["none.safetensors", "no images", "at least one image"]);
     bad(&["flat.safetensors", "-n", "0"], &["--n", "found 0"]);
-    bad(&["flat.safetensors", "--seeds", "2"], &["--seeds", "found 2", "no model"]);
+    bad(&["flat.safetensors", "--seeds", "2"], &["--seeds", "found 2", "not a model"]);
     bad(&["flat.safetensors", "-n", "40", "--seeds", "3"], &["found 3", "at most 2", "100 images", "of 40"]);
-    bad(&["flat.safetensors", "-n", "90", "--seeds", "3", "--pool", "--steps", "2"], &["--steps"]);
-    bad(&["flat.safetensors", "--steps", "2"], &["--steps", "expected a model"]);
-    bad(&["flat.safetensors", "--metrics", "fid"], &["metrics", "found fid", "kid"]);
-    bad(&["flat.safetensors", "--against", "elsewhere"], &["elsewhere"]);
-    bad(&["--ladder", "-n", "3"], &["--n", "found 3", "ten classes"]);
-    bad(&[arg(&judge)], &["judge.safetensors", "a judge", "dm eval"]);
-    bad(&[arg(&dir.path().join("data").join(FILES[1]))], &["shape", "[300]", "[n, 28, 28]"]);
+    bad(&["flat.safetensors", "-n", "90", "--seeds", "3", "--pool", "--nfe", "2"], &["--nfe"]);
+    bad(&["flat.safetensors", "--nfe", "2"], &["--nfe", "expected a model"]);
+    bad(&["flat.safetensors", "--metrics", "fid"], &["--metrics", "'fid'", "kid"]);
+    bad(&["flat.safetensors", "--reference", "elsewhere"], &["elsewhere"]);
+    let sanity = ["sanity", "-n", "3", "--classifier", arg(&classifier), "--data", "data"];
+    refused(dir.path(), &sanity, &["--n", "found 3", "10 classes"]);
+    bad(&[arg(&classifier)], &["classifier.safetensors", "a classifier", "dm eval"]);
+    bad(&[arg(&dir.path().join("data").join(FILES[1]))], &["shape", "[300]", "[n, height, width]"]);
     fs::create_dir(dir.path().join("pictures")).unwrap();
-    bad(&["pictures"], &["pictures", "no PNG"]);
-    dm_train::grid::write(&dir.path().join("pictures/a.png"), &[7; PIXELS], 1, 1).unwrap();
-    bad(&["pictures"], &["a.png", "size", "32x32", "28x28"]);
+    bad(&["pictures"], &["pictures", "no PNG or JPEG"]);
+    for name in ["pictures/a.png", "pictures/b.png"] {
+        grid::write(&dir.path().join(name), MNIST, &[7; MNIST.len()], 1, 1).unwrap();
+    }
+    bad(&["pictures"], &["pictures", "shape", "32x32x1", "28x28x1"]);
     fs::write(dir.path().join("pictures/a.png"), b"no picture").unwrap();
     bad(&["pictures"], &["a.png"]);
-    refused(dir.path(), &["sample", arg(&judge)], &["judge.safetensors", "a judge", "dm eval"]);
-    let none = ["eval", "flat.safetensors", "--judge", "flat.safetensors", "--data", "data"];
-    refused(dir.path(), &none, &["flat.safetensors", "images"]);
+    refused(
+        dir.path(),
+        &["sample", arg(&classifier)],
+        &["classifier.safetensors", "a classifier", "dm eval"],
+    );
+    let none = ["eval", "flat.safetensors", "--classifier", "flat.safetensors", "--data", "data"];
+    refused(dir.path(), &none, &["flat.safetensors"]);
     assert_eq!(dm(dir.path(), &["eval"]).status.code(), Some(2));
-    assert!(ok(dir.path(), &["info", arg(&judge)]).contains("a judge"));
+    assert!(ok(dir.path(), &["info", arg(&classifier)]).contains("a classifier"));
 }
 
 #[test]
 fn degenerate_sets_have_values_or_reasons() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
-    let none = std::collections::BTreeMap::new();
-    sheet::write(&dir.path().join("flat.safetensors"), &vec![0; 100 * PIXELS], None, &none).unwrap();
-    sheet::write(&dir.path().join("one.safetensors"), &vec![0; PIXELS], None, &none).unwrap();
-    // A hundred blank pages: far away, no diversity.
+    write_samples(&dir.path().join("flat.safetensors"), vec![0; 100 * MNIST.len()]);
+    write_samples(&dir.path().join("one.safetensors"), vec![0; MNIST.len()]);
+    // A hundred black images are far away and have no variety.
     let flat = eval(dir.path(), &["flat.safetensors"]);
     let fd = row(&flat, "frechet distance", "");
     assert!(fd["value"].as_f64().unwrap() > 2.0 * fd["floor"]["values"][0].as_f64().unwrap());
     assert_eq!(row(&flat, "recall", "")["value"], 0.0);
-    // One image has no covariance; what is not defined says why.
+    // One image has no covariance; a metric that is not defined says why.
     let one = eval(dir.path(), &["one.safetensors"]);
     let omitted = one["omitted"].as_array().unwrap();
     let fd = omitted.iter().find(|omitted| omitted["measure"] == "fd").unwrap();

@@ -1,4 +1,4 @@
-//! `dm eval MODEL --likelihood` through the binary: both bounds, their JSON, and what is refused.
+//! `dm likelihood` through the binary: both bounds, their JSON, and what is refused.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,20 +13,19 @@ use serde_json::Value;
 fn both_bounds_are_printed_and_written_with_all_their_terms() {
     let dir = tempfile::tempdir().unwrap();
     let mnist = root().join("data/mnist");
-    // Ink's even levels of five steps do not pass level 1, which is then one more.
-    for (degradation, prediction, of, parts, steps) in [
+    // The uniform timesteps of five steps of ink do not include t = 1, which is added.
+    for (degradation, parameterization, of, parts, steps) in [
         ("gaussian", "v", "images of 256 greys", 1, 5),
-        ("ink", "conserving", "grain counts, 256 grains per full pixel", 3, 6),
+        ("ink", "softmax", "grain counts, 256 grains per full pixel", 3, 6),
     ] {
-        let config = small_config(dir.path(), degradation, prediction);
-        let short = ["--set", "training.epochs=1", "--set", "training.grid=0", "--run", degradation];
+        let config = small_config(dir.path(), degradation, parameterization);
+        let short = ["--set", "training.epochs=1", "--set", "training.sample_count=0", "--run", degradation];
         ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
-        let args =
-            ["eval", degradation, "--likelihood", "-n", "6", "--data", arg(&mnist), "--out", "bound.json"];
+        let args = ["likelihood", degradation, "-n", "6", "--data", arg(&mnist), "--out", "bound.json"];
         let said = ok(dir.path(), &args);
         assert!(said.starts_with("small: at most ") && said.contains("lower is better"), "{said}");
         assert!(said.contains(&format!("of {of}, 6 images, {steps} steps")), "{said}");
-        assert!(said.contains("decoder, level 1 to 0"), "{said}");
+        assert!(said.contains("decoder, t = 1 to 0"), "{said}");
         let report: Value =
             serde_json::from_slice(&fs::read(dir.path().join("bound.json")).unwrap()).unwrap();
         let bound = &report["bound"];
@@ -42,22 +41,21 @@ fn both_bounds_are_printed_and_written_with_all_their_terms() {
         assert!(total > 0.0 && (sum - total).abs() < 1e-9 * total, "{sum} for {total}");
         let interval = bound["interval"].as_array().unwrap();
         assert!(interval[0].as_f64().unwrap() < total && total < interval[1].as_f64().unwrap());
-        // Other images, other steps; the same twice.
+        // The same twice; other timesteps and other images give other values.
         let again = |more: &[&str]| {
-            let args =
-                [&["eval", degradation, "--likelihood", "-n", "6", "--data", arg(&mnist), "--json"], more];
+            let args = [&["likelihood", degradation, "-n", "6", "--data", arg(&mnist), "--json"], more];
             serde_json::from_str::<Value>(&ok(dir.path(), &args.concat())).unwrap()
         };
         assert_eq!(again(&[]), report);
-        assert_eq!(again(&["--steps", "20"])["bound"]["terms"].as_array().unwrap().len(), 20);
-        assert_ne!(again(&["--against", "train"])["bound"]["total"], bound["total"]);
+        assert_eq!(again(&["--nfe", "20"])["bound"]["terms"].as_array().unwrap().len(), 20);
+        assert_ne!(again(&["--reference", "train"])["bound"]["total"], bound["total"]);
         let refuse = |more: &[&str], words: &[&str]| {
-            let args = ["eval", degradation, "--likelihood", "--data", arg(&mnist), "--out", "no.json"];
+            let args = ["likelihood", degradation, "--data", arg(&mnist), "--out", "no.json"];
             refused(dir.path(), &[&args[..], more].concat(), words);
             assert!(!dir.path().join("no.json").exists());
         };
-        refuse(&["--steps", "21"], &["sampling steps", "found 21", "1 to 20"]);
-        refuse(&["--against", "there"], &["--against", "there", "test or train"]);
+        refuse(&["--nfe", "21"], &["found 21", "1 to 20"]);
+        refuse(&["--reference", "there"], &["--reference", "there", "test", "train"]);
     }
 }
 
@@ -65,9 +63,9 @@ fn both_bounds_are_printed_and_written_with_all_their_terms() {
 fn a_process_without_a_bound_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "blur", "x0");
-    let short = ["--set", "training.epochs=1", "--set", "training.grid=0", "--run", "blur"];
+    let short = ["--set", "training.epochs=1", "--set", "training.sample_count=0", "--run", "blur"];
     ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
     let mnist = root().join("data/mnist");
-    let args = ["eval", "blur", "--likelihood", "-n", "2", "--data", arg(&mnist)];
-    refused(dir.path(), &args, &["--likelihood", "`blur`", "`gaussian` or `ink`"]);
+    let args = ["likelihood", "blur", "-n", "2", "--data", arg(&mnist)];
+    refused(dir.path(), &args, &["`blur`", "`gaussian` or `ink`"]);
 }

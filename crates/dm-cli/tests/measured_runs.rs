@@ -1,5 +1,5 @@
 //! `training.eval_every` through the binary: what is measured while a model trains, that training takes no notice, that a
-//! kill loses nothing, and that a missing judge is noticed first.
+//! kill loses nothing, and that a missing classifier is noticed first.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -28,8 +28,8 @@ fn evaluations(run: &Path) -> Vec<Value> {
 fn a_run_is_measured_on_its_way_and_learns_the_same() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
-    let config = small_config(dir.path(), "ink", "conserving");
-    let fixed = ["--data", "data", "--set", "training.epochs=12", "--set", "training.grid=0"];
+    let config = small_config(dir.path(), "ink", "softmax");
+    let fixed = ["--data", "data", "--set", "training.epochs=12", "--set", "training.sample_count=0"];
     let measured = ["--set", "training.eval_every=5", "--set", "training.eval_images=100"];
     let args = |run, more: &[&'static str]| {
         [&["train", arg(&config), "--resume", "--run", run][..], &fixed, more].concat()
@@ -41,8 +41,8 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
     assert_eq!(lines.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 10, 12]);
     for line in &lines {
         assert_eq!((&line["n"], &line["n_reference"]), (&100.into(), &300.into()));
-        assert_eq!((&line["evaluations"], &line["sampler"]), (&5.into(), &"bridge".into()));
-        // Not defined at so few images; so says null, and not a number.
+        assert_eq!((&line["nfe"], &line["sampler"]), (&5.into(), &"ancestral".into()));
+        // It is not defined for so few images, so it is null.
         assert!(line["fd_infinity"].is_null() && line["fd"].as_f64().unwrap() > 0.0, "{line}");
     }
     assert!(evaluations(&run("plain")).is_empty());
@@ -66,7 +66,7 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
     let last = &lines[2];
     assert_eq!(value("frechet distance"), last["fd"]);
     assert_eq!((value("precision"), value("recall")), (last["precision"].clone(), last["recall"].clone()));
-    assert_eq!(report["judge"]["sha256"], last["judge_sha256"]);
+    assert_eq!(report["classifier"]["sha256"], last["classifier_sha256"]);
 
     // Killed right after the first measurement, a run that continues has every line once, and the same.
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("dm"))
@@ -89,10 +89,10 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
 }
 
 #[test]
-fn a_missing_or_damaged_judge_is_noticed_before_training() {
+fn a_missing_or_damaged_classifier_is_noticed_before_training() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 40, 40);
-    let config = small_config(dir.path(), "ink", "conserving");
+    let config = small_config(dir.path(), "ink", "softmax");
     let args = ["train", arg(&config), "--data", "data", "--set", "training.eval_every=1"];
     // A copy of the program far from the repository finds nothing that is shipped.
     let program = dir.path().join("dm");
@@ -100,9 +100,57 @@ fn a_missing_or_damaged_judge_is_noticed_before_training() {
     let output = Command::new(program).current_dir(dir.path()).args(args).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.starts_with("error: training.eval_every: model `judge`: found neither"), "{error}");
+    assert!(
+        error.starts_with("error: training.eval_every: classifier `classifier`: found neither"),
+        "{error}"
+    );
     assert_eq!(error.lines().count(), 1);
-    fs::write(dir.path().join("judge"), "no judge").unwrap();
-    refused(dir.path(), &args, &["training.eval_every", "judge", "safetensors header"]);
+    fs::write(dir.path().join("classifier"), "not a classifier").unwrap();
+    refused(dir.path(), &args, &["training.eval_every", "classifier", "safetensors header"]);
     assert!(!dir.path().join("runs").exists(), "a run folder was left");
+}
+
+/// A termination signal ends a run at once, also while samples are drawn for a picture or for an evaluation, and the resumed run
+/// makes up for both.
+#[test]
+#[cfg(unix)]
+fn a_terminated_run_is_saved_at_once_and_continues() {
+    let dir = tempfile::tempdir().unwrap();
+    small_data(dir.path(), 300, 300);
+    let config = small_config(dir.path(), "ink", "softmax");
+    let slow = |key: &'static str, count: &'static str| {
+        let sets = ["training.epochs=1", "training.eval_every=1", "training.eval_images=100", key, "sampling.nfe=20"];
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        (sets, count)
+    };
+    for (i, (key, done)) in [("training.sample_count=5000", "epoch"), ("training.eval_images=50000", "epoch")]
+        .into_iter()
+        .enumerate()
+    {
+        let run = format!("run-{i}");
+        let (sets, _) = slow(key, done);
+        let args = [&["train", arg(&config), "--data", "data", "--resume", "--run", &run][..], &sets].concat();
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("dm"))
+            .current_dir(dir.path())
+            .args(&args)
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let metrics = dir.path().join(&run).join("metrics.jsonl");
+        // The line of the epoch comes first, then the picture, then the evaluation.
+        while !fs::read_to_string(&metrics).unwrap_or_default().contains("\"event\":\"epoch\"") {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let signalled = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{key}");
+        assert!(signalled.elapsed() < Duration::from_secs(2), "{key}: {:?}", signalled.elapsed());
+        let folder = dir.path().join(&run);
+        assert!(folder.join("checkpoint.safetensors").is_file() && folder.join("model.safetensors").is_file());
+        assert!(evaluations(&folder).is_empty());
+    }
 }

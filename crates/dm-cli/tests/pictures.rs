@@ -7,8 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{arg, ok, refused, root, small_config};
-use dm_nn::data::{PIXELS, sheet};
+use common::{MNIST, arg, ok, refused, root, samples, small_config};
 use serde_json::Value;
 
 /// Side of a grid of `n` images at zoom 2.
@@ -41,10 +40,10 @@ fn gif(path: &Path) -> (u32, u32) {
 fn a_gaussian_model_restores_interpolates_and_is_filmed() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "gaussian", "v");
-    let short = ["--set", "training.epochs=1", "--set", "training.grid=0"];
+    let short = ["--set", "training.epochs=1", "--set", "training.sample_count=0"];
     ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
     let mnist = root().join("data/mnist");
-    let restore = ["restore", "runs/small", "--count", "3", "--levels", "4", "--data", arg(&mnist)];
+    let restore = ["restore", "runs/small", "--count", "3", "--timesteps", "4", "--data", arg(&mnist)];
     let table = ok(dir.path(), &[&restore[..], &["--scores", "restore.json"]].concat());
     assert!(
         table.starts_with("out/restore.png\n") && table.ends_with("PSNR and SSIM of 3 test images\n"),
@@ -61,21 +60,21 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
     let film = ["sample", "runs/small", "-n", "7", "--film", "films/out.gif"];
     assert!(ok(dir.path(), &film).contains("films/out.gif"));
     assert_eq!(gif(&dir.path().join("films/out.gif")), (screen(6), screen(2)));
-    ok(dir.path(), &["sample", "runs/small", "-n", "2", "--film", "out.png", "--steps", "20"]);
+    ok(dir.path(), &["sample", "runs/small", "-n", "2", "--film", "out.png", "--nfe", "20"]);
     assert_eq!(png(&dir.path().join("out.png")), (screen(2), screen(1), 21));
     let forward = ["degrade", "runs/small", "--count", "2", "--film", "f.gif", "--data", arg(&mnist)];
     assert!(ok(dir.path(), &forward).contains("f.gif"));
     assert_eq!(gif(&dir.path().join("f.gif")), (screen(2), screen(1)));
 
-    let line = ok(dir.path(), &["sample", "runs/small", "-n", "20", "--interpolate", "--batch", "6"]);
-    assert!(line.contains("20 images, 5 evaluations each, sampler ddim"), "{line}");
+    let line = ok(dir.path(), &["sample", "runs/small", "-n", "20", "--interpolate", "--batch-size", "6"]);
+    assert!(line.contains("20 images, 5 network evaluations each, sampler ddim"), "{line}");
     assert_eq!(png(&dir.path().join("out/grid.png")), (extent(10), extent(2), 0));
-    let between = sheet::read(&dir.path().join("out/images.safetensors")).unwrap();
+    let between = samples(&dir.path().join("out/images.safetensors")).pixels;
     ok(dir.path(), &["sample", "runs/small", "-n", "4", "--sampler", "ddim"]);
-    let ends = sheet::read(&dir.path().join("out/images.safetensors")).unwrap();
+    let ends = samples(&dir.path().join("out/images.safetensors")).pixels;
     // Rows begin and end with the samples of the same seed; sin and division leave a last digit.
     for (image, sample) in [(0, 0), (9, 1), (10, 2), (19, 3)] {
-        let pixels = |all: &[u8], i: usize| all[i * PIXELS..(i + 1) * PIXELS].to_vec();
+        let pixels = |all: &[u8], i: usize| all[i * MNIST.len()..(i + 1) * MNIST.len()].to_vec();
         let pairs = pixels(&between, image).into_iter().zip(pixels(&ends, sample));
         assert!(pairs.into_iter().all(|(a, b)| a.abs_diff(b) <= 1), "image {image}");
     }
@@ -84,42 +83,49 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
         assert!(!dir.path().join("no").exists());
     };
     refuse(&["--interpolate", "-n", "15"], &["-n", "found 15", "multiple of 10"]);
-    refuse(&["--interpolate", "--sampler", "bridge"], &["--interpolate", "bridge", "expected ddim"]);
+    refuse(&["--interpolate", "--sampler", "ancestral"], &["--interpolate", "ancestral", "expected ddim"]);
     refuse(&["--interpolate", "--eta", "0.5"], &["--interpolate", "eta 0.5", "expected ddim"]);
     refuse(&["--film", "film.mp4"], &["film.mp4", ".gif or .png"]);
-    refuse(&["--class", "3"], &["--class", "`small`", "network.classes = 10"]);
+    refuse(&["--class", "3"], &["--class", "`small`", "network.num_classes"]);
     refuse(&["--guidance", "2"], &["--guidance", "no --class"]);
     let restore = |args: &[&str], words: &[&str]| {
         refused(dir.path(), &[&["restore", "runs/small", "--data", arg(&mnist)], args].concat(), words);
     };
-    restore(&["--levels", "0"], &["--levels", "found 0", "1 to 50"]);
-    restore(&["--index", "9999", "--count", "2"], &["--index", "9999", "below 10000"]);
-    restore(&["--steps", "21"], &["sampling steps", "found 21"]);
+    restore(&["--timesteps", "0"], &["--timesteps", "found 0", "1 to 50"]);
+    restore(&["--first", "9999", "--count", "2"], &["--first", "9999", "10000"]);
+    restore(&["--nfe", "21"], &["sampling.nfe", "found 21"]);
 }
 
 #[test]
 fn a_conditional_model_draws_the_classes_it_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
-    let config = small_config(dir.path(), "ink", "conserving");
-    let set =
-        ["training.epochs=1", "network.classes=10", "objective.weighting=ink", "objective.levels=importance"];
+    let config = small_config(dir.path(), "ink", "softmax");
+    let set = [
+        "training.epochs=1",
+        "network.num_classes=10",
+        "objective.weighting=intensity",
+        "objective.timestep_sampler=importance",
+    ];
     let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
     ok(dir.path(), &[&["train", arg(&config)], &set[..]].concat());
     let draw = |args: &[&str]| {
         ok(dir.path(), &[&["sample", "runs/small", "-n", "12"], args].concat());
-        let sheet = sheet::read_whole(&dir.path().join("out/images.safetensors")).unwrap();
-        (sheet.pixels, sheet.labels)
+        let samples = samples(&dir.path().join("out/images.safetensors"));
+        (samples.pixels, samples.labels)
     };
     let (all, labels) = draw(&["--class", "all"]);
     assert_eq!(labels.unwrap(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
-    let (threes, labels) = draw(&["--class", "3", "--batch", "5"]);
+    let (threes, labels) = draw(&["--class", "3", "--batch-size", "5"]);
     assert_eq!(labels.unwrap(), [3; 12]);
-    assert!(all[3 * PIXELS..4 * PIXELS] == threes[3 * PIXELS..4 * PIXELS], "image 3 is a 3 in both");
+    assert!(
+        all[3 * MNIST.len()..4 * MNIST.len()] == threes[3 * MNIST.len()..4 * MNIST.len()],
+        "image 3 is a 3 in both"
+    );
     assert!(draw(&["--class", "3", "--guidance", "1"]).0 == threes);
     assert!(draw(&["--class", "3", "--guidance", "4"]).0 != threes);
     assert_eq!(draw(&[]).1, None);
     let mnist = root().join("data/mnist");
-    ok(dir.path(), &["restore", "runs/small", "--count", "1", "--levels", "1", "--data", arg(&mnist)]);
+    ok(dir.path(), &["restore", "runs/small", "--count", "1", "--timesteps", "1", "--data", arg(&mnist)]);
     ok(dir.path(), &["degrade", "ink", "--count", "4", "--film", "ink.gif", "--data", arg(&mnist)]);
     assert_eq!(gif(&dir.path().join("ink.gif")), (screen(4), screen(1)));
     let between = ["sample", "runs/small", "--interpolate"];

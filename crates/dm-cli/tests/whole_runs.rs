@@ -7,14 +7,13 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use common::{arg, dm, ok, small_config};
-use dm_nn::data::{PIXELS, sheet};
+use common::{MNIST, arg, dm, ok, samples, small_config};
 
 #[test]
 fn train_then_sample_for_both_degradations() {
-    for (degradation, prediction) in [("gaussian", "v"), ("ink", "conserving")] {
+    for (degradation, parameterization) in [("gaussian", "v"), ("ink", "softmax")] {
         let dir = tempfile::tempdir().unwrap();
-        let config = small_config(dir.path(), degradation, prediction);
+        let config = small_config(dir.path(), degradation, parameterization);
         let out = ok(dir.path(), &["train", arg(&config)]);
         assert!(out.contains("runs/small: 8 steps"), "{out}");
         let run = dir.path().join("runs/small");
@@ -29,15 +28,20 @@ fn train_then_sample_for_both_degradations() {
         assert_eq!((&manifest["status"], &manifest["steps_done"]), (&"complete".into(), &8.into()));
 
         let out = ok(dir.path(), &["sample", "runs/small", "-n", "5", "--seed", "9", "--strip", "--show"]);
-        assert!(out.contains("5 images, 5 evaluations each, sampler bridge, seed 9"), "{out}");
+        assert!(out.contains("5 images, 5 network evaluations each, sampler ancestral, seed 9"), "{out}");
         // Not a terminal: letters, no escapes.
         let drawn: Vec<_> = out.lines().take(14).collect();
         assert!(drawn.iter().all(|line| line.len() == 4 * 29 && line.is_ascii()), "{out}");
         assert!(!out.contains('\u{1b}'));
         assert!(dir.path().join("out/grid.png").is_file() && dir.path().join("out/strip.png").is_file());
-        let images = sheet::read(&dir.path().join("out/images.safetensors")).unwrap();
-        assert_eq!(images.len(), 5 * PIXELS);
-        assert!(images.iter().any(|&p| p != images[0]), "a blank page");
+        let images = samples(&dir.path().join("out/images.safetensors"));
+        assert_eq!((images.len(), images.shape), (5, MNIST));
+        assert!(images.pixels.iter().any(|&p| p != images.pixels[0]), "blank images");
+        let provenance = |key: &str| images.metadata[key].as_str();
+        assert_eq!(
+            (provenance("sampler"), provenance("variance"), provenance("nfe")),
+            ("ancestral", "posterior", "5")
+        );
 
         let info = ok(dir.path(), &["info", "runs/small"]);
         assert!(info.contains(&format!("kind = \"{degradation}\"")), "{info}");
@@ -50,36 +54,37 @@ fn train_then_sample_for_both_degradations() {
 #[test]
 fn an_image_depends_on_its_seed_and_number_alone() {
     let dir = tempfile::tempdir().unwrap();
-    for (degradation, prediction, sampler) in [
-        ("gaussian", "eps", "bridge"),
-        ("gaussian", "v", "prince"),
-        ("ink", "free", "bridge"),
-        ("ink", "free", "cold"),
+    for (degradation, parameterization, sampler) in [
+        ("gaussian", "eps", "ancestral"),
+        ("gaussian", "v", "ddpm_notebook"),
+        ("ink", "softplus", "ancestral"),
+        ("ink", "softplus", "cold"),
     ] {
-        let config = small_config(dir.path(), degradation, prediction);
-        let run = format!("{degradation}-{prediction}");
+        let config = small_config(dir.path(), degradation, parameterization);
+        let run = format!("{degradation}-{parameterization}");
         if !dir.path().join(&run).exists() {
             ok(dir.path(), &["train", arg(&config), "--run", &run, "--set", "training.epochs=1"]);
         }
         let draw = |n: &str, batch: &str, threads: &str| {
             let mut command = assert_cmd::Command::cargo_bin("dm").unwrap();
             command.current_dir(dir.path()).env("RAYON_NUM_THREADS", threads);
-            let args = ["sample", &run, "-n", n, "--batch", batch, "--sampler", sampler, "--out", "drawn"];
+            let args =
+                ["sample", &run, "-n", n, "--batch-size", batch, "--sampler", sampler, "--out", "drawn"];
             command.args(args).assert().success();
-            sheet::read(&dir.path().join("drawn/images.safetensors")).unwrap()
+            samples(&dir.path().join("drawn/images.safetensors")).pixels
         };
         let whole = draw("21", "256", "2");
-        assert_eq!(whole.len(), 21 * PIXELS);
+        assert_eq!(whole.len(), 21 * MNIST.len());
         assert!(whole == draw("21", "4", "1"), "{run} {sampler}: batches of 4 on one thread differ");
-        assert!(whole[..5 * PIXELS] == draw("5", "3", "4"), "{run} {sampler}: five of them differ");
+        assert!(whole[..5 * MNIST.len()] == draw("5", "3", "4"), "{run} {sampler}: five of them differ");
     }
 }
 
 #[test]
 fn a_killed_run_continues_to_the_same_model() {
     let dir = tempfile::tempdir().unwrap();
-    let config = small_config(dir.path(), "ink", "conserving");
-    let epochs = ["--set", "training.epochs=40", "--set", "training.grid=0"];
+    let config = small_config(dir.path(), "ink", "softmax");
+    let epochs = ["--set", "training.epochs=40", "--set", "training.sample_count=0"];
     ok(dir.path(), &[&["train", arg(&config), "--run", "whole"], &epochs[..]].concat());
     let metrics = dir.path().join("killed/metrics.jsonl");
     let args = [&["train", arg(&config), "--run", "killed", "--resume"], &epochs[..]].concat();
@@ -104,7 +109,9 @@ fn a_killed_run_continues_to_the_same_model() {
 #[test]
 fn help_and_lists() {
     let dir = tempfile::tempdir().unwrap();
-    for command in ["train", "sample", "restore", "degrade", "eval", "import", "info", "data"] {
+    for command in
+        ["train", "sample", "eval", "likelihood", "sanity", "restore", "degrade", "info", "import", "data"]
+    {
         assert!(ok(dir.path(), &[command, "--help"]).contains("Usage: dm"), "{command}");
     }
     let check = ok(dir.path(), &["data", "check", arg(&common::root().join("data/mnist"))]);
@@ -113,7 +120,7 @@ fn help_and_lists() {
 }
 
 #[test]
-fn every_degradation_is_listed_and_told_in_full() {
+fn every_degradation_is_listed_and_described_in_full() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["gaussian", "ink", "blur", "fade", "pixelate", "snow", "morph", "stir"];
     let list = ok(dir.path(), &["degrade", "--list"]);
@@ -124,19 +131,22 @@ fn every_degradation_is_listed_and_told_in_full() {
     assert_eq!(all.as_array().unwrap().len(), names.len());
     for (entry, name) in all.as_array().unwrap().iter().zip(names) {
         assert_eq!(entry["name"], *name);
-        let told = ok(dir.path(), &["degrade", "--list", name]);
-        for field in ["summary", "formula", "key", "prior", "inverse", "source"] {
+        let described = ok(dir.path(), &["degrade", "--list", name]);
+        for field in ["summary", "formula", "noise", "prior", "inverse", "source"] {
             let text = entry[field].as_str().unwrap();
-            assert!(!text.trim().is_empty() && told.contains(text), "{name}: {field}");
+            assert!(!text.trim().is_empty() && described.contains(text), "{name}: {field}");
         }
-        for field in ["prediction", "sampler"] {
+        for field in ["parameterization", "sampler"] {
             assert!(!entry[field].as_str().unwrap().is_empty(), "{name}: {field}");
         }
         let parameters = entry["parameters"].as_array().unwrap();
         assert!(!parameters.is_empty(), "{name}");
         for parameter in parameters {
             let [key, meaning] = [0, 1].map(|i| parameter[i].as_str().unwrap());
-            assert!(!meaning.is_empty() && told.contains(&format!("  {key:<10} {meaning}")), "{name}: {key}");
+            assert!(
+                !meaning.is_empty() && described.contains(&format!("  {key:<12} {meaning}")),
+                "{name}: {key}"
+            );
         }
         let alone: serde_json::Value =
             serde_json::from_str(&ok(dir.path(), &["degrade", "--list", name, "--json"])).unwrap();
@@ -155,5 +165,5 @@ fn the_notebooks_checkpoint_is_imported_and_sampled() {
     let checkpoint = common::root().join("crates/dm-train/tests/fixtures/starter_joint.pth");
     ok(dir.path(), &["import", arg(&checkpoint), "--out", "m.safetensors"]);
     let out = ok(dir.path(), &["sample", "m.safetensors", "-n", "2"]);
-    assert!(out.contains("2 images, 30 evaluations each, sampler prince"), "{out}");
+    assert!(out.contains("2 images, 30 network evaluations each, sampler ddpm_notebook"), "{out}");
 }

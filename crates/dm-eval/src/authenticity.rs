@@ -1,55 +1,55 @@
-//! Memorisation: is a generated image nearer to a training image than that image's own nearest neighbour in the training
-//! set? Then it looks copied (Alaa et al. 2022: not authentic). The Frechet distance cannot see this; training images
-//! score as perfect on it.
+//! Memorisation: a generated image looks copied if it is nearer to a training image than that image's own nearest neighbour
+//! in the training set (Alaa et al. 2022 call it not authentic). The Frechet distance does not detect this: training images
+//! score perfectly.
 //!
-//! Works on pixels (784 columns) and on features alike. Real unseen images are not at 0 either: the share for the test set
-//! is the figure to stand beside a model's.
+//! The comparison works with pixels and with features. Some unseen real images also look copied; a model's share has to be
+//! compared with theirs.
 
 use serde::{Deserialize, Serialize};
 
 use crate::distances::{Exclude, nearest};
 use crate::error::Result;
 use crate::features::Features;
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
 
 /// Share of generated images that look copied: 1 - authenticity.
-pub const MEMORISED: Metric = Metric {
+pub const MEMORISED: Quantity = Quantity {
     name: "memorised",
     unit: "share",
     direction: Direction::Lower,
     source: "Alaa et al. 2022, arXiv:2102.08921",
 };
 
-/// The nearest training image of every image of a set. What is said of one image does not depend on the others.
+/// The nearest training image of each image of a set. The entry of an image does not depend on the other images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Authenticity {
-    /// Squared distance to the nearest training image.
+    /// Squared distance to the nearest training image, `[n]`.
     pub squared: Vec<f64>,
-    /// That training image.
+    /// Index of the nearest training image, `[n]`.
     pub row: Vec<u32>,
-    /// Squared distance from that training image to its own nearest.
+    /// Squared distance of the nearest training image to its own nearest neighbour in the training set, `[n]`.
     pub own_squared: Vec<f64>,
-    /// Training images.
+    /// Number of training images.
     pub n_reference: usize,
 }
 
 impl Authenticity {
-    /// Whether each image looks copied. Equality is not nearer: a copy of an image that the training set itself holds twice
-    /// is not counted.
+    /// Whether each image looks copied. An image at equal distance does not count: a copy of a training image that occurs
+    /// twice in the training set does not look copied.
     pub fn copied(&self) -> impl Iterator<Item = bool> + '_ {
         self.squared.iter().zip(&self.own_squared).map(|(squared, own)| squared < own)
     }
 
-    /// The share that looks copied.
+    /// The share of images that look copied.
     pub fn score(&self) -> Score {
         let n = self.squared.len();
         MEMORISED.score(self.copied().filter(|&c| c).count() as f64 / n as f64, n, self.n_reference, "")
     }
 
-    /// What is said of the images of these numbers.
+    /// The entries of the images with the indices `rows`.
     ///
     /// # Panics
-    /// If one does not exist, as a slice does.
+    /// If an index is not below the number of images.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Authenticity {
         }
     }
 
-    /// What is said of several sets, one after another; nothing of no sets.
+    /// The entries of several sets, one set after another; empty if there are no sets.
     #[must_use]
     pub fn join(parts: &[&Self]) -> Self {
         let all = |list: fn(&Self) -> &[f64]| parts.iter().flat_map(|part| list(part)).copied().collect();
@@ -73,13 +73,13 @@ impl Authenticity {
     }
 }
 
-/// Compares `generated` with `training`.
+/// Finds the nearest training image of each generated image.
 ///
-/// Own neighbours are computed only for training images that are somebody's nearest: the time is that of at most twice
-/// n x `n_training` distances, never of `n_training` squared.
+/// The nearest neighbour of a training image is computed only if the training image is the nearest one of a generated image.
+/// The time is therefore that of at most 2 n x `n_training` distances, not of `n_training` squared.
 ///
 /// # Errors
-/// Sets of different width; fewer than two training images.
+/// If the sets differ in width, or there are fewer than two training images.
 pub fn authenticity(generated: &Features, training: &Features) -> Result<Authenticity> {
     training.at_least(2, "training", MEMORISED.name)?;
     let neighbours = nearest(generated, training, 1, Exclude::Nothing)?;

@@ -1,19 +1,25 @@
-//! A folder of things that take long to compute, each under the hash of everything it depends on.
+//! A folder of results that take long to compute, each stored under the hash of everything it depends on.
 //!
-//! A stale entry is impossible: the key is made of the hashes of pixels, models, judge and of the program itself, not of
-//! names, versions or dates, and an entry is believed only if its key is the one asked for and the hash over its content is
-//! right. Anything else is computed again and replaced. A cache that cannot be written costs time, nothing more.
+//! An entry cannot be stale. Its key is made of the hashes of pixels, models, classifiers and of the program itself, not of
+//! names, versions or dates. An entry is used only if its key is the requested one and the hash of its content is correct;
+//! otherwise the result is computed again and replaced. If the cache cannot be written, nothing fails.
 
 use std::path::{Path, PathBuf};
 
-use dm_nn::data::{PIXELS, sha256_hex, sheet};
+use dm_nn::data::SampleSet;
+use dm_nn::hash::sha256_hex;
+use dm_nn::image::ImageShape;
 use dm_nn::params::file::{TensorFile, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::classifier::Classifier;
+use crate::classifier_output::ClassifierOutput;
 use crate::error::Result;
-use crate::judge::{Judge, Judged};
+
+/// Number of hexadecimal digits of the key in the name of a file.
+const NAME_DIGITS: usize = 32;
 
 /// The folder.
 pub struct Cache {
@@ -22,64 +28,73 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Entries go to `folder`, which is made when the first one is written. `program` is the hash of whatever computes them:
-    /// what another build has computed is not believed.
+    /// A cache in `folder`, which is created with the first entry. `program` is the hash of the program that computes the
+    /// entries: entries of another build are not used.
     pub fn new(folder: &Path, program: &str) -> Self {
         Self { folder: folder.to_owned(), program: program.to_owned() }
     }
 
-    /// Images [count, 784] that depend on nothing but `parts` and their place, from the cache if there are as many.
+    /// The pixels [count, C, H, W] of images of `shape` that depend only on `parts` and on their index. They come from the cache
+    /// if it has at least `count` of them.
     ///
     /// # Errors
-    /// Those of `compute`.
+    /// If `compute` fails.
     pub fn pixels<E>(
         &self,
         parts: &[&str],
+        shape: ImageShape,
         count: usize,
         compute: impl FnOnce() -> std::result::Result<Vec<u8>, E>,
     ) -> std::result::Result<Vec<u8>, E> {
-        let key = self.key(&[&["images"], parts].concat());
-        let path = self.folder.join(format!("images-{}.safetensors", &key[..32]));
-        let kept = read_pixels(&path, &key).filter(|pixels| pixels.len() >= count * PIXELS);
-        if let Some(mut pixels) = kept {
-            pixels.truncate(count * PIXELS);
+        let key = self.key(&[&["images", &shape.to_string()], parts].concat());
+        let path = self.path("images", &key, "safetensors");
+        let bytes = count * shape.len();
+        if let Some(mut pixels) = read_pixels(&path, &key).filter(|pixels| pixels.len() >= bytes) {
+            pixels.truncate(bytes);
             return Ok(pixels);
         }
         let pixels = compute()?;
-        let about = [("key", key), ("content", sha256_hex(&pixels))].map(|(k, v)| (k.to_owned(), v));
-        let _ = std::fs::create_dir_all(&self.folder);
-        let _ = sheet::write(&path, &pixels, None, &about.into());
-        Ok(pixels)
+        let metadata = [("key", key), ("content", sha256_hex(&pixels))].map(|(k, v)| (k.to_owned(), v));
+        let set = SampleSet { shape, pixels, labels: None, metadata: metadata.into() };
+        self.create_folder();
+        let _ = set.write(&path);
+        Ok(set.pixels)
     }
 
-    /// What `judge` says of `pixels` [n, 784], from the cache if it has been asked before.
+    /// Features and logits of `pixels` [n, C, H, W] by `classifier`, from the cache if they have been computed before.
     ///
     /// # Errors
-    /// As [`Judge::look`].
-    pub fn judged(&self, judge: &Judge, pixels: &[u8], tick: &mut dyn FnMut(usize)) -> Result<Judged> {
-        let n = pixels.len() / PIXELS;
-        let key = self.key(&["judged", &judge.sha256, &sha256_hex(pixels), &n.to_string()]);
-        let path = self.folder.join(format!("judged-{}.safetensors", &key[..32]));
-        if let Some(judged) = read_judged(&path, &key, n) {
-            return Ok(judged);
+    /// As [`Classifier::extract_features`].
+    pub fn features(
+        &self,
+        classifier: &Classifier,
+        pixels: &[u8],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<ClassifierOutput> {
+        let shape = classifier.shape.to_string();
+        let key = self.key(&["features", &classifier.sha256, &shape, &sha256_hex(pixels)]);
+        let path = self.path("features", &key, "safetensors");
+        if let Some(output) = read_output(&path, &key) {
+            return Ok(output);
         }
-        let judged = judge.look(pixels, tick)?;
+        let output = classifier.extract_features(pixels, progress)?;
         let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<f32>>();
-        let (features, logits) = (narrow(judged.features.values()), narrow(judged.logits.values()));
+        let (features, logits) = (narrow(output.features.values()), narrow(output.logits.values()));
         let mut file = TensorFile::new(&path);
         file.set_metadata("key", key);
         file.set_metadata("content", content(&[&features, &logits]));
-        file.insert_values("features", vec![n, judged.features.dim()], features);
-        file.insert_values("logits", vec![n, judged.logits.dim()], logits);
-        let _ = std::fs::create_dir_all(&self.folder);
+        file.insert_values("features", vec![output.n(), output.features.dim()], features);
+        file.insert_values("logits", vec![output.n(), output.logits.dim()], logits);
+        self.create_folder();
         let _ = file.write();
-        Ok(judged)
+        Ok(output)
     }
 
-    /// The value of `compute`, which must depend on nothing but `parts`, from the cache if it was computed before.
+    /// The value of `compute`, which must depend only on `parts`, from the cache if it has been computed before. `kind` says
+    /// what the value is, and starts the name of its file.
     ///
     /// # Errors
-    /// Those of `compute`.
+    /// If `compute` fails.
     pub fn value<T: Serialize + DeserializeOwned, E>(
         &self,
         kind: &str,
@@ -87,53 +102,63 @@ impl Cache {
         compute: impl FnOnce() -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let key = self.key(&[&[kind], parts].concat());
-        let path = self.folder.join(format!("{kind}-{}.json", &key[..32]));
+        let path = self.path(kind, &key, "json");
         if let Some(value) = read_value(&path, &key) {
             return Ok(value);
         }
         let value = compute()?;
         if let Ok(text) = serde_json::to_string(&value) {
             let entry = json!({ "key": key, "content": sha256_hex(text.as_bytes()), "value": text });
-            let _ = std::fs::create_dir_all(&self.folder);
+            self.create_folder();
             let _ = write_atomic(&path, entry.to_string().as_bytes());
         }
         Ok(value)
     }
 
-    /// Hash of everything an entry depends on.
+    /// The hash of everything that an entry depends on.
     fn key(&self, parts: &[&str]) -> String {
         let mut all = vec![self.program.as_str()];
         all.extend(parts);
-        // JSON keeps the parts apart whatever is in them.
+        // In JSON the boundaries of the parts are unambiguous.
         sha256_hex(json!(all).to_string().as_bytes())
+    }
+
+    /// The file of the entry with the key `key`.
+    fn path(&self, kind: &str, key: &str, extension: &str) -> PathBuf {
+        self.folder.join(format!("{kind}-{}.{extension}", &key[..NAME_DIGITS]))
+    }
+
+    fn create_folder(&self) {
+        let _ = std::fs::create_dir_all(&self.folder);
     }
 }
 
+/// The hash of several lists of numbers.
 fn content(parts: &[&[f32]]) -> String {
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().flat_map(|v| v.to_le_bytes())).collect();
     sha256_hex(&bytes)
 }
 
-fn read_judged(path: &Path, key: &str, n: usize) -> Option<Judged> {
+fn read_output(path: &Path, key: &str) -> Option<ClassifierOutput> {
     let file = TensorFile::read(path).ok()?;
-    let (_, features) = file.get("features")?;
+    let (shape, features) = file.get("features")?;
     let (_, logits) = file.get("logits")?;
-    let sound =
+    let is_intact =
         file.metadata("key").ok()? == key && file.metadata("content").ok()? == content(&[features, logits]);
-    sound.then(|| Judged::new(n, features, logits).ok()).flatten()
+    is_intact.then(|| ClassifierOutput::new(*shape.first()?, features, logits).ok()).flatten()
 }
 
 fn read_pixels(path: &Path, key: &str) -> Option<Vec<u8>> {
-    let sheet = sheet::read_whole(path).ok()?;
-    let is = |name: &str, value: &str| sheet.metadata.get(name).is_some_and(|found| found == value);
-    (is("key", key) && is("content", &sha256_hex(&sheet.pixels))).then_some(sheet.pixels)
+    let set = SampleSet::read(path).ok()?;
+    let is = |name: &str, value: &str| set.metadata.get(name).is_some_and(|found| found == value);
+    (is("key", key) && is("content", &sha256_hex(&set.pixels))).then_some(set.pixels)
 }
 
 fn read_value<T: DeserializeOwned>(path: &Path, key: &str) -> Option<T> {
     let entry: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
     let text = entry["value"].as_str()?;
-    let sound = entry["key"] == key && entry["content"] == sha256_hex(text.as_bytes()).as_str();
-    sound.then(|| serde_json::from_str(text).ok()).flatten()
+    let is_intact = entry["key"] == key && entry["content"] == sha256_hex(text.as_bytes()).as_str();
+    is_intact.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -141,7 +166,7 @@ fn read_value<T: DeserializeOwned>(path: &Path, key: &str) -> Option<T> {
 mod tests {
     use super::*;
 
-    /// Values computed, one more each time.
+    /// The number of values computed so far, where the cache has none.
     fn ask(cache: &Cache, parts: &[&str], computed: &mut u32) -> u32 {
         let compute = || {
             *computed += 1;
@@ -151,50 +176,52 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_believed_only_as_it_was_written_and_for_what_it_was_made_of() {
+    fn an_entry_is_used_only_as_it_was_written_and_for_the_parts_it_was_made_of() {
         let dir = tempfile::tempdir().unwrap();
         let (cache, mut computed) = (Cache::new(&dir.path().join("cache"), "a"), 0);
         assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 1);
         assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 1);
-        // Other parts, however they run together.
+        // Other parts that are the same when joined.
         assert_eq!(ask(&cache, &["a", "bc"], &mut computed), 2);
-        // A changed value, a cut file, an entry under another's name: computed again and replaced.
-        let file = |parts| cache.folder.join(format!("count-{}.json", &cache.key(parts)[..32]));
+        // A changed value, a truncated file, or an entry under the name of another is computed again and replaced.
+        let file = |parts| cache.folder.join(format!("count-{}.json", &cache.key(parts)[..NAME_DIGITS]));
         let (entry, other) = (file(&["count", "ab", "c"]), file(&["count", "a", "bc"]));
         let text = std::fs::read_to_string(&entry).unwrap();
-        let spoiled = [text.replace("\"value\":\"1\"", "\"value\":\"7\""), text[..40].to_owned()];
-        for (spoiled, expected) in spoiled.into_iter().zip([3, 4]) {
-            assert_ne!(spoiled, text);
-            std::fs::write(&entry, spoiled).unwrap();
+        let corrupted = [text.replace("\"value\":\"1\"", "\"value\":\"7\""), text[..40].to_owned()];
+        for (corrupted, expected) in corrupted.into_iter().zip([3, 4]) {
+            assert_ne!(corrupted, text);
+            std::fs::write(&entry, corrupted).unwrap();
             assert_eq!(ask(&cache, &["ab", "c"], &mut computed), expected);
         }
         std::fs::copy(other, &entry).unwrap();
         assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 5);
         assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 5);
-        // Another build of the program has another opinion.
+        // Entries of another build of the program are not used.
         assert_eq!(ask(&Cache::new(&cache.folder, "b"), &["ab", "c"], &mut computed), 6);
         assert_eq!(ask(&cache, &["ab", "c"], &mut computed), 5);
     }
 
     #[test]
-    fn images_are_kept_by_what_they_were_made_of_as_many_as_are_there() {
+    fn images_are_cached_by_their_parts_and_shape_up_to_the_number_computed() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path(), "a");
+        let shape = ImageShape::new(3, 9, 14);
+        let len = shape.len();
         let mut drawn = 0;
         let mut draw = |parts: &[&str], count: usize| {
             let compute = || {
                 drawn += 1;
-                Ok::<_, ()>((0..count * PIXELS).map(|p| (p / PIXELS) as u8).collect())
+                Ok::<_, ()>((0..count * len).map(|p| (p / len) as u8).collect())
             };
-            (cache.pixels(parts, count, compute).unwrap(), drawn)
+            (cache.pixels(parts, shape, count, compute).unwrap(), drawn)
         };
         let (three, _) = draw(&["model", "1"], 3);
-        assert_eq!(draw(&["model", "1"], 2), (three[..2 * PIXELS].to_vec(), 1));
+        assert_eq!(draw(&["model", "1"], 2), (three[..2 * len].to_vec(), 1));
         assert_eq!(draw(&["model", "2"], 3).1, 2);
-        // More than are there: all anew.
+        // More images than the entry has are all computed again.
         assert_eq!(draw(&["model", "1"], 4).1, 3);
         assert_eq!(draw(&["model", "1"], 3), (three, 3));
-        // A damaged file is none.
+        // A damaged file is not used.
         for entry in std::fs::read_dir(dir.path()).unwrap() {
             let path = entry.unwrap().path();
             let mut bytes = std::fs::read(&path).unwrap();
@@ -202,10 +229,14 @@ mod tests {
             std::fs::write(path, bytes).unwrap();
         }
         assert_eq!(draw(&["model", "1"], 3).1, 4);
+        // Neither are images of another shape, even if they have as many values.
+        let other = ImageShape::new(3, 14, 9);
+        assert_eq!(cache.pixels(&["model", "1"], other, 3, || Err("computed")), Err("computed"));
+        assert!(cache.pixels(&["model", "1"], shape, 3, || Err("computed")).is_ok());
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_costs_time_only() {
+    fn a_folder_that_cannot_be_created_only_costs_time() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("file"), "").unwrap();
         let (cache, mut computed) = (Cache::new(&dir.path().join("file"), "a"), 0);

@@ -1,16 +1,17 @@
-//! Are the classes drawn as often as in the real set? Total variation and Kullback-Leibler divergence of the histogram of
-//! predicted labels from the real one.
+//! Whether the classes occur as often as in the real set: total variation and Kullback-Leibler divergence of the histogram of
+//! predicted labels from that of the real images.
 //!
-//! Both are above 0 even for a perfect generator, because counts scatter: [`floor`] says how far. The classifier's own
-//! errors are in the predicted labels and are not corrected.
+//! Both are above 0 even for a perfect generator, because counts vary at random; [`simulated_baseline`] says by how much. The
+//! predicted labels contain the errors of the classifier, which are not corrected.
 
-use dm_nn::rng::{Rng, Seed, Stream};
+use dm_nn::rng::{Rng, Seed};
 
 use crate::error::{EvalError, Result};
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
+use crate::streams::METRIC;
 
 /// Half the sum of absolute differences between the two histograms.
-pub const TOTAL_VARIATION: Metric = Metric {
+pub const TOTAL_VARIATION: Quantity = Quantity {
     name: "class total variation",
     unit: "share",
     direction: Direction::Lower,
@@ -18,7 +19,7 @@ pub const TOTAL_VARIATION: Metric = Metric {
 };
 
 /// KL(generated || real) of the histograms.
-pub const CLASS_KL: Metric = Metric {
+pub const CLASS_KL: Quantity = Quantity {
     name: "class divergence",
     unit: "nats",
     direction: Direction::Lower,
@@ -27,19 +28,19 @@ pub const CLASS_KL: Metric = Metric {
 
 /// Both distances between two histograms.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Balance {
+pub struct ClassBalance {
     /// See [`TOTAL_VARIATION`], in [0, 1].
     pub total_variation: f64,
     /// See [`CLASS_KL`].
     pub divergence: f64,
-    /// Generated images.
+    /// Number of generated images.
     pub n: usize,
-    /// Real images.
+    /// Number of real images.
     pub n_reference: usize,
 }
 
-impl Balance {
-    /// The two as scores.
+impl ClassBalance {
+    /// Both as scores.
     pub fn scores(&self) -> [Score; 2] {
         [
             TOTAL_VARIATION.score(self.total_variation, self.n, self.n_reference, ""),
@@ -48,16 +49,18 @@ impl Balance {
     }
 }
 
-/// Counts how often each of `classes` labels occurs.
+/// Counts how often each of the labels 0 to `num_classes` - 1 occurs.
 ///
 /// # Errors
-/// A label of `classes` or more.
-pub fn histogram(labels: &[u8], classes: usize) -> Result<Vec<u64>> {
-    let mut counts = vec![0; classes];
+/// If a label is not below `num_classes`.
+pub fn histogram(labels: &[u8], num_classes: usize) -> Result<Vec<u64>> {
+    let mut counts = vec![0; num_classes];
     for &label in labels {
         match counts.get_mut(usize::from(label)) {
             Some(count) => *count += 1,
-            None => return Err(argument("label", format!("a number below {classes}"), label.to_string())),
+            None => {
+                return Err(argument("label", format!("a number below {num_classes}"), label.to_string()));
+            }
         }
     }
     Ok(counts)
@@ -66,9 +69,9 @@ pub fn histogram(labels: &[u8], classes: usize) -> Result<Vec<u64>> {
 /// Distances of the class counts `generated` from the class counts `real`.
 ///
 /// # Errors
-/// Different numbers of classes; a histogram without images; a class the real set does not have, for which the divergence
+/// If the numbers of classes differ, a histogram is empty, or a generated class does not occur in the real set: the divergence
 /// would be infinite.
-pub fn class_balance(generated: &[u64], real: &[u64]) -> Result<Balance> {
+pub fn class_balance(generated: &[u64], real: &[u64]) -> Result<ClassBalance> {
     if generated.len() != real.len() {
         let (expected, found) = (real.len(), generated.len());
         return Err(EvalError::Width { metric: TOTAL_VARIATION.name, expected, found });
@@ -91,17 +94,23 @@ pub fn class_balance(generated: &[u64], real: &[u64]) -> Result<Balance> {
             divergence += p * (p / q).ln();
         }
     }
-    // Rounding may leave -1e-17 for equal histograms.
+    // For equal histograms rounding may give -1e-17.
     let divergence = divergence.max(0.0);
-    Ok(Balance { total_variation, divergence, n: n as usize, n_reference: n_reference as usize })
+    Ok(ClassBalance { total_variation, divergence, n: n as usize, n_reference: n_reference as usize })
 }
 
-/// What a perfect generator of `n` images would be measured at: the given quantile (such as 0.95) of both distances over
-/// `draws` simulated sets whose classes follow `real` exactly.
+/// The distances of a perfect generator of `n` images: the given quantile (for example 0.95) of both distances over `draws`
+/// simulated sets whose classes are distributed exactly as in `real`.
 ///
 /// # Errors
-/// `real` without images; `n` or `draws` = 0; a quantile outside [0, 1].
-pub fn floor(real: &[u64], n: usize, quantile: f64, draws: usize, seed: Seed) -> Result<Balance> {
+/// If `real` is empty, `n` or `draws` is 0, or the quantile is outside [0, 1].
+pub fn simulated_baseline(
+    real: &[u64],
+    n: usize,
+    quantile: f64,
+    draws: usize,
+    seed: Seed,
+) -> Result<ClassBalance> {
     if n == 0 || draws == 0 {
         return Err(argument("n and draws", "at least 1".to_owned(), format!("{n} and {draws}")));
     }
@@ -120,7 +129,7 @@ pub fn floor(real: &[u64], n: usize, quantile: f64, draws: usize, seed: Seed) ->
     }
     let (mut variations, mut divergences) = (Vec::with_capacity(draws), Vec::with_capacity(draws));
     for draw in 0..draws {
-        let mut rng = seed.stream(Stream::Metric, draw as u64, 0);
+        let mut rng = seed.stream(METRIC, draw as u64, 0);
         let balance = class_balance(&simulate(&cumulative, total, n, &mut rng), real)?;
         variations.push(balance.total_variation);
         divergences.push(balance.divergence);
@@ -129,7 +138,7 @@ pub fn floor(real: &[u64], n: usize, quantile: f64, draws: usize, seed: Seed) ->
         values.sort_unstable_by(f64::total_cmp);
         values[(quantile * (draws - 1) as f64).round() as usize]
     };
-    Ok(Balance {
+    Ok(ClassBalance {
         total_variation: at(&mut variations),
         divergence: at(&mut divergences),
         n,
@@ -137,12 +146,12 @@ pub fn floor(real: &[u64], n: usize, quantile: f64, draws: usize, seed: Seed) ->
     })
 }
 
-/// Counts of `n` labels drawn from the histogram with these cumulative counts.
+/// Counts of `n` labels drawn from the histogram with the given cumulative counts.
 fn simulate(cumulative: &[u64], total: u64, n: usize, rng: &mut Rng) -> Vec<u64> {
     let mut counts = vec![0; cumulative.len()];
     for _ in 0..n {
-        let ticket = rng.below(total);
-        counts[cumulative.partition_point(|&upper| upper <= ticket)] += 1;
+        let image = rng.below(total);
+        counts[cumulative.partition_point(|&upper| upper <= image)] += 1;
     }
     counts
 }

@@ -1,24 +1,24 @@
 //! The Inception score with this project's classifier: `exp E_x KL(p(y|x) || p(y))`, from 1 to the number of classes.
 //!
-//! It never looks at real images and saturates near 9.8 of 10 on MNIST: a sanity figure, not a ranking. Splits into tenths
-//! are left out; the value is that of the whole set.
+//! The score does not use real images, and on MNIST it saturates near 9.8 of 10. It is a sanity check and does not rank
+//! models. The score of the whole set is computed, not the mean over ten splits.
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
 
-/// exp of the mean KL divergence between an image's class distribution and the set's.
-pub const CLASSIFIER_SCORE: Metric = Metric {
+/// The exponential of the mean KL divergence of an image's class distribution from that of the set.
+pub const CLASSIFIER_SCORE: Quantity = Quantity {
     name: "classifier score",
     unit: "classes",
     direction: Direction::Higher,
     source: "Salimans et al. 2016, arXiv:1606.03498",
 };
 
-/// Classifier score of `logits` [n, classes], the classifier's values before the softmax.
+/// Classifier score of `logits` [n, num_classes], the classifier's output before the softmax.
 ///
 /// # Errors
-/// Fewer than two rows or two classes.
+/// If there are fewer than two rows or two classes.
 pub fn classifier_score(logits: &Features) -> Result<Score> {
     logits.at_least(2, "generated", CLASSIFIER_SCORE.name)?;
     if logits.dim() < 2 {
@@ -34,7 +34,7 @@ pub fn classifier_score(logits: &Features) -> Result<Score> {
     let mut divergence = 0.0;
     for row in log_probabilities.chunks_exact(logits.dim()) {
         for (l, m) in row.iter().zip(&marginal) {
-            // A class of probability 0 (underflow) contributes 0 ln 0 = 0.
+            // A class whose probability underflows to 0 contributes 0 ln 0 = 0.
             let p = l.exp();
             if p > 0.0 {
                 divergence += p * (l - m.ln());
@@ -45,7 +45,7 @@ pub fn classifier_score(logits: &Features) -> Result<Score> {
     Ok(CLASSIFIER_SCORE.score(value, logits.n(), 0, ""))
 }
 
-/// `ln softmax` of one row, safe for logits of any size.
+/// `ln softmax` of one row, without overflow for logits of any size.
 fn log_softmax(row: &[f64]) -> Vec<f64> {
     let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = row.iter().map(|v| (v - largest).exp()).sum();

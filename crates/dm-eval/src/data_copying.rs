@@ -1,24 +1,25 @@
-//! Data copying: are generated images nearer to the training set than unseen real images are? The Mann-Whitney statistic of
-//! the two samples of nearest-neighbour distances: 0.5 where samples keep the distance that test images keep, towards 0
-//! for copies. Towards 1 says only that samples lie off the manifold.
+//! Data copying: whether generated images are nearer to the training set than unseen real images are.
 //!
-//! Meehan et al. divide space into cells first; this is their statistic over all of it.
+//! The value is the Mann-Whitney statistic of the two samples of nearest-neighbour distances. It is 0.5 if generated images are
+//! as far from the training set as test images are, and approaches 0 for copies. A value near 1 only says that the generated
+//! images lie off the manifold. Meehan et al. first divide the space into cells; here their statistic is computed over the
+//! whole space.
 
 use crate::error::{EvalError, Result};
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
 
-/// Share of (generated, test) pairs in which the generated image is the farther from the training set.
-pub const DATA_COPYING: Metric = Metric {
+/// Share of (generated, test) pairs in which the generated image is farther from the training set.
+pub const DATA_COPYING: Quantity = Quantity {
     name: "distance to training",
     unit: "share of pairs",
     direction: Direction::Higher,
     source: "Meehan et al. 2020, arXiv:2004.05675",
 };
 
-/// Compares squared distances to the nearest training image: `generated` against those of unseen real images.
+/// Compares the squared distances of `generated` images to their nearest training images with those of `unseen` real images.
 ///
 /// # Errors
-/// If either is empty.
+/// If either list is empty.
 pub fn data_copying(generated: &[f64], unseen: &[f64], n_training: usize) -> Result<Score> {
     for (set, values) in [("generated", generated), ("reference", unseen)] {
         if values.is_empty() {
@@ -27,7 +28,7 @@ pub fn data_copying(generated: &[f64], unseen: &[f64], n_training: usize) -> Res
     }
     let mut sorted = unseen.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    // Ties count half, as Mann and Whitney have it.
+    // Ties count one half.
     let farther = |&d: &f64| {
         let below = sorted.partition_point(|&u| u < d);
         let equal = sorted.partition_point(|&u| u <= d) - below;

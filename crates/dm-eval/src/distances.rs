@@ -1,16 +1,19 @@
-//! Euclidean distances between two sets: nearest neighbours, and how many balls a point lies in.
+//! Euclidean distances between two sets: nearest neighbours, and the number of balls that contain a point.
 //!
-//! `|x|^2 + |y|^2 - 2 x.y` is fast but cancels: for near points of large norm no digit may be right. Here it only rules
-//! pairs out (`screen`); whatever it does not decide for certain is computed again by the direct sum of
-//! squared differences. So **every distance returned and every comparison made is that of the direct sum** in f64, whose
-//! relative error is at most `(dim + 2)` machine epsilons; copies have distance exactly 0 and ties are ties. Features far
-//! from the origin cost time (more pairs are computed twice), never digits.
+//! The formula `|x|^2 + |y|^2 - 2 x.y` is fast, but it cancels: for close points of large norm no digit may be correct. Here
+//! it only excludes pairs (`distance_bounds.rs`). Every pair that the bounds do not decide is computed again as the direct
+//! sum of squared differences. **Every distance that is returned and every comparison that is made is therefore that of the
+//! direct sum** in f64, whose relative error is at most `(dim + 2)` machine epsilons. Copies have distance exactly 0, and
+//! equal distances compare as equal. Features far from the origin take more time, because more pairs are computed twice, but
+//! they lose no digits.
 
+use crate::distance_bounds::DistanceBounds;
 use crate::error::{EvalError, Result};
 use crate::features::Features;
-use crate::screen::Screen;
 
-/// The k nearest reference rows of every query, nearest first; equal distances in order of index.
+pub use crate::products::squared_distance;
+
+/// The k nearest reference rows of each query, nearest first; rows at equal distances in order of index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbours {
     k: usize,
@@ -32,23 +35,23 @@ impl Neighbours {
     /// (squared distance, reference index) of the neighbours of query `i`, nearest first.
     ///
     /// # Panics
-    /// If `i` is not a query, as a slice does.
+    /// If `i` is not below [`Self::n`].
     pub fn of(&self, i: usize) -> &[(f64, u32)] {
         &self.pairs[i * self.k..(i + 1) * self.k]
     }
 
-    /// Squared distance of every query to its k-th neighbour.
+    /// Squared distance of each query to its k-th neighbour.
     pub fn kth_squared(&self) -> Vec<f64> {
         self.pairs.chunks_exact(self.k).map(|pairs| pairs[self.k - 1].0).collect()
     }
 
-    /// (squared distance, reference index) of every query's nearest neighbour.
+    /// (squared distance, reference index) of each query's nearest neighbour.
     pub fn nearest(&self) -> impl Iterator<Item = (f64, u32)> + '_ {
         self.pairs.chunks_exact(self.k).map(|pairs| pairs[0])
     }
 }
 
-/// Which reference row a query must not find.
+/// The reference row that is not a neighbour of a query.
 #[derive(Clone, Copy, Debug)]
 pub enum Exclude<'a> {
     /// None: the queries are not in the reference set.
@@ -69,29 +72,13 @@ impl Exclude<'_> {
     }
 }
 
-/// Squared distance by the direct sum.
-///
-/// Four running sums, so that the loop needs no reordering to be fast.
-pub fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
-    let (xs, x_rest) = x.as_chunks::<4>();
-    let (ys, y_rest) = y.as_chunks::<4>();
-    let mut sums = [0.0; 4];
-    for (a, b) in xs.iter().zip(ys) {
-        for lane in 0..4 {
-            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
-        }
-    }
-    let rest: f64 = x_rest.iter().zip(y_rest).map(|(a, b)| (a - b) * (a - b)).sum();
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
-/// The `k` nearest reference rows of every query.
+/// The `k` nearest reference rows of each query.
 ///
 /// Memory: n x k results, half as much again as both sets take, and 1 MiB per thread.
 ///
 /// # Errors
-/// Sets of different width; `k` = 0; fewer than `k` reference rows (`k + 1` where one is excluded); a list of rows to
-/// exclude that is not one existing row per query.
+/// If the sets differ in width, `k` is 0, there are fewer than `k` reference rows (`k + 1` where one is excluded), or the
+/// list of excluded rows is not one existing row per query.
 pub fn nearest(
     queries: &Features,
     reference: &Features,
@@ -121,17 +108,17 @@ pub fn nearest(
         });
     }
 
-    let screen = Screen::new(queries, reference);
-    let start = |query| (exclude.row(query), Vec::with_capacity(k + 1));
-    let lists = screen.fold(start, |(own, list): &mut (Option<usize>, Vec<_>), stripe| {
-        // Rows arrive in order, so at equal distance the row already held stays.
+    let bounds = DistanceBounds::new(queries, reference);
+    let init = |query| (exclude.row(query), Vec::with_capacity(k + 1));
+    let lists = bounds.fold(init, |(own, list): &mut (Option<usize>, Vec<_>), stripe| {
+        // Rows arrive in order, so that at equal distance the earlier row stays.
         let mut worst = if list.len() == k { list[k - 1] } else { (f64::INFINITY, 0) }.0;
-        screen.bounds(stripe, |row, low, _| {
-            // Nothing beats 0: without this a set of copies would be summed pair by pair.
+        bounds.bounds(stripe, |row, low, _| {
+            // No distance is below 0. Without this test every pair of a set of copies would be computed exactly.
             if low >= worst || worst == 0.0 || Some(row) == *own {
                 return;
             }
-            let squared = screen.direct(stripe.query, row);
+            let squared = bounds.exact(stripe.query, row);
             if squared < worst {
                 let at = list.partition_point(|&(held, _)| held <= squared);
                 list.insert(at, (squared, row as u32));
@@ -145,20 +132,37 @@ pub fn nearest(
     Ok(Neighbours { k, pairs: lists.into_iter().flat_map(|(_, list)| list).collect() })
 }
 
-/// In how many balls a point lies.
+/// The radius of the ball around each row of a set that reaches the row's `k`-th nearest neighbour in the same set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnnRadii {
+    /// Square of the radius of each ball, `[n]`.
+    pub squared: Vec<f64>,
+    /// The neighbour that a ball reaches. The row itself does not count as a neighbour.
+    pub k: usize,
+}
+
+/// The radii of the balls around the rows of `set` that reach their `k`-th neighbour.
+///
+/// # Errors
+/// If `k` is 0, or the set has `k` rows or fewer.
+pub fn knn_radii(set: &Features, k: usize) -> Result<KnnRadii> {
+    Ok(KnnRadii { squared: nearest(set, set, k, Exclude::Own)?.kth_squared(), k })
+}
+
+/// The number of balls that contain a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balls {
-    /// With the surface: distance <= radius.
+pub struct BallCounts {
+    /// Balls with their surface: distance <= radius.
     pub closed: u32,
-    /// Without it: distance < radius.
+    /// Balls without their surface: distance < radius.
     pub open: u32,
 }
 
-/// For every query the number of balls around the rows of `centres`, with the given squared radii, that hold it.
+/// For each query the number of balls that contain it. The balls lie around the rows of `centres`.
 ///
 /// # Errors
-/// Sets of different width; not one radius per centre.
-pub fn balls_holding(queries: &Features, centres: &Features, squared_radii: &[f64]) -> Result<Vec<Balls>> {
+/// If the sets differ in width, or there is not one radius per centre.
+pub fn count_balls(queries: &Features, centres: &Features, squared_radii: &[f64]) -> Result<Vec<BallCounts>> {
     queries.same_width(centres, "balls")?;
     if squared_radii.len() != centres.n() {
         return Err(EvalError::Length {
@@ -167,19 +171,19 @@ pub fn balls_holding(queries: &Features, centres: &Features, squared_radii: &[f6
             found: squared_radii.len(),
         });
     }
-    let screen = Screen::new(queries, centres);
-    Ok(screen.fold(
-        |_| Balls::default(),
-        |balls, stripe| {
-            screen.bounds(stripe, |row, low, high| {
+    let bounds = DistanceBounds::new(queries, centres);
+    Ok(bounds.fold(
+        |_| BallCounts::default(),
+        |counts, stripe| {
+            bounds.bounds(stripe, |row, low, high| {
                 let radius = squared_radii[row];
                 if high < radius {
-                    balls.closed += 1;
-                    balls.open += 1;
+                    counts.closed += 1;
+                    counts.open += 1;
                 } else if low <= radius {
-                    let squared = screen.direct(stripe.query, row);
-                    balls.closed += u32::from(squared <= radius);
-                    balls.open += u32::from(squared < radius);
+                    let squared = bounds.exact(stripe.query, row);
+                    counts.closed += u32::from(squared <= radius);
+                    counts.open += u32::from(squared < radius);
                 }
             });
         },

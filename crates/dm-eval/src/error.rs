@@ -1,51 +1,51 @@
-//! Everything a metric can object to, in one enum. Leaves out files and their formats: features arrive as numbers.
+//! The error type of this crate.
 
-/// Why a feature set was refused or a metric has no value.
+/// A refused feature set or argument, or a metric that has no value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// A set without rows or without columns.
+    /// A set has no rows or no columns.
     #[error("{set}: {n} rows of {dim} values: a feature set needs at least one of each")]
     Empty {
-        /// Which set.
+        /// Name of the set.
         set: String,
         /// Rows found.
         n: usize,
         /// Columns found.
         dim: usize,
     },
-    /// The values do not fill the stated shape.
+    /// The number of values does not match the stated shape.
     #[error("{set}: expected {expected} values, found {found}")]
     Length {
-        /// Which set or argument.
+        /// Name of the set or argument.
         set: String,
-        /// Values the shape asks for.
+        /// Number of values that the shape requires.
         expected: usize,
-        /// Values given.
+        /// Number of values given.
         found: usize,
     },
-    /// NaN, infinite, or too large to square and cube in f64.
+    /// A value is NaN, infinite, or too large to be squared and cubed in f64.
     #[error("{set}: row {row}, column {column} is {value}: expected a finite number below {limit:e} in size")]
     Unusable {
-        /// Which set.
+        /// Name of the set.
         set: String,
         /// Row of the first such value.
         row: usize,
-        /// Column of it.
+        /// Column of the first such value.
         column: usize,
         /// The value.
         value: f64,
-        /// Largest size accepted.
+        /// The largest accepted absolute value.
         limit: f64,
     },
-    /// A value outside the range a metric is defined on.
+    /// A value is outside the range on which a metric is defined.
     #[error("{set}: row {row}, column {column} is {value}: expected a value in [{low}, {high}]")]
     Range {
-        /// Which set.
+        /// Name of the set.
         set: String,
         /// Row of the first such value.
         row: usize,
-        /// Column of it.
+        /// Column of the first such value.
         column: usize,
         /// The value.
         value: f64,
@@ -54,52 +54,52 @@ pub enum EvalError {
         /// Upper end of the range.
         high: f64,
     },
-    /// Two sets of different width.
+    /// Two sets differ in width.
     #[error("{metric}: expected both sets to have {expected} columns, found {found}")]
     Width {
-        /// Which metric.
+        /// Name of the metric.
         metric: &'static str,
-        /// Columns of the reference set, or columns a metric is defined for.
+        /// Columns of the reference set, or the number of columns for which the metric is defined.
         expected: usize,
         /// Columns of the other set.
         found: usize,
     },
-    /// Too few rows for the metric to be defined or to mean anything.
+    /// A set has too few rows for the metric to be defined.
     #[error("{metric}: the {set} set needs at least {needed} rows, found {found}")]
     TooFew {
-        /// Which metric.
+        /// Name of the metric.
         metric: &'static str,
-        /// Which set.
+        /// Name of the set.
         set: &'static str,
-        /// Rows the metric needs.
+        /// Rows that the metric needs.
         needed: usize,
         /// Rows found.
         found: usize,
     },
-    /// An argument other than a feature set that makes no sense.
+    /// An argument other than a feature set is outside its domain.
     #[error("{metric}: {argument}: expected {expected}, found {found}")]
     Argument {
-        /// Which metric.
+        /// Name of the metric.
         metric: &'static str,
         /// Name of the argument.
         argument: &'static str,
-        /// What would do.
+        /// The allowed values.
         expected: String,
-        /// What was given.
+        /// The given value.
         found: String,
     },
-    /// The eigenvalue iteration did not converge.
+    /// An eigenvalue iteration did not converge.
     #[error("{metric}: the eigenvalues of a {dim} x {dim} matrix did not converge")]
     Eigenvalues {
-        /// Which metric.
+        /// Name of the metric.
         metric: &'static str,
-        /// Size of the matrix.
+        /// Number of rows of the matrix.
         dim: usize,
     },
-    /// Networks or files below failed.
+    /// A network or a file failed.
     #[error(transparent)]
     Network(#[from] dm_nn::Error),
-    /// The diffusion process, or a network that walks it, failed.
+    /// The diffusion process, or a network that reverses it, failed.
     #[error(transparent)]
     Process(#[from] dm_degrade::Error),
     /// The tensor library failed.
@@ -107,5 +107,14 @@ pub enum EvalError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// Result of this crate.
+/// A result with this crate's [`EvalError`].
 pub type Result<T> = std::result::Result<T, EvalError>;
+
+/// The number of whole images of `len` values each in `found` values, at least one; `set` names them in the error.
+pub(crate) fn count_images(set: &str, found: usize, len: usize) -> Result<usize> {
+    let n = found.checked_div(len).unwrap_or(0);
+    if n > 0 && found == n * len {
+        return Ok(n);
+    }
+    Err(EvalError::Length { set: set.to_owned(), expected: n.max(1) * len, found })
+}

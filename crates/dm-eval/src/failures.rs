@@ -1,59 +1,59 @@
-//! Where samples fail: images the judge is unsure of, grouped by the two classes it wavers between.
+//! Failures: images of which the classifier is unsure, grouped by their two most likely classes.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::judge::Guess;
+use crate::classifier_output::ClassPrediction;
 
-/// Below this probability of the most likely class an image counts as a failure.
-pub const CONFIDENCE: f64 = 0.9;
+/// An image is a failure if the probability of its most likely class is below this.
+pub const MIN_CONFIDENCE: f64 = 0.9;
 
-/// Images kept by number in each group.
+/// Number of images that are listed in each group.
 const LISTED: usize = 16;
 
-/// Images between two classes.
+/// Images whose two most likely classes are the same.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Group {
-    /// The two classes, smaller first.
+pub struct FailureGroup {
+    /// The two classes, the smaller number first.
     pub classes: [u8; 2],
-    /// How many images.
+    /// Number of images.
     pub count: usize,
-    /// The least certain of them, least certain first.
+    /// Indices of the least certain images, the least certain first.
     pub images: Vec<usize>,
 }
 
-/// Failures of a set.
+/// The failures of a set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failures {
-    /// Images looked at.
+    /// Number of images in the set.
     pub n: usize,
-    /// The bound on confidence.
+    /// The probability below which an image counts as a failure.
     pub confidence_below: f64,
-    /// How many images are below it.
+    /// Number of failures.
     pub count: usize,
-    /// Largest group first; equal ones by class.
-    pub groups: Vec<Group>,
+    /// The groups, the largest first; groups of equal size by class.
+    pub groups: Vec<FailureGroup>,
 }
 
-/// Groups the images of `guesses` that are below [`CONFIDENCE`].
-pub fn failures(guesses: &[Guess]) -> Failures {
+/// Groups the images whose predicted class has a probability below [`MIN_CONFIDENCE`].
+pub fn failures(predictions: &[ClassPrediction]) -> Failures {
     let mut groups: BTreeMap<[u8; 2], Vec<(f64, usize)>> = BTreeMap::new();
-    for (i, guess) in guesses.iter().enumerate().filter(|(_, guess)| guess.confidence < CONFIDENCE) {
-        let pair = [guess.class.min(guess.next), guess.class.max(guess.next)];
-        groups.entry(pair).or_default().push((guess.confidence, i));
+    for (i, image) in predictions.iter().enumerate().filter(|(_, image)| image.confidence < MIN_CONFIDENCE) {
+        let pair = [image.class.min(image.second), image.class.max(image.second)];
+        groups.entry(pair).or_default().push((image.confidence, i));
     }
-    let mut groups: Vec<Group> = groups
+    let mut groups: Vec<FailureGroup> = groups
         .into_iter()
         .map(|(classes, mut members)| {
             members.sort_by(|a, b| a.0.total_cmp(&b.0));
             let images = members.iter().take(LISTED).map(|&(_, i)| i).collect();
-            Group { classes, count: members.len(), images }
+            FailureGroup { classes, count: members.len(), images }
         })
         .collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let count = groups.iter().map(|group| group.count).sum();
-    Failures { n: guesses.len(), confidence_below: CONFIDENCE, count, groups }
+    Failures { n: predictions.len(), confidence_below: MIN_CONFIDENCE, count, groups }
 }
 
 #[cfg(test)]
@@ -61,14 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubtful_images_are_grouped_by_pair_the_least_certain_first() {
-        let guess = |class, next, confidence| Guess { class, next, confidence };
+    fn uncertain_images_are_grouped_by_pair_the_least_certain_first() {
+        let image = |class, second, confidence| ClassPrediction { class, second, confidence };
         let found = failures(&[
-            guess(4, 9, 0.8),
-            guess(1, 7, 0.99),
-            guess(9, 4, 0.6),
-            guess(3, 5, 0.5),
-            guess(3, 5, CONFIDENCE),
+            image(4, 9, 0.8),
+            image(1, 7, 0.99),
+            image(9, 4, 0.6),
+            image(3, 5, 0.5),
+            image(3, 5, MIN_CONFIDENCE),
         ]);
         assert_eq!((found.n, found.count), (5, 3));
         let groups: Vec<_> = found.groups.iter().map(|g| (g.classes, g.count, g.images.clone())).collect();

@@ -1,39 +1,41 @@
-//! The Frechet distance at n = infinity, from a straight line through its values at several n.
+//! The Frechet distance at n = infinity, extrapolated along a straight line through its values at several n.
 //!
-//! At finite n the distance is too large by about c / n, with a c that depends on the model (Chong & Forsyth 2020), so two
-//! models of different c are compared fairly only in the limit. Only the generated set is extrapolated: the reference is
-//! the same for every model, and its own n remains in the number. Left out: intervals, which need independent sets.
+//! At finite n the distance is too large by about c / n, where c depends on the model (Chong & Forsyth 2020). Two models with
+//! different c are therefore compared fairly only in the limit. Only the generated set is extrapolated: the reference is the
+//! same for all models, and the bias from its own n remains in the value. No interval is computed, because an interval needs
+//! independent sets.
 
-use dm_nn::rng::{Seed, Stream};
+use dm_nn::rng::Seed;
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
 use crate::frechet::{Moments, frechet_distance};
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
+use crate::streams::METRIC;
 
 /// Frechet distance extrapolated to infinitely many generated images.
-pub const FD_INFINITY: Metric = Metric {
+pub const FD_INFINITY: Quantity = Quantity {
     name: "frechet distance at n = infinity",
     unit: "squared feature units",
     direction: Direction::Lower,
     source: "Chong & Forsyth 2020, arXiv:1911.07023",
 };
 
-/// Number of sizes on the line.
+/// Number of set sizes on the line.
 pub const POINTS: usize = 15;
 
-/// The fitted line `distance = intercept + slope / n` and what it was fitted to.
+/// The fitted line `distance = intercept + slope / n` and the points it was fitted to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extrapolation {
-    /// (n, distance) from the smallest n to all rows.
+    /// (n, distance) for rising n; the last n is that of the whole generated set.
     pub points: Vec<(usize, f64)>,
-    /// Distance in the limit. May come out slightly negative for a set that is as good as real.
+    /// The distance in the limit. It may be slightly negative for a set that is as good as real images.
     pub intercept: f64,
     /// The constant c of the bias c / n.
     pub slope: f64,
-    /// Rows of the reference set.
+    /// Number of rows of the reference set.
     pub n_reference: usize,
-    /// Seed of the subsets.
+    /// Seed of the random subsets.
     pub seed: Seed,
 }
 
@@ -46,10 +48,10 @@ impl Extrapolation {
     }
 }
 
-/// Fits the line over [`POINTS`] sizes from n / 10 to n, each a random subset without repetition.
+/// Fits the line to [`POINTS`] set sizes from n / 10 to n. Each set is a random subset without repetition.
 ///
 /// # Errors
-/// Sets of different width; a tenth of the generated set, or the reference set, with no more rows than columns.
+/// If the sets differ in width, or if the reference set or a tenth of the generated set has no more rows than columns.
 pub fn fd_infinity(generated: &Features, reference: &Features, seed: Seed) -> Result<Extrapolation> {
     const NAME: &str = FD_INFINITY.name;
     generated.same_width(reference, NAME)?;
@@ -59,21 +61,21 @@ pub fn fd_infinity(generated: &Features, reference: &Features, seed: Seed) -> Re
     let n = generated.n();
     let mut points = Vec::with_capacity(POINTS);
     for i in 0..POINTS {
-        // Rounded up: the smallest is a tenth or more, the largest is n itself.
+        // Rounded up: the smallest size is a tenth of n or more, the largest is n itself.
         let size = n.div_ceil(10) + (n - n.div_ceil(10)) * i / (POINTS - 1);
-        let order = seed.stream(Stream::Metric, i as u64, 0).permutation(n);
+        let order = seed.stream(METRIC, i as u64, 0).permutation(n);
         let rows: Vec<usize> = order[..size].iter().map(|&row| row as usize).collect();
         points.push((size, frechet_distance(&Moments::of(&generated.select(&rows)?)?, &target)?));
     }
-    let (intercept, slope) = line(&points)?;
+    let (intercept, slope) = fit_line(&points)?;
     Ok(Extrapolation { points, intercept, slope, n_reference: reference.n(), seed })
 }
 
-/// Least squares of `distance` on `1 / n`: (intercept, slope).
+/// The least-squares line through the points (n, distance) as a function of 1 / n: (intercept, slope).
 ///
 /// # Errors
-/// Fewer than two different n.
-pub fn line(points: &[(usize, f64)]) -> Result<(f64, f64)> {
+/// If there are fewer than two different n, or one of them is 0.
+pub fn fit_line(points: &[(usize, f64)]) -> Result<(f64, f64)> {
     let count = points.len() as f64;
     let x_mean = points.iter().map(|&(n, _)| 1.0 / n as f64).sum::<f64>() / count;
     let y_mean = points.iter().map(|&(_, y)| y).sum::<f64>() / count;

@@ -1,12 +1,14 @@
-//! A checked set of features: n rows of `dim` f64 values, row-major. Images in pixels are features of 784 columns.
+//! A checked set of features: n rows of `dim` f64 values, row-major. Images are features with one column per value.
 //!
-//! Whoever holds a [`Features`] may divide, square and cube without looking again: there is at least one row and one
-//! column, and every value is finite and of sane size. How features are computed is left out.
+//! A [`Features`] has at least one row and one column, and all its values are finite and of limited size. Metrics rely on
+//! this and divide, square and cube without further checks.
 
-use crate::error::{EvalError, Result};
+use dm_nn::image::{ImageShape, to_unit_f64};
 
-/// Largest size of a value: its square summed and cubed (as the kernel distance does) still fits an f64.
-pub const LARGEST: f64 = 1e40;
+use crate::error::{EvalError, Result, count_images};
+
+/// The largest absolute value of a feature. Its square, summed and cubed as in the kernel distance, still fits an f64.
+pub const MAX_ABS: f64 = 1e40;
 
 /// n x dim values, row-major, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +22,8 @@ impl Features {
     /// Takes `n * dim` row-major values; `set` names them in errors.
     ///
     /// # Errors
-    /// No rows or columns, a length other than `n * dim`, a value that is not finite or exceeds [`LARGEST`].
+    /// If there are no rows or columns, if there are not `n * dim` values, or if a value is not finite or exceeds
+    /// [`MAX_ABS`] in absolute value.
     pub fn new(set: &str, n: usize, dim: usize, values: Vec<f64>) -> Result<Self> {
         if n == 0 || dim == 0 {
             return Err(EvalError::Empty { set: set.to_owned(), n, dim });
@@ -29,19 +32,30 @@ impl Features {
         if values.len() != expected {
             return Err(EvalError::Length { set: set.to_owned(), expected, found: values.len() });
         }
-        if let Some(at) = values.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
+        if let Some(at) = values.iter().position(|v| v.is_nan() || v.abs() > MAX_ABS) {
             let (row, column, value) = (at / dim, at % dim, values[at]);
-            return Err(EvalError::Unusable { set: set.to_owned(), row, column, value, limit: LARGEST });
+            return Err(EvalError::Unusable { set: set.to_owned(), row, column, value, limit: MAX_ABS });
         }
         Ok(Self { n, dim, values })
     }
 
-    /// As [`Features::new`] from the f32 values a network gives.
+    /// As [`Features::new`], from the f32 values of a network.
     ///
     /// # Errors
     /// As [`Features::new`].
     pub fn from_f32(set: &str, n: usize, dim: usize, values: &[f32]) -> Result<Self> {
         Self::new(set, n, dim, values.iter().map(|&v| f64::from(v)).collect())
+    }
+
+    /// The images `pixels` [n, C, H, W] of `shape`, with values in [0, 1] and one row per image; `set` names them in errors.
+    ///
+    /// # Errors
+    /// If `pixels` are not whole images, or there are none.
+    pub fn from_pixels(set: &str, shape: ImageShape, pixels: &[u8]) -> Result<Self> {
+        let n = count_images(set, pixels.len(), shape.len())?;
+        let mut values = vec![0.0; pixels.len()];
+        to_unit_f64(pixels, &mut values);
+        Self::new(set, n, shape.len(), values)
     }
 
     /// Number of rows, at least 1.
@@ -62,7 +76,7 @@ impl Features {
     /// Row `i`.
     ///
     /// # Panics
-    /// If `i >= n`, as a slice does.
+    /// If `i` is not below [`Self::n`].
     pub fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
@@ -72,10 +86,10 @@ impl Features {
         self.values.chunks_exact(self.dim)
     }
 
-    /// The rows named by `rows`, in that order; a row may be named twice.
+    /// The given rows in the given order; a row may occur twice.
     ///
     /// # Errors
-    /// No row named, or one that does not exist.
+    /// If no row is given, or a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Result<Self> {
         let mut values = Vec::with_capacity(rows.len() * self.dim);
         for &i in rows {
@@ -95,7 +109,7 @@ impl Features {
     /// The rows of several sets, one set after another.
     ///
     /// # Errors
-    /// No sets, or such of different width.
+    /// If there are no sets, or they differ in width.
     pub fn join(parts: &[&Self]) -> Result<Self> {
         let dim = parts.first().map_or(0, |part| part.dim);
         parts.iter().try_for_each(|part| part.same_width(parts[0], "joined sets"))?;
@@ -103,7 +117,7 @@ impl Features {
         Self::new("joined sets", parts.iter().map(|part| part.n).sum(), dim, values)
     }
 
-    /// Fails unless `self` (the generated set) and `reference` have the same width.
+    /// Fails unless `self`, the generated set, and `reference` have the same width.
     pub(crate) fn same_width(&self, reference: &Self, metric: &'static str) -> Result<()> {
         if self.dim == reference.dim {
             Ok(())

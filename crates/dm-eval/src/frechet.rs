@@ -1,27 +1,27 @@
-//! Frechet distance between two Gaussians fitted to features, the "FID" of this project's own classifier:
-//! `|mu_1 - mu_2|^2 + Tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2))`.
+//! Frechet distance between two Gaussians fitted to features:
+//! `|mu_1 - mu_2|^2 + Tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2))`. With features of the Inception network this is the FID.
 //!
-//! The trace of the root is taken as the sum of the singular values of `S_1^(1/2) S_2^(1/2)`, each root from a symmetric
-//! eigendecomposition with negative and rounding-size eigenvalues set to 0: no root of a non-symmetric matrix, no complex
-//! numbers, no `eps` on the diagonal. The bias in n is the business of `fd_infinity.rs`; a naive bootstrap is left out
-//! because duplicates shift the value.
+//! The trace of the root is computed as the sum of the singular values of `S_1^(1/2) S_2^(1/2)`. Each of these roots comes
+//! from a symmetric eigendecomposition in which negative and rounding-size eigenvalues are set to 0. This avoids the root of
+//! a non-symmetric matrix, complex numbers, and an `eps` on the diagonal. The bias at finite n is treated in
+//! `fd_infinity.rs`. A bootstrap over images is not offered, because duplicates shift the value.
 
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side, linalg::matmul::matmul};
 use serde::Serialize;
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
 
-/// Frechet distance at the n given.
-pub const FRECHET: Metric = Metric {
+/// Frechet distance at the given n.
+pub const FRECHET: Quantity = Quantity {
     name: "frechet distance",
     unit: "squared feature units",
     direction: Direction::Lower,
     source: "Heusel et al. 2017, arXiv:1706.08500",
 };
 
-/// Mean and covariance (denominator n - 1) of a feature set: all the Frechet distance needs.
+/// Mean and covariance (denominator n - 1) of a feature set, which determine its Frechet distance to another set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Moments {
     n: usize,
@@ -30,10 +30,10 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Moments of `features`. Two passes: the mean is subtracted before anything is squared.
+    /// Moments of `features`, in two passes: the mean is subtracted before anything is squared.
     ///
     /// # Errors
-    /// Fewer than two rows.
+    /// If there are fewer than two rows.
     pub fn of(features: &Features) -> Result<Self> {
         const ROWS: usize = 4096;
         features.at_least(2, "given", FRECHET.name)?;
@@ -60,11 +60,10 @@ impl Moments {
         Ok(Self { n, mean, covariance })
     }
 
-    /// Moments computed elsewhere: `mean` (dim values) and `covariance` (dim x dim) of `n` rows.
+    /// Moments computed elsewhere: `mean` (dim values) and `covariance` (dim x dim values) of `n` rows.
     ///
     /// # Errors
-    /// Lengths that disagree, values that are not finite, a covariance that is not symmetric to 1e-9 of its largest
-    /// entry.
+    /// If the lengths disagree, a value is not finite, or the covariance is not symmetric to 1e-9 of its largest entry.
     pub fn new(n: usize, mean: Vec<f64>, covariance: Vec<f64>) -> Result<Self> {
         let dim = mean.len();
         let mean = Features::new("mean", 1, dim, mean)?;
@@ -86,7 +85,7 @@ impl Moments {
         Ok(Self { n, mean: mean.values().to_vec(), covariance: covariance.values().to_vec() })
     }
 
-    /// Rows behind the moments.
+    /// Number of rows from which the moments were computed.
     pub fn n(&self) -> usize {
         self.n
     }
@@ -96,12 +95,12 @@ impl Moments {
         self.mean.len()
     }
 
-    /// Mean: dim values.
+    /// Mean, `[dim]`.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// Covariance: dim x dim values.
+    /// Covariance, [dim, dim].
     pub fn covariance(&self) -> &[f64] {
         &self.covariance
     }
@@ -119,7 +118,7 @@ impl Moments {
             .map_err(|_| EvalError::Eigenvalues { metric: FRECHET.name, dim })?;
         let values = eigen.S().column_vector();
         let largest = (0..dim).map(|i| values[i]).fold(0.0, f64::max);
-        // Below this an eigenvalue is rounding; its root would be 1e8 times as large.
+        // A smaller eigenvalue is a rounding error, whose root would be 1e8 times as large.
         let noise = dim as f64 * f64::EPSILON * largest;
         let vectors = eigen.U();
         Ok(Mat::from_fn(
@@ -132,21 +131,22 @@ impl Moments {
     }
 }
 
-/// Squared Frechet distance of two Gaussians. Rounding may leave a tiny negative number for equal ones; 0 is returned.
+/// Squared Frechet distance of two Gaussians, at least 0. (For equal Gaussians rounding may give a tiny negative number; 0 is
+/// returned then.)
 ///
-/// Singular covariances (constant features, n below the number of features) have a distance too, so there is no error
-/// for them here; [`frechet`] refuses such n.
+/// The distance is also defined for singular covariances (constant features, or n below the number of features). They are
+/// not an error here, but [`frechet`] refuses such n.
 ///
 /// # Errors
-/// Moments of different size; eigenvalues that do not converge.
+/// If the moments differ in size, or the eigenvalues do not converge.
 pub fn frechet_distance(generated: &Moments, reference: &Moments) -> Result<f64> {
     let dim = reference.dim();
     if generated.dim() != dim {
         return Err(EvalError::Width { metric: FRECHET.name, expected: dim, found: generated.dim() });
     }
     let means: f64 = generated.mean.iter().zip(&reference.mean).map(|(a, b)| (a - b) * (a - b)).sum();
-    // With S_i^(1/2) = F_i V_i^T, the rotations V_i leave the singular values of S_1^(1/2) S_2^(1/2) = V_1 F_1^T F_2 V_2^T
-    // as they are.
+    // With S_i^(1/2) = F_i V_i^T, the rotations V_i do not change the singular values of
+    // S_1^(1/2) S_2^(1/2) = V_1 F_1^T F_2 V_2^T.
     let (first, second) = (generated.root_factor()?, reference.root_factor()?);
     let mut product = Mat::<f64>::zeros(dim, dim);
     matmul(product.as_mut(), Accum::Replace, first.transpose(), &second, 1.0, Par::Seq);
@@ -161,8 +161,8 @@ pub fn frechet_distance(generated: &Moments, reference: &Moments) -> Result<f64>
 /// Frechet distance of two feature sets.
 ///
 /// # Errors
-/// Sets of different width; a set with no more rows than columns, whose covariance says more about n than about the
-/// images; eigenvalues that do not converge.
+/// If the sets differ in width, a set has no more rows than columns (its covariance is then singular because of n, not
+/// because of the images), or the eigenvalues do not converge.
 pub fn frechet(generated: &Features, reference: &Features) -> Result<Score> {
     generated.same_width(reference, FRECHET.name)?;
     generated.at_least(generated.dim() + 1, "generated", FRECHET.name)?;

@@ -1,7 +1,7 @@
-//! How sure a number is, at 95 %: the t-interval of a mean over independent seeds, the jackknife's of the value of one set
-//! that is made of several seeds, and Wilson's of a share.
+//! 95 % confidence intervals: Student's t interval of a mean over independent seeds, the jackknife interval of the value of
+//! one set that consists of several seeds, and Wilson's interval of a share.
 //!
-//! A bootstrap over images is left out: duplicates shift a Frechet distance.
+//! A bootstrap over images is not offered, because duplicates shift a Frechet distance.
 
 /// Quantile 0.975 of Student's t for 1 to 30 degrees of freedom.
 const T: [f64; 30] = [
@@ -12,7 +12,7 @@ const T: [f64; 30] = [
 /// Quantile 0.975 of the normal distribution.
 const Z: f64 = 1.959_963_985;
 
-/// Mean of `values`; NaN for none.
+/// Mean of `values`; NaN if there are none.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -29,18 +29,19 @@ pub fn t_interval(values: &[f64]) -> Option<[f64; 2]> {
     Some([mean - half, mean + half])
 }
 
-/// The 95 % interval of `whole`, the value of a set of k independent groups of equal size, from its values `without` one
-/// group after another: the delete-one-group jackknife. `None` for fewer than two groups.
+/// The delete-one-group jackknife: the 95 % interval of `whole`, the value of a set of k independent groups of equal size.
+/// `without` holds the values of the set without each of its groups. `None` for fewer than two groups.
 ///
-/// With v_g the value without group g and v their mean, the variance of the whole's value is estimated by
-/// `(k - 1) / k sum_g (v_g - v)^2`, and the interval reaches `t(k - 1)` roots of it to either side (Tukey 1958: the
-/// pseudo-values `k whole - (k - 1) v_g` are treated as k independent ones; Efron & Tibshirani 1993, section 11; for groups
-/// Kott 2001, J. Official Statistics 17, 521). For a mean over images it is the t-interval of the groups' means, exactly.
+/// Let v_g be the value without group g, and v the mean of these values. The variance of the value of the whole set is
+/// estimated by `(k - 1) / k sum_g (v_g - v)^2`. The half-width of the interval is the square root of this variance times the
+/// quantile of Student's t with k - 1 degrees of freedom (Tukey 1958: the pseudo-values `k whole - (k - 1) v_g` are treated as
+/// k independent values; Efron & Tibshirani 1993, section 11; for groups Kott 2001, J. Official Statistics 17, 521). For a
+/// mean over images it is exactly the t interval of the groups' means.
 ///
-/// All v_g have the same n, so a bias in n shifts them alike and stays in the value, as it should: it stands beside values
-/// of the same n. Groups are large, which is what medians and neighbours need, for which leaving out one image at a time
-/// would be wrong (Shao & Wu 1989). Whatever a metric draws for itself (subsets, a split) it draws anew for every v_g: that
-/// makes the interval wider, never narrower. One set of n is drawn where independent sets would be k.
+/// All v_g have the same n, so that a bias that depends on n shifts all of them alike and remains in the value, which is
+/// compared with values of the same n. The groups are large. This is necessary for medians and nearest neighbours, for which a
+/// jackknife over single images would be wrong (Shao & Wu 1989). The random numbers of a metric itself (subsets, a split) are
+/// drawn again for each v_g, which can only widen the interval.
 pub fn jackknife_interval(whole: f64, without: &[f64]) -> Option<[f64; 2]> {
     let k = without.len();
     if k < 2 {
@@ -52,7 +53,8 @@ pub fn jackknife_interval(whole: f64, without: &[f64]) -> Option<[f64; 2]> {
     Some([whole - half, whole + half])
 }
 
-/// Quantile 0.975 of Student's t; beyond the table the first terms of its expansion in 1 / `freedom`.
+/// Quantile 0.975 of Student's t with `freedom` degrees of freedom: from the table, and beyond it from the first terms of the
+/// expansion in 1 / `freedom`.
 fn t(freedom: usize) -> f64 {
     let v = freedom as f64;
     let expansion =
@@ -60,8 +62,8 @@ fn t(freedom: usize) -> f64 {
     T.get(freedom.wrapping_sub(1)).copied().unwrap_or(expansion)
 }
 
-/// Wilson's 95 % interval of a share of `count` among `n` (Wilson 1927); all of [0, 1] for n = 0.
-pub fn wilson(count: u64, n: u64) -> [f64; 2] {
+/// Wilson's 95 % interval of the share `count` / `n` (Wilson 1927); [0, 1] for n = 0.
+pub fn wilson_interval(count: u64, n: u64) -> [f64; 2] {
     if n == 0 {
         return [0.0, 1.0];
     }
@@ -81,14 +83,14 @@ mod tests {
         let [low, high] = t_interval(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap_or_default();
         assert!((low - (3.0 - 1.963_21)).abs() < 1e-4 && (high - (3.0 + 1.963_21)).abs() < 1e-4);
         assert_eq!(t_interval(&[1.0]), None);
-        // The expansion meets the table, and its own known values.
+        // The expansion continues the table and agrees with known values.
         assert!(
             (t(31) - 2.0395).abs() < 1e-4 && (t(60) - 2.0003).abs() < 1e-4 && (t(1000) - 1.9623).abs() < 1e-4
         );
         // 1 of 10: 0.0179 to 0.4042 (Brown, Cai and DasGupta 2001).
-        let [low, high] = wilson(1, 10);
+        let [low, high] = wilson_interval(1, 10);
         assert!((low - 0.0179).abs() < 1e-4 && (high - 0.4042).abs() < 1e-4);
-        assert_eq!(wilson(0, 5)[0], 0.0);
+        assert_eq!(wilson_interval(0, 5)[0], 0.0);
     }
 
     #[test]
@@ -101,10 +103,10 @@ mod tests {
         assert_eq!(jackknife_interval(1.0, &[1.0]), None);
     }
 
-    /// The variance of sums of squares: a statistic that is no mean, with a bias in n, and a known law. The mean of n
-    /// squared normals about their own mean has expectation (n - 1) / n; 95 % of the intervals must hold it.
+    /// The biased variance is a statistic that is not a mean over images, with a bias that depends on n and a known
+    /// distribution: for n normals its expectation is (n - 1) / n. It must lie in 95 % of the intervals.
     #[test]
-    fn the_jackknife_covers_a_biased_statistic_of_known_law() {
+    fn the_jackknife_covers_a_biased_statistic_of_known_distribution() {
         let (k, size, trials) = (5, 40, 2000);
         let spread = |values: &[f64]| {
             let mean = mean(values);
@@ -112,7 +114,7 @@ mod tests {
         };
         let expected = 1.0 - 1.0 / (k * size) as f64;
         let holds = |trial: u64| {
-            let mut rng = dm_nn::rng::Seed(trial).stream(dm_nn::rng::Stream::Metric, 0, 0);
+            let mut rng = dm_nn::rng::Seed(trial).stream(crate::streams::METRIC, 0, 0);
             let all: Vec<f64> = (0..k * size).map(|_| f64::from(rng.normal())).collect();
             let without = (0..k).map(|g| spread(&[&all[..g * size], &all[(g + 1) * size..]].concat()));
             let [low, high] =
@@ -120,7 +122,7 @@ mod tests {
             low <= expected && expected <= high
         };
         let share = (0..trials).filter(|&trial| holds(trial)).count() as f64 / trials as f64;
-        // Three standard errors of a share of 0.95 among so many, and a little for what is not linear.
+        // Three standard errors of a share of 0.95 among 2,000 trials, and a little for the nonlinearity of the statistic.
         assert!((share - 0.95).abs() < 0.02, "{share}");
     }
 }

@@ -1,36 +1,38 @@
-//! Kernel distance: the unbiased squared MMD with the kernel `(x.y / d + 1)^3`, over all pairs of the full sets.
+//! Kernel distance: the unbiased squared maximum mean discrepancy (MMD) with the kernel `(x.y / d + 1)^3`, over all pairs of
+//! the full sets.
 //!
-//! The cubic kernel is not scale free: on raw features of large norm its value is the third power of their size and tells
-//! models apart badly. So the score divides both sets by the root mean square of the reference's values; the raw form,
-//! which is what Binkowski et al. wrote down for Inception features, is there to be compared with other programs.
-//! The mean over random subsets, and its spread as a "standard error", are left out: the subsets share images.
+//! The cubic kernel depends on the scale of the features: for raw features of large norm its value is dominated by the third
+//! power of the norm and distinguishes models badly. The score therefore divides both sets by the root mean square of the
+//! reference's values. The raw form, which Binkowski et al. use with Inception features, is available for comparison with
+//! other programs. The mean over random subsets and its spread as a standard error are not offered, because the subsets share
+//! images.
 
 use crate::error::Result;
 use crate::features::Features;
 use crate::products::{Stripe, fold, squared_norms};
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
 
-/// Kernel distance on features scaled by the reference's RMS.
-pub const KID: Metric = Metric {
+/// Kernel distance of features that are divided by the reference's root mean square.
+pub const KID: Quantity = Quantity {
     name: "kernel distance",
     unit: "squared kernel units",
     direction: Direction::Lower,
     source: "Binkowski et al. 2018, arXiv:1801.01401",
 };
 
-/// What the features are divided by before the kernel.
+/// The number by which the features are divided before the kernel is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Nothing.
+    /// One: the features are not scaled.
     Raw,
-    /// The root mean square of all values of the reference set (1 where they are all 0).
+    /// The root mean square of all values of the reference set (1 if they are all 0).
     ReferenceRms,
 }
 
-/// Unbiased squared MMD. Unbiased means it may be negative when the sets are alike; that is not an error.
+/// Unbiased squared MMD. Because it is unbiased, it may be negative for similar sets.
 ///
 /// # Errors
-/// Sets of different width; fewer than two rows in either.
+/// If the sets differ in width, or either has fewer than two rows.
 pub fn squared_mmd(generated: &Features, reference: &Features, scale: Scale) -> Result<f64> {
     generated.same_width(reference, KID.name)?;
     generated.at_least(2, "generated", KID.name)?;
@@ -75,7 +77,7 @@ pub fn squared_mmd(generated: &Features, reference: &Features, scale: Scale) -> 
     Ok(within(generated) + within(reference) - 2.0 * between)
 }
 
-/// Kernel distance on features scaled by the reference's RMS.
+/// Kernel distance of features that are divided by the reference's root mean square.
 ///
 /// # Errors
 /// As [`squared_mmd`].

@@ -1,36 +1,56 @@
-//! Images become numbers with units. One metric per file, each a pure function in f64 of checked feature sets
-//! ([`Features`]) that answers with a [`Score`]: value, unit, direction, n, and the publication it follows.
+//! Metrics of generated images, and the protocol that evaluates them.
 //!
-//! The judge ([`judge::Judge`]) turns images into features; [`protocol`] puts metrics, floors and intervals together, and
-//! [`ladder`] checks that they rank known flaws rightly.
+//! Each metric is a pure function, in f64, of checked feature sets ([`Features`]). It returns a [`Score`]: a value with its
+//! quantity (name, unit, direction, source) and the number of images behind it. A [`Classifier`] turns images into features. The
+//! [`protocol`] joins metrics, real baselines and confidence intervals; a metric of your own implements
+//! [`Metric`]. [`sanity`] checks that the features of a classifier put known corruptions in the right order.
+//! Images may have any shape and any number of classes.
 //!
-//! Left out here: tables, progress, and everything a command line does.
-//!
-//! | file | metrics |
+//! | module | metrics |
 //! |---|---|
-//! | `frechet.rs`, `fd_infinity.rs` | Frechet distance and its limit at n = infinity |
-//! | `kid.rs` | kernel distance |
-//! | `manifold.rs` | precision, recall, density, coverage |
-//! | `realism.rs` | realism of single images |
-//! | `classifier_score.rs`, `class_balance.rs` | classifier score; class histogram |
-//! | `authenticity.rs` | memorisation and nearest training images |
-//! | `sliced_wasserstein.rs` | sliced Wasserstein distance |
-//! | `data_copying.rs` | distances to the training set against those of unseen images |
-//! | `two_sample.rs` | two-sample classifier test |
-//! | `classifier_accuracy.rs` | classifier accuracy score |
-//! | `restoration.rs` | PSNR and SSIM |
-//! | `likelihood/` | bounds on the likelihood in bits per dimension: Gaussian noise, Ink's grains |
+//! | [`frechet`], [`fd_infinity`] | Frechet distance, and its limit at n = infinity |
+//! | [`kid`] | kernel distance |
+//! | [`manifold`] | precision, recall, density, coverage |
+//! | [`realism`] | realism of single images |
+//! | [`sliced_wasserstein`] | sliced Wasserstein distance |
+//! | [`two_sample`] | two-sample classifier test |
+//! | [`classifier_score`], [`class_balance`] | classifier score, balance of the classes |
+//! | [`classifier_accuracy`] | classifier accuracy score |
+//! | [`authenticity`], [`data_copying`] | copies of training images, distances to the training set |
+//! | [`restoration`] | PSNR and SSIM |
+//! | [`likelihood`] | bounds on the likelihood in bits per dimension |
 //!
-//! Beside them: `ranking.rs` and `failures.rs` choose images to look at, `pca.rs` a view of features, `interval.rs` says how
-//! sure a number is, `percentiles.rs` a distribution in few numbers, `cache.rs` keeps what takes long. Distances
-//! (`distances.rs`) are ruled out by fast products (`screen.rs`, `products.rs`) and computed exactly where they count.
+//! [`ranking`] and [`failures`] choose images to show, [`pca`] projects features for plots, [`interval`] computes confidence
+//! intervals, [`percentiles`] summarizes distributions, and [`cache`] stores results that take long to compute.
+//!
+//! The Frechet distance between two small sets of features:
+//!
+//! ```
+//! use dm_eval::Features;
+//! use dm_eval::frechet::frechet;
+//!
+//! // Four rows of two features each. The generated set is the real one, shifted by (3, 4).
+//! let real = Features::new("real", 4, 2, vec![0.0, 0.0, 2.0, 0.0, 0.0, 2.0, 2.0, 2.0])?;
+//! let shifted = real.values().chunks(2).flat_map(|row| [row[0] + 3.0, row[1] + 4.0]).collect();
+//! let generated = Features::new("generated", 4, 2, shifted)?;
+//!
+//! // The covariances are equal, so that the distance is the squared distance of the means: 9 + 16.
+//! let score = frechet(&generated, &real)?;
+//! assert!((score.value - 25.0).abs() < 1e-9);
+//! assert_eq!((score.quantity.unit, score.n, score.n_reference), ("squared feature units", 4, 4));
+//! # Ok::<(), dm_eval::EvalError>(())
+//! ```
 
 pub mod authenticity;
 pub mod cache;
 pub mod class_balance;
+mod classifier;
 pub mod classifier_accuracy;
+mod classifier_output;
 pub mod classifier_score;
+pub mod corruption;
 pub mod data_copying;
+mod distance_bounds;
 pub mod distances;
 mod error;
 pub mod failures;
@@ -38,9 +58,7 @@ pub mod fd_infinity;
 mod features;
 pub mod frechet;
 pub mod interval;
-pub mod judge;
 pub mod kid;
-pub mod ladder;
 pub mod likelihood;
 pub mod manifold;
 pub mod pca;
@@ -50,35 +68,15 @@ pub mod protocol;
 pub mod ranking;
 pub mod realism;
 pub mod restoration;
+pub mod sanity;
 mod score;
-mod screen;
 pub mod sliced_wasserstein;
+pub mod streams;
 pub mod two_sample;
 
+pub use classifier::Classifier;
+pub use classifier_output::{ClassPrediction, ClassifierOutput};
 pub use error::{EvalError, Result};
-pub use features::{Features, LARGEST};
-pub use score::{Direction, Metric, Score};
-
-/// Every metric there is. A new metric is one file and one line here.
-pub const METRICS: &[Metric] = &[
-    frechet::FRECHET,
-    fd_infinity::FD_INFINITY,
-    kid::KID,
-    manifold::PRECISION,
-    manifold::RECALL,
-    manifold::DENSITY,
-    manifold::COVERAGE,
-    realism::REALISM,
-    classifier_score::CLASSIFIER_SCORE,
-    class_balance::TOTAL_VARIATION,
-    class_balance::CLASS_KL,
-    authenticity::MEMORISED,
-    data_copying::DATA_COPYING,
-    sliced_wasserstein::SLICED_WASSERSTEIN,
-    two_sample::TWO_SAMPLE,
-    classifier_accuracy::CLASSIFIER_ACCURACY,
-    restoration::PSNR,
-    restoration::SSIM,
-    likelihood::GAUSSIAN_BOUND,
-    likelihood::INK_BOUND,
-];
+pub use features::{Features, MAX_ABS};
+pub use protocol::{EvalContext, ImageSet, METRICS, Metric};
+pub use score::{Direction, Quantity, Score};

@@ -1,5 +1,5 @@
-//! Two directions to look along: principal components of real features. They are fitted on real images only, so that every
-//! model is seen from the same side.
+//! The first two principal components of real features, for plots. They are fitted to real images only, so that all models are
+//! projected in the same way.
 
 use faer::{MatRef, Side};
 
@@ -16,10 +16,10 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// Fits on `real`.
+    /// Fits the components to `real`.
     ///
     /// # Errors
-    /// Fewer than two rows or columns; eigenvalues that do not converge.
+    /// If there are fewer than two rows or columns, or the eigenvalues do not converge.
     pub fn fit(real: &Features) -> Result<Self> {
         const NAME: &str = "principal components";
         let moments = Moments::of(real)?;
@@ -33,7 +33,7 @@ impl Pca {
         let values = eigen.S().column_vector();
         let total: f64 = (0..dim).map(|i| values[i].max(0.0)).sum::<f64>().max(f64::MIN_POSITIVE);
         let vectors = eigen.U();
-        // Eigenvalues come in rising order. The sign of a vector is arbitrary: its largest entry shall be positive.
+        // Eigenvalues come in rising order. The sign of a vector is arbitrary; its largest entry is made positive.
         let axis = |k: usize| {
             let vector: Vec<f64> = (0..dim).map(|i| vectors[(i, dim - 1 - k)]).collect();
             let largest = vector.iter().copied().fold(0.0f64, |a, v| if v.abs() > a.abs() { v } else { a });
@@ -46,10 +46,10 @@ impl Pca {
         })
     }
 
-    /// Coordinates of every row of `set`.
+    /// Coordinates of each row of `set` along both components.
     ///
     /// # Errors
-    /// A set of another width.
+    /// If the set has another width than the fitted one.
     pub fn project(&self, set: &Features) -> Result<Vec<[f64; 2]>> {
         if set.dim() != self.mean.len() {
             let (expected, found) = (self.mean.len(), set.dim());
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn axes_of_a_set_drawn_along_known_directions() {
-        // Along (3, 4) / 5 with variance 8, along (-4, 3) / 5 with variance 2, nothing along the third axis; mean (1, 1, 1).
+        // Variance 8 along (3, 4) / 5, variance 2 along (-4, 3) / 5, none along the third axis; mean (1, 1, 1).
         let (u, v) = ([0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]);
         let row = |(a, b): (f64, f64)| (0..3).map(|i| 1.0 + a * u[i] + b * v[i]).collect::<Vec<_>>();
         let points = [(2.0, 1.0), (2.0, -1.0), (-2.0, 1.0), (-2.0, -1.0)];

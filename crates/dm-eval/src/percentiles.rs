@@ -1,6 +1,6 @@
-//! A distribution in 101 numbers, small enough for a file of scores and enough to draw it from.
+//! The percentiles of a distribution: 101 numbers, few enough for a result file and enough to plot the distribution.
 
-/// The percentiles 0 to 100 of `values`, the lowest first; between two values in proportion. None of none.
+/// The percentiles 0 to 100 of `values` in rising order, interpolated linearly between values; empty if there are no values.
 pub fn percentiles(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -1,46 +1,45 @@
-//! Realism of single images (Kynkaanniemi et al. 2019, section 5): `max_i r_i / |x - y_i|` over real images y_i with the
-//! distance r_i to their k-th neighbour. Above 1 the image lies in the real manifold.
+//! Realism of single images (Kynkaanniemi et al. 2019, section 5): `max_i r_i / |x - y_i|` over the real images y_i, where r_i
+//! is the distance of y_i to its k-th neighbour. An image with a realism above 1 lies in the real manifold.
 //!
-//! As in the paper only the half of the balls with the smaller radii takes part: large balls belong to outliers, which
-//! would call anything near them real. A copy of a real image has infinite realism; choosing what is shown as "best", and
-//! leaving near copies out of it, is the caller's business.
+//! As in the paper, only the half of the balls with the smaller radii is used: large balls belong to outliers, and anything
+//! near an outlier would count as real. A copy of a real image has infinite realism; [`crate::ranking`] excludes near copies.
 
-use crate::distances::{Exclude, nearest};
+use crate::distance_bounds::DistanceBounds;
+use crate::distances::knn_radii;
 use crate::error::Result;
 use crate::features::Features;
-use crate::score::{Direction, Metric, Score};
-use crate::screen::Screen;
+use crate::score::{Direction, Quantity, Score};
 
 /// Median realism of a set.
-pub const REALISM: Metric = Metric {
+pub const REALISM: Quantity = Quantity {
     name: "median realism",
     unit: "radii per distance",
     direction: Direction::Higher,
     source: "Kynkaanniemi et al. 2019, arXiv:1904.06991",
 };
 
-/// Realism of every generated image; infinite for a copy of a real one.
+/// Realism of each generated image; infinite for a copy of a real image.
 ///
 /// # Errors
-/// Sets of different width; `k` = 0; a reference of `k` rows or fewer.
+/// If the sets differ in width, `k` is 0, or the reference has `k` rows or fewer.
 pub fn realism(generated: &Features, reference: &Features, k: usize) -> Result<Vec<f64>> {
     generated.same_width(reference, REALISM.name)?;
-    let radii = nearest(reference, reference, k, Exclude::Own)?.kth_squared();
+    let radii = knn_radii(reference, k)?.squared;
     let mut sorted = radii.clone();
     sorted.sort_unstable_by(f64::total_cmp);
     let median = sorted[(sorted.len() - 1) / 2];
     let kept: Vec<usize> = (0..radii.len()).filter(|&i| radii[i] <= median).collect();
     let centres = reference.select(&kept)?;
 
-    let screen = Screen::new(generated, &centres);
-    let squared = screen.fold(
+    let bounds = DistanceBounds::new(generated, &centres);
+    let squared = bounds.fold(
         |_| 0.0,
         |best: &mut f64, stripe| {
-            screen.bounds(stripe, |row, low, _| {
+            bounds.bounds(stripe, |row, low, _| {
                 let radius = radii[kept[row]];
-                // The ratio is at most radius / low: below the best so far there is no need to look closer.
+                // The ratio is at most radius / low. If that is below the best ratio so far, the pair is skipped.
                 if *best < f64::INFINITY && (low <= 0.0 || radius > *best * low) {
-                    *best = best.max(ratio(radius, screen.direct(stripe.query, row)));
+                    *best = best.max(ratio(radius, bounds.exact(stripe.query, row)));
                 }
             });
         },
@@ -48,7 +47,7 @@ pub fn realism(generated: &Features, reference: &Features, k: usize) -> Result<V
     Ok(squared.into_iter().map(f64::sqrt).collect())
 }
 
-/// Squared realism towards one ball. 0 / 0 is a copy of an image that has k copies of its own: infinite too.
+/// Squared realism with respect to one ball. 0 / 0 occurs for a copy of an image with k further copies; it is infinite too.
 fn ratio(squared_radius: f64, squared_distance: f64) -> f64 {
     if squared_distance == 0.0 { f64::INFINITY } else { squared_radius / squared_distance }
 }

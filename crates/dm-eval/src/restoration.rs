@@ -1,14 +1,17 @@
-//! How close restored images come to their originals: PSNR and SSIM of grey images of 28 x 28 pixels in [0, 1].
+//! Similarity of restored images to their originals: PSNR and SSIM of images with values in [0, 1].
 //!
-//! Restoration is not generation; these never share a table with the other metrics. Degrading, restoring and looping over
-//! levels is the caller's business.
+//! These values measure restoration, not generation, and are not comparable with the other metrics. The caller degrades and
+//! restores the images. The SSIM of an image with several channels is the mean over its channels.
+
+use dm_nn::image::ImageShape;
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
-use crate::score::{Direction, Metric, Score};
+use crate::products::squared_distance;
+use crate::score::{Direction, Quantity, Score};
 
 /// Peak signal-to-noise ratio.
-pub const PSNR: Metric = Metric {
+pub const PSNR: Quantity = Quantity {
     name: "PSNR",
     unit: "dB",
     direction: Direction::Higher,
@@ -16,57 +19,61 @@ pub const PSNR: Metric = Metric {
 };
 
 /// Structural similarity.
-pub const SSIM: Metric = Metric {
+pub const SSIM: Quantity = Quantity {
     name: "SSIM",
     unit: "similarity",
     direction: Direction::Higher,
     source: "Wang et al. 2004, doi:10.1109/TIP.2003.819861",
 };
 
-/// Side of an image in pixels.
-pub const SIDE: usize = 28;
-
+/// Height and width of the window in pixels. For smaller images it is the largest odd number that fits.
 const WINDOW: usize = 11;
+/// Standard deviation of the window's weights in pixels.
 const SIGMA: f64 = 1.5;
-/// `(K_1 L)^2` and `(K_2 L)^2` of the paper with L = 1.
+/// `(K_1 L)^2` of the paper with L = 1.
 const C1: f64 = 0.01 * 0.01;
+/// `(K_2 L)^2` of the paper with L = 1.
 const C2: f64 = 0.03 * 0.03;
 
-/// Values of every restored image.
+/// The values of each restored image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restoration {
-    /// Mean squared error per image.
+    /// Mean squared error of each image, `[n]`.
     pub squared_error: Vec<f64>,
-    /// SSIM per image.
+    /// SSIM of each image, `[n]`.
     pub ssim: Vec<f64>,
+    /// Height and width of the SSIM's window in pixels.
+    pub window: usize,
 }
 
 impl Restoration {
-    /// PSNR of the mean error over all images (a mean of decibels would be infinite as soon as one image is perfect), and
-    /// the mean SSIM.
+    /// The PSNR of the mean squared error over all images, and the mean SSIM. (A mean of the images' PSNR would be infinite as
+    /// soon as one image is perfect.)
     pub fn scores(&self) -> [Score; 2] {
-        let n = self.ssim.len();
+        let (n, window) = (self.ssim.len(), self.window);
         let mean = |values: &[f64]| values.iter().sum::<f64>() / n as f64;
+        let setting = format!("{window} x {window} Gaussian window, sigma 1.5, inside the image");
         [
             PSNR.score(decibel(mean(&self.squared_error)), n, n, "pooled over images"),
-            SSIM.score(mean(&self.ssim), n, n, "11 x 11 Gaussian window, sigma 1.5, inside the image"),
+            SSIM.score(mean(&self.ssim), n, n, setting),
         ]
     }
 }
 
-/// PSNR in decibels of a mean squared error with peak 1; infinite for 0.
+/// The PSNR in decibels for a mean squared error and a peak of 1; infinite for an error of 0.
 pub fn decibel(mean_squared_error: f64) -> f64 {
     -10.0 * mean_squared_error.log10()
 }
 
-/// Compares row i of `restored` with row i of `original`, each an image of 784 pixels.
+/// Compares each image of `restored` with the image of the same index in `original`. Both are sets of images of `shape`, one row
+/// per image; see [`Features::from_pixels`].
 ///
 /// # Errors
-/// Sets that are not 784 wide, of different n, or with values outside [0, 1].
-pub fn restoration(restored: &Features, original: &Features) -> Result<Restoration> {
+/// If a set is not one of images of `shape`, the sets differ in size, or a value is outside [0, 1].
+pub fn restoration(restored: &Features, original: &Features, shape: ImageShape) -> Result<Restoration> {
     for (name, set) in [("restored", restored), ("original", original)] {
-        if set.dim() != SIDE * SIDE {
-            return Err(EvalError::Width { metric: PSNR.name, expected: SIDE * SIDE, found: set.dim() });
+        if set.dim() != shape.len() {
+            return Err(EvalError::Width { metric: PSNR.name, expected: shape.len(), found: set.dim() });
         }
         if let Some(at) = set.values().iter().position(|v| !(0.0..=1.0).contains(v)) {
             let (row, column, value) = (at / set.dim(), at % set.dim(), set.values()[at]);
@@ -77,36 +84,41 @@ pub fn restoration(restored: &Features, original: &Features) -> Result<Restorati
         let (expected, found) = (original.values().len(), restored.values().len());
         return Err(EvalError::Length { set: "restored".to_owned(), expected, found });
     }
-    let window = window();
+    let window = window(shape);
     let pairs = || restored.rows().zip(original.rows());
     Ok(Restoration {
-        squared_error: pairs().map(|(x, y)| mean_squared_error(x, y)).collect(),
-        ssim: pairs().map(|(x, y)| ssim(x, y, &window)).collect(),
+        squared_error: pairs().map(|(x, y)| squared_distance(x, y) / x.len() as f64).collect(),
+        ssim: pairs().map(|(x, y)| ssim(x, y, shape, &window)).collect(),
+        window: window.len(),
     })
 }
 
-fn mean_squared_error(x: &[f64], y: &[f64]) -> f64 {
-    crate::distances::squared_distance(x, y) / x.len() as f64
-}
-
-/// The paper's circular Gaussian weights, one dimension of it; they sum to 1.
-fn window() -> [f64; WINDOW] {
-    let mut weights = std::array::from_fn(|i| {
-        let offset = i as f64 - (WINDOW / 2) as f64;
+/// The Gaussian weights of Wang et al. 2004 along one axis. Their sum is 1.
+fn window(shape: ImageShape) -> Vec<f64> {
+    let reach = (WINDOW.min(shape.height).min(shape.width) - 1) / 2;
+    let weight = |i: usize| {
+        let offset = i as f64 - reach as f64;
         (-offset * offset / (2.0 * SIGMA * SIGMA)).exp()
-    });
+    };
+    let mut weights: Vec<f64> = (0..=2 * reach).map(weight).collect();
     let sum: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w /= sum);
     weights
 }
 
-/// Mean SSIM over the 18 x 18 windows that lie wholly inside the image, as the authors' code has it.
-fn ssim(x: &[f64], y: &[f64], window: &[f64; WINDOW]) -> f64 {
+/// The mean SSIM over the channels of two images `[C, H, W]`.
+fn ssim(x: &[f64], y: &[f64], shape: ImageShape, window: &[f64]) -> f64 {
+    let planes = x.chunks_exact(shape.pixels()).zip(y.chunks_exact(shape.pixels()));
+    planes.map(|(x, y)| plane_ssim(x, y, shape.width, window)).sum::<f64>() / shape.channels as f64
+}
+
+/// The mean SSIM over all windows that lie inside the plane, as in the authors' code.
+fn plane_ssim(x: &[f64], y: &[f64], width: usize, window: &[f64]) -> f64 {
     let product = |f: fn(f64, f64) -> f64| -> Vec<f64> {
-        let pixels: Vec<f64> = x.iter().zip(y).map(|(&a, &b)| f(a, b)).collect();
-        smooth(&pixels, window)
+        let values: Vec<f64> = x.iter().zip(y).map(|(&a, &b)| f(a, b)).collect();
+        smooth(&values, width, window)
     };
-    let (mean_x, mean_y) = (smooth(x, window), smooth(y, window));
+    let (mean_x, mean_y) = (smooth(x, width, window), smooth(y, width, window));
     let (xx, yy, xy) = (product(|a, _| a * a), product(|_, b| b * b), product(|a, b| a * b));
     let mut sum = 0.0;
     for i in 0..mean_x.len() {
@@ -118,18 +130,16 @@ fn ssim(x: &[f64], y: &[f64], window: &[f64; WINDOW]) -> f64 {
     sum / mean_x.len() as f64
 }
 
-/// Weighted mean in every window inside the image: rows first, then columns.
-fn smooth(image: &[f64], window: &[f64; WINDOW]) -> Vec<f64> {
-    const INSIDE: usize = SIDE - WINDOW + 1;
-    let mut rows = vec![0.0; SIDE * INSIDE];
-    for (out, line) in rows.chunks_exact_mut(INSIDE).zip(image.chunks_exact(SIDE)) {
-        for (o, patch) in out.iter_mut().zip(line.windows(WINDOW)) {
+/// The weighted mean in each window inside a plane of the given width: along the rows first, then along the columns.
+fn smooth(plane: &[f64], width: usize, window: &[f64]) -> Vec<f64> {
+    let (height, side) = (plane.len() / width, window.len());
+    let (down, across) = (height - side + 1, width - side + 1);
+    let mut rows = vec![0.0; height * across];
+    for (out, line) in rows.chunks_exact_mut(across).zip(plane.chunks_exact(width)) {
+        for (o, patch) in out.iter_mut().zip(line.windows(side)) {
             *o = patch.iter().zip(window).map(|(v, w)| v * w).sum();
         }
     }
-    let mut out = vec![0.0; INSIDE * INSIDE];
-    for (i, o) in out.iter_mut().enumerate() {
-        *o = window.iter().enumerate().map(|(k, w)| w * rows[i + k * INSIDE]).sum();
-    }
-    out
+    let at = |i: usize| window.iter().enumerate().map(|(k, w)| w * rows[i + k * across]).sum();
+    (0..down * across).map(at).collect()
 }

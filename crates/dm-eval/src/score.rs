@@ -1,8 +1,8 @@
-//! What a number is called, what it is measured in and which way is better. Leaves out tables and files.
+//! What a quantity is called, in which unit it is measured, and which way is better; and a measured value of it.
 
 use serde::Serialize;
 
-/// Which way a metric improves.
+/// Which way a quantity improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -12,38 +12,38 @@ pub enum Direction {
     Higher,
 }
 
-/// The standing facts about a metric. Each metric's file holds one as a constant; [`crate::METRICS`] lists them.
+/// A quantity that can be measured. Each metric's file defines its quantities as constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Metric {
-    /// Short name, unique.
+pub struct Quantity {
+    /// Name in tables and result files.
     pub name: &'static str,
     /// Unit of the value.
     pub unit: &'static str,
     /// Which way is better.
     pub direction: Direction,
-    /// The publication whose definition is followed.
+    /// The publication that defines the quantity.
     pub source: &'static str,
 }
 
-/// One measured value. Values of different `n` or `setting` do not belong in one column.
+/// One measured value. Values with different `n` or `setting` are not comparable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
-    /// What was measured.
+    /// The quantity.
     #[serde(flatten)]
-    pub metric: Metric,
-    /// The value. May be infinite where the metric's file says so.
+    pub quantity: Quantity,
+    /// The value. It may be infinite where the documentation of the metric says so.
     pub value: f64,
-    /// Number of generated (or restored) images behind it.
+    /// Number of generated (or restored) images behind the value.
     pub n: usize,
-    /// Number of reference images behind it; 0 where a metric has none.
+    /// Number of reference images behind the value; 0 for a metric without a reference.
     pub n_reference: usize,
-    /// Free parameters of the metric, such as `k = 5`; empty where it has none.
+    /// Free parameters of the metric, for example `k = 5`; empty if there are none.
     pub setting: String,
 }
 
-impl Metric {
-    /// A value of this metric.
+impl Quantity {
+    /// A value of this quantity, measured on `n` images against `n_reference` reference images.
     pub fn score(self, value: f64, n: usize, n_reference: usize, setting: impl Into<String>) -> Score {
-        Score { metric: self, value, n, n_reference, setting: setting.into() }
+        Score { quantity: self, value, n, n_reference, setting: setting.into() }
     }
 }

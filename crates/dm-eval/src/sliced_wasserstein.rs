@@ -1,28 +1,29 @@
 //! Sliced Wasserstein-2 distance: the root mean square, over random directions, of the exact one-dimensional distance
-//! between the projected sets. Sees any difference of shape, not just of mean and covariance, and needs no neighbours.
+//! between the projected sets. It detects differences of any kind, not only of mean and covariance.
 
-use dm_nn::rng::{Seed, Stream};
+use dm_nn::rng::Seed;
 use rayon::prelude::*;
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
-use crate::score::{Direction, Metric, Score};
+use crate::score::{Direction, Quantity, Score};
+use crate::streams::METRIC;
 
 /// Sliced Wasserstein-2 distance.
-pub const SLICED_WASSERSTEIN: Metric = Metric {
+pub const SLICED_WASSERSTEIN: Quantity = Quantity {
     name: "sliced wasserstein",
     unit: "feature units",
     direction: Direction::Lower,
     source: "Rabin et al. 2012, doi:10.1007/978-3-642-24785-9_37",
 };
 
-/// Projections of the protocol.
+/// Number of projections that `dm eval` uses.
 pub const PROJECTIONS: usize = 256;
 
 /// Sliced Wasserstein-2 distance over `projections` directions of `seed`; the sets may differ in size.
 ///
 /// # Errors
-/// Sets of different width; no projections.
+/// If the sets differ in width, or there are no projections.
 pub fn sliced_wasserstein(
     generated: &Features,
     reference: &Features,
@@ -52,11 +53,11 @@ pub fn sliced_wasserstein(
 
 /// A uniformly random unit vector.
 fn direction(dim: usize, seed: Seed, index: u64) -> Vec<f64> {
-    let mut rng = seed.stream(Stream::Metric, index, 0);
+    let mut rng = seed.stream(METRIC, index, 0);
     loop {
         let v: Vec<f64> = (0..dim).map(|_| f64::from(rng.normal())).collect();
         let length = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        // All zeros has probability 0, but a single dimension could come close.
+        // In one dimension the vector may be close to zero.
         if length > 1e-12 {
             return v.into_iter().map(|x| x / length).collect();
         }
@@ -75,7 +76,7 @@ fn project(set: &Features, direction: &[f64]) -> Vec<f64> {
 pub(crate) fn squared_wasserstein(a: &[f64], b: &[f64]) -> f64 {
     let (n, m) = (a.len() as u64, b.len() as u64);
     let (mut i, mut j, mut at, mut sum) = (0u64, 0u64, 0u64, 0.0);
-    // Positions in units of 1 / (n m), so that where the steps of both meet is decided in integers.
+    // Positions in units of 1 / (n m): whether the steps of both coincide is decided in integers.
     while i < n && j < m {
         let (end_a, end_b) = ((i + 1) * m, (j + 1) * n);
         let next = end_a.min(end_b);
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn sizes_may_differ() {
-        // {0, 1} against {0, 0, 3}: a gap of 1 over quantiles 1/2 to 2/3, a gap of 2 from 2/3 to 1.
+        // {0, 1} against {0, 0, 3}: a gap of 1 for quantiles from 1/2 to 2/3, and a gap of 2 from 2/3 to 1.
         let expected = 1.0 / 6.0 + 4.0 / 3.0;
         assert!((squared_wasserstein(&[0.0, 1.0], &[0.0, 0.0, 3.0]) - expected).abs() < 1e-15);
         // A set and the same set with every point twice are the same distribution.

@@ -1,24 +1,30 @@
-//! Values computed elsewhere or by hand: SciPy and NumPy in f64 for the fixture, closed forms for the rest.
+//! Values that were computed independently: by SciPy and NumPy in f64 for the fixture, by hand or closed forms for the rest.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
-use common::{close, expected, fixture, normal};
+use common::{SAMPLE, close, expected, fixture, normal};
 use dm_eval::authenticity::{Authenticity, authenticity};
-use dm_eval::class_balance::{class_balance, floor, histogram};
+use dm_eval::class_balance::{class_balance, histogram, simulated_baseline};
+use dm_eval::classifier_accuracy::CLASSIFIER_ACCURACY;
 use dm_eval::classifier_score::classifier_score;
 use dm_eval::data_copying::data_copying;
-use dm_eval::fd_infinity::{fd_infinity, line};
+use dm_eval::fd_infinity::{fd_infinity, fit_line};
 use dm_eval::frechet::{Moments, frechet, frechet_distance};
 use dm_eval::kid::{Scale, kid, squared_mmd};
+use dm_eval::likelihood::{GAUSSIAN_BOUND, INK_BOUND};
 use dm_eval::manifold::manifold;
+use dm_eval::protocol::METRICS;
 use dm_eval::realism::realism;
-use dm_eval::restoration::{SIDE, decibel, restoration};
+use dm_eval::restoration::{PSNR, SSIM, decibel, restoration};
 use dm_eval::sliced_wasserstein::sliced_wasserstein;
 use dm_eval::two_sample::two_sample;
-use dm_eval::{Features, METRICS};
+use dm_eval::{Features, Quantity};
+use dm_nn::image::ImageShape;
 use dm_nn::rng::Seed;
+
+const MNIST: ImageShape = ImageShape::new(1, 28, 28);
 
 fn set(rows: &[&[f64]]) -> Features {
     Features::new("rows", rows.len(), rows[0].len(), rows.concat()).unwrap()
@@ -29,18 +35,18 @@ fn the_fixture_agrees_to_a_millionth() {
     let (generated, real, expected) = (fixture("generated"), fixture("real"), expected());
     let number = |v: &serde_json::Value| v.as_f64().unwrap();
     close(frechet(&generated, &real).unwrap().value, number(&expected["fid"]), 1e-6);
-    // The fixture's kernel distance is that of raw features. The scaled one, which the score reports, was computed beside
-    // it in plain Python.
+    // The kernel distance of the fixture is that of raw features. That of scaled features, which the score states, was
+    // computed in plain Python.
     close(squared_mmd(&generated, &real, Scale::Raw).unwrap(), number(&expected["kid"]), 1e-6);
     close(kid(&generated, &real).unwrap().value, 0.187_489_432_675_906_45, 1e-10);
     close(classifier_score(&fixture("logits")).unwrap().value, number(&expected["classifier_score"]), 1e-6);
     for (k, key) in [(3, "k3"), (5, "k5")] {
         let [precision, recall, density, coverage] = manifold(&generated, &real, k).unwrap().scores();
         for score in [precision, recall, density, coverage] {
-            close(score.value, number(&expected[key][score.metric.name]), 1e-6);
+            close(score.value, number(&expected[key][score.quantity.name]), 1e-6);
         }
     }
-    // What SciPy's matrix root leaves behind is rounding; here it is cut off at 0.
+    // SciPy's matrix root leaves a rounding error, which is cut off at 0 here.
     assert!(number(&expected["fid_same"]).abs() < 1e-9);
     assert!(frechet(&real, &real).unwrap().value < 1e-9);
 }
@@ -71,7 +77,7 @@ fn singular_covariances_have_a_distance() {
     let flat = Moments::new(9, vec![1.0, 2.0], vec![0.0; 4]).unwrap();
     let full = Moments::new(9, vec![0.0, 0.0], vec![2.0, 1.0, 1.0, 3.0]).unwrap();
     close(frechet_distance(&flat, &full).unwrap(), 10.0, 1e-14);
-    // Two lines at right angles share no variance: 1 + 1; the same line twice: 0.
+    // Two distributions on lines at right angles have no variance in common: 1 + 1. The same line twice: 0.
     let across = Moments::new(9, vec![0.0; 2], vec![0.5, 0.5, 0.5, 0.5]).unwrap();
     let other = Moments::new(9, vec![0.0; 2], vec![0.5, -0.5, -0.5, 0.5]).unwrap();
     assert!((frechet_distance(&across, &other).unwrap() - 2.0).abs() < 1e-12);
@@ -79,8 +85,8 @@ fn singular_covariances_have_a_distance() {
 }
 
 #[test]
-fn moments_of_hand_counted_rows() {
-    // An offset of 1e9 must not cost digits.
+fn moments_by_hand() {
+    // An offset of 1e9 does not cost digits.
     let rows = set(&[&[1e9 + 1.0, 2.0], &[1e9 + 3.0, 2.0], &[1e9 + 2.0, 5.0]]);
     let moments = Moments::of(&rows).unwrap();
     assert_eq!(moments.mean(), &[1e9 + 2.0, 3.0]);
@@ -89,7 +95,7 @@ fn moments_of_hand_counted_rows() {
 
 #[test]
 fn the_limit_removes_the_bias_of_small_n() {
-    assert_eq!(line(&[(1, 5.0), (2, 3.0), (4, 2.0)]).unwrap(), (1.0, 4.0));
+    assert_eq!(fit_line(&[(1, 5.0), (2, 3.0), (4, 2.0)]).unwrap(), (1.0, 4.0));
     let (generated, real) = (normal(3000, 8, 0.0, 1), normal(20_000, 8, 0.0, 2));
     let fit = fd_infinity(&generated, &real, Seed(0)).unwrap();
     let (smallest, largest) = (fit.points[0], fit.points[fit.points.len() - 1]);
@@ -104,7 +110,7 @@ fn kernel_distance_by_hand() {
     // d = 1, kernel (x y + 1)^3. Within: k(0, 1) = 1; k(1, 2) = 27. Between: 1, 1, 8, 27 over 4.
     let (a, b) = (set(&[&[0.0], &[1.0]]), set(&[&[1.0], &[2.0]]));
     close(squared_mmd(&a, &b, Scale::Raw).unwrap(), 1.0 + 27.0 - 2.0 * 37.0 / 4.0, 1e-15);
-    // Scaled, the unit of the features drops out.
+    // The scaled distance does not depend on the unit of the features.
     let (c, d) = (set(&[&[0.0], &[1e6]]), set(&[&[1e6], &[2e6]]));
     let scaled = squared_mmd(&a, &b, Scale::ReferenceRms).unwrap();
     close(squared_mmd(&c, &d, Scale::ReferenceRms).unwrap(), scaled, 1e-14);
@@ -142,7 +148,7 @@ fn distances_to_training_by_hand() {
 }
 
 #[test]
-fn sets_are_told_apart_as_well_as_theory_has_it() {
+fn sets_are_distinguished_as_well_as_in_theory() {
     // Two normals a distance d apart along one axis: the best rule is right with probability Phi(d / 2).
     let (real, same) = (normal(4000, 4, 0.0, 1), normal(4000, 4, 0.0, 2));
     let accuracy = |generated: &Features| two_sample(generated, &real, Seed(0)).unwrap().value;
@@ -163,8 +169,8 @@ fn class_counts_by_hand() {
     close(found.divergence, 0.75 * 1.5f64.ln() + 0.25 * 0.5f64.ln(), 1e-15);
     assert_eq!(class_balance(&[5, 0], &[10, 10]).unwrap().divergence, 2.0f64.ln());
     // 2 n KL is about chi-squared with 9 degrees of freedom, whose 95 % point is 16.92.
-    let floor = floor(&[1000; 10], 10_000, 0.95, 2000, Seed(3)).unwrap();
-    close(2.0 * 10_000.0 * floor.divergence, 16.92, 0.1);
+    let baseline = simulated_baseline(&[1000; 10], 10_000, 0.95, 2000, Seed(3)).unwrap();
+    close(2.0 * 10_000.0 * baseline.divergence, 16.92, 0.1);
 }
 
 #[test]
@@ -176,14 +182,14 @@ fn classifier_score_at_its_ends() {
 }
 
 #[test]
-fn a_shift_moves_every_slice() {
-    // A shift by v moves a projection by v.u, whose mean square over directions is |v|^2 / dim.
+fn a_shift_has_a_known_sliced_distance() {
+    // A shift by v shifts a projection by v.u, whose mean square over directions u is |v|^2 / dim.
     let real = normal(500, 4, 0.0, 5);
     let moved = Features::new("moved", 500, 4, real.values().iter().map(|v| v + 3.0).collect()).unwrap();
     let score = sliced_wasserstein(&moved, &real, 4000, Seed(1)).unwrap();
     close(score.value, 3.0, 0.03);
     assert_eq!(sliced_wasserstein(&real, &real, 16, Seed(1)).unwrap().value, 0.0);
-    // In one dimension every direction gives the plain distance.
+    // In one dimension every projection has the same distance.
     let line = sliced_wasserstein(&set(&[&[0.0], &[4.0]]), &set(&[&[1.0], &[5.0]]), 3, Seed(9)).unwrap();
     assert_eq!(line.value, 1.0);
 }
@@ -191,12 +197,12 @@ fn a_shift_moves_every_slice() {
 #[test]
 fn restoration_by_hand() {
     let flat = |values: &[f64]| {
-        let pixels = values.iter().flat_map(|&v| [v; SIDE * SIDE]).collect();
-        Features::new("flat", values.len(), SIDE * SIDE, pixels).unwrap()
+        let pixels = values.iter().flat_map(|&v| [v; MNIST.len()]).collect();
+        Features::new("flat", values.len(), MNIST.len(), pixels).unwrap()
     };
-    let found = restoration(&flat(&[0.5, 0.25]), &flat(&[0.6, 0.25])).unwrap();
+    let found = restoration(&flat(&[0.5, 0.25]), &flat(&[0.6, 0.25]), MNIST).unwrap();
     close(found.squared_error[0], 0.01, 1e-12);
-    // Flat images have no variance, so only the luminance term is left: (2 m n + C1) / (m^2 + n^2 + C1).
+    // Uniform images have no variance, so that only the luminance term is left: (2 m n + C1) / (m^2 + n^2 + C1).
     close(found.ssim[0], (2.0 * 0.5 * 0.6 + 1e-4) / (0.25 + 0.36 + 1e-4), 1e-9);
     close(found.ssim[1], 1.0, 1e-12);
     let [psnr, ssim] = found.scores();
@@ -208,7 +214,7 @@ fn restoration_by_hand() {
 
 #[test]
 fn similarity_follows_its_definition_window_by_window() {
-    // The definition, term by term, without the separable filter.
+    // The definition, window by window, without a separable filter.
     let (x, y) = (pixels(1), pixels(2));
     let weight = |i: usize, j: usize| {
         let (a, b) = (i as f64 - 5.0, j as f64 - 5.0);
@@ -221,7 +227,7 @@ fn similarity_follows_its_definition_window_by_window() {
             let mean = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
                 (0..121)
                     .map(|i| {
-                        let at = (top + i / 11) * SIDE + left + i % 11;
+                        let at = (top + i / 11) * 28 + left + i % 11;
                         weight(i / 11, i % 11) / total * f(x[at], y[at])
                     })
                     .sum()
@@ -233,22 +239,35 @@ fn similarity_follows_its_definition_window_by_window() {
                 (2.0 * mx * my + 1e-4) * (2.0 * cov + 9e-4) / ((mx * mx + my * my + 1e-4) * (vx + vy + 9e-4));
         }
     }
-    let image = |v: &[f64]| Features::new("image", 1, SIDE * SIDE, v.to_vec()).unwrap();
-    close(restoration(&image(&x), &image(&y)).unwrap().ssim[0], sum / 324.0, 1e-10);
+    let image = |v: &[f64]| Features::new("image", 1, MNIST.len(), v.to_vec()).unwrap();
+    close(restoration(&image(&x), &image(&y), MNIST).unwrap().ssim[0], sum / 324.0, 1e-10);
 }
 
 /// An image of uniform noise.
 fn pixels(seed: u64) -> Vec<f64> {
-    let mut rng = Seed(seed).stream(dm_nn::rng::Stream::Sample, 0, 0);
-    (0..SIDE * SIDE).map(|_| rng.uniform_f64()).collect()
+    let mut rng = Seed(seed).stream(SAMPLE, 0, 0);
+    (0..MNIST.len()).map(|_| rng.uniform_f64()).collect()
 }
 
 #[test]
-fn the_list_names_every_metric_once() {
-    let mut names: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), METRICS.len());
+fn every_metric_and_every_quantity_has_a_name_of_its_own() {
+    let distinct = |mut names: Vec<&'static str>| {
+        names.sort_unstable();
+        names.dedup();
+        names.len()
+    };
+    assert_eq!(distinct(METRICS.iter().map(|metric| metric.name()).collect()), METRICS.len());
+    // Two metrics measure the same quantities, by pixels and by features.
+    let mut quantities: Vec<Quantity> = Vec::new();
+    let others = [CLASSIFIER_ACCURACY, PSNR, SSIM, GAUSSIAN_BOUND, INK_BOUND];
+    for quantity in METRICS.iter().flat_map(|metric| metric.quantities()).chain(&others) {
+        assert!(!quantity.unit.is_empty() && !quantity.source.is_empty());
+        if !quantities.contains(quantity) {
+            quantities.push(*quantity);
+        }
+    }
+    assert_eq!(quantities.len(), 20);
+    assert_eq!(distinct(quantities.iter().map(|quantity| quantity.name).collect()), 20);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Properties over random sets: neighbours and balls against brute force, order of rows, scale, blocks of any size.
+//! Properties of random sets: neighbours and balls against brute force, invariance to the order of rows, scaling.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,7 +7,7 @@ mod common;
 use common::{normal, shuffled};
 use dm_eval::Features;
 use dm_eval::authenticity::authenticity;
-use dm_eval::distances::{Balls, Exclude, balls_holding, nearest, squared_distance};
+use dm_eval::distances::{BallCounts, Exclude, count_balls, nearest, squared_distance};
 use dm_eval::frechet::{Moments, frechet, frechet_distance};
 use dm_eval::kid::{Scale, squared_mmd};
 use dm_eval::manifold::manifold;
@@ -17,7 +17,7 @@ use dm_nn::rng::Seed;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Sets of small integers: sums are exact, and ties and copies are frequent.
+/// Sets of small integers: sums are exact, and equal distances and copies are frequent.
 fn lattice(dim: usize, rows: std::ops::Range<usize>) -> impl Strategy<Value = Features> {
     rows.prop_flat_map(move |n| {
         vec(-2i8..=2, n * dim).prop_map(move |values| {
@@ -26,7 +26,7 @@ fn lattice(dim: usize, rows: std::ops::Range<usize>) -> impl Strategy<Value = Fe
     })
 }
 
-/// Sets far from the origin compared with their spread, where the product form loses every digit.
+/// Sets far from the origin relative to their spread, for which the product form loses all digits.
 fn remote(dim: usize, rows: std::ops::Range<usize>) -> impl Strategy<Value = Features> {
     (rows, 0u64..1000, 0i32..12).prop_map(move |(n, seed, power)| normal(n, dim, 10f64.powi(power), seed))
 }
@@ -41,7 +41,7 @@ fn pair() -> impl Strategy<Value = (Features, Features)> {
     })
 }
 
-/// All neighbours by sorting, equal distances by index.
+/// All neighbours by sorting; equal distances by index.
 fn sorted(query: &[f64], reference: &Features, except: Option<usize>) -> Vec<(f64, u32)> {
     let mut all: Vec<(f64, u32)> = reference
         .rows()
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn direct_sum_is_the_definition(x in vec(-1e3..1e3f64, 1..40), shift in -10.0..10.0f64) {
+    fn the_direct_sum_follows_its_definition(x in vec(-1e3..1e3f64, 1..40), shift in -10.0..10.0f64) {
         let y: Vec<f64> = x.iter().enumerate().map(|(i, v)| v + shift * (i as f64).sin()).collect();
         let plain: f64 = x.iter().zip(&y).map(|(a, b)| (a - b).powi(2)).sum();
         prop_assert!((squared_distance(&x, &y) - plain).abs() <= 1e-13 * plain);
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn own_neighbours_leave_the_point_out((_, set) in pair(), k in 1usize..6, pick in vec(0usize..7, 1..9)) {
+    fn own_neighbours_exclude_the_point_itself((_, set) in pair(), k in 1usize..6, pick in vec(0usize..7, 1..9)) {
         let found = nearest(&set, &set, k, Exclude::Own).unwrap();
         for i in 0..set.n() {
             prop_assert_eq!(found.of(i), &sorted(set.row(i), &set, Some(i))[..k]);
@@ -85,17 +85,17 @@ proptest! {
 
     #[test]
     fn balls_are_those_of_brute_force((queries, centres) in pair()) {
-        // Radii that other centres lie exactly on.
+        // Other centres lie exactly on the surfaces of the balls.
         let radii = nearest(&centres, &centres, 2, Exclude::Own).unwrap().kth_squared();
-        let found = balls_holding(&queries, &centres, &radii).unwrap();
-        for (i, &balls) in found.iter().enumerate() {
+        let found = count_balls(&queries, &centres, &radii).unwrap();
+        for (i, &counts) in found.iter().enumerate() {
             let distances = centres.rows().map(|row| squared_distance(queries.row(i), row)).zip(&radii);
             let (mut closed, mut open) = (0, 0);
             for (d, &r) in distances {
                 closed += u32::from(d <= r);
                 open += u32::from(d < r);
             }
-            prop_assert_eq!(balls, Balls { closed, open });
+            prop_assert_eq!(counts, BallCounts { closed, open });
         }
     }
 
@@ -142,7 +142,7 @@ proptest! {
         let found = manifold(&set, &set, 3).unwrap();
         prop_assert_eq!((found.precision, found.recall, found.coverage), (1.0, 1.0, 1.0));
         prop_assert_eq!(sliced_wasserstein(&set, &set, 8, Seed(0)).unwrap().value, 0.0);
-        // Training images handed in as generated are all copies.
+        // Training images that are passed as generated images all look copied.
         prop_assert_eq!(authenticity(&set, &set).unwrap().score().value, 1.0);
     }
 

@@ -4,7 +4,8 @@
 /// parameter file. The text reads as "found ..." in an error message.
 pub fn mistaken_kind(bytes: &[u8]) -> Option<&'static str> {
     let start = bytes.get(..bytes.len().min(512)).unwrap_or_default();
-    let text = String::from_utf8_lossy(start).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
+    let text =
+        String::from_utf8_lossy(start).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     let kinds = [
         ("<!doctype html", "an HTML page saved under this name; download the file itself"),
         ("<html", "an HTML page saved under this name; download the file itself"),

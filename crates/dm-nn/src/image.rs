@@ -90,6 +90,11 @@ pub fn to_unit(bytes: &[u8], out: &mut [f32]) {
     out.iter_mut().zip(bytes).for_each(|(unit, &byte)| *unit = f32::from(byte) / 255.0);
 }
 
+/// As [`to_unit`], with numbers in double precision.
+pub fn to_unit_f64(bytes: &[u8], out: &mut [f64]) {
+    out.iter_mut().zip(bytes).for_each(|(unit, &byte)| *unit = f64::from(byte) / 255.0);
+}
+
 /// Converts numbers in [0, 1] to bytes 0 to 255: clamps each to [0, 1], multiplies it by 255 and rounds it.
 pub fn to_bytes(unit: &[f32]) -> impl ExactSizeIterator<Item = u8> + '_ {
     unit.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)

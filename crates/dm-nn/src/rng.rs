@@ -130,12 +130,9 @@ mod tests {
     fn streams_are_pinned_and_distinct() {
         let a = first(7, SAMPLE, 3, 0);
         assert_eq!(a, first(7, SAMPLE, 3, 0));
-        for other in [
-            first(8, SAMPLE, 3, 0),
-            first(7, INIT, 3, 0),
-            first(7, SAMPLE, 4, 0),
-            first(7, SAMPLE, 3, 1),
-        ] {
+        for other in
+            [first(8, SAMPLE, 3, 0), first(7, INIT, 3, 0), first(7, SAMPLE, 4, 0), first(7, SAMPLE, 3, 1)]
+        {
             assert_ne!(a, other);
         }
     }

@@ -77,7 +77,8 @@ fn all_spellings_of_the_files_read_alike() {
             let packed = fs::read(mnist().join(format!("{original}.gz"))).unwrap();
             let mut raw = Vec::new();
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut raw).unwrap();
-            let content = if name.ends_with(".gz") { packed } else { raw };
+            let is_packed = Path::new(&name).extension().is_some_and(|extension| extension == "gz");
+            let content = if is_packed { packed } else { raw };
             fs::write(dir.path().join(name), content).unwrap();
         }
         let data = open(dir.path()).unwrap();
@@ -119,7 +120,11 @@ fn bad_files_are_refused_by_name() {
         (0, typed(0x0d, &[1, 8, 8], &[0; 256]), "found f32 items of shape [1, 8, 8], expected u8 items"),
         (1, typed(0x0c, &[2, 8], &[0; 64]), "found i32 items of shape [2, 8], expected u8 items"),
         (3, idx_bytes(&[3], &[0; 3]), "found [3], expected [2], one label per image"),
-        (2, idx_bytes(&[2, 8, 8], &[0; 128]), "height and width: found [8, 8], expected [9, 8] as in the training"),
+        (
+            2,
+            idx_bytes(&[2, 8, 8], &[0; 128]),
+            "height and width: found [8, 8], expected [9, 8] as in the training",
+        ),
         (0, gzip(&idx_bytes(&[2, 9, 8], &[0; 144]))[..30].to_vec(), "a complete gzip file"),
     ] {
         write_folder(dir.path(), 9, 8, &[0, 1], &[1, 0]);
@@ -141,10 +146,9 @@ fn bad_files_are_refused_by_name() {
 fn paths_of_no_format_are_refused_with_the_formats() {
     let dir = tempfile::tempdir().unwrap();
     let message = |path: &Path| open(path).unwrap_err().to_string();
-    for (path, expected) in [
-        (dir.path().join("missing"), "no such file or folder"),
-        (dir.path().to_owned(), "an empty folder"),
-    ] {
+    for (path, expected) in
+        [(dir.path().join("missing"), "no such file or folder"), (dir.path().to_owned(), "an empty folder")]
+    {
         let message = message(&path);
         assert!(message.contains(expected) && message.contains("train-images-idx3-ubyte"), "{message}");
         assert!(message.contains(".npz") && message.contains("PNG or JPEG"), "{message}");

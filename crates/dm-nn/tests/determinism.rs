@@ -47,10 +47,7 @@ fn unet() -> UNetConfig {
 fn networks() -> Vec<Case> {
     let reference = RefCnnConfig { channels: vec![20, 5, 3], ..RefCnnConfig::default() };
     let configs = [NetworkConfig::RefCnn(reference), NetworkConfig::Unet(unet())];
-    SHAPES
-        .into_iter()
-        .flat_map(|shape| configs.clone().map(|config| Case { config, shape }))
-        .collect()
+    SHAPES.into_iter().flat_map(|shape| configs.clone().map(|config| Case { config, shape })).collect()
 }
 
 /// `count` images and times.

@@ -25,7 +25,8 @@ fn write(path: &Path, members: &[(&str, Vec<u8>)], compressed: bool) {
     let mut zip = ZipWriter::new(File::create(path).unwrap());
     let method = if compressed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
     for (name, content) in members {
-        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().compression_method(method)).unwrap();
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().compression_method(method))
+            .unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap();
@@ -58,7 +59,10 @@ fn keras_archives_are_read() {
         write(&path, &members(), compressed);
         let data = open(&path).unwrap();
         assert_eq!((data.shape(), data.num_classes()), (ImageShape::new(1, 8, 9), 6));
-        assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), ([4, 0, 1].as_slice(), [1, 5].as_slice()));
+        assert_eq!(
+            (data.train.labels.as_slice(), data.test.labels.as_slice()),
+            ([4, 0, 1].as_slice(), [1, 5].as_slice())
+        );
         assert_eq!(data.train.image(2)[..3], [144, 145, 146]);
         assert_eq!(data.sha256, sha256_hex(&fs::read(&path).unwrap()));
         assert_eq!((data.files[0].name.as_str(), data.format), ("digits.npz", "NumPy archive"));
@@ -77,7 +81,8 @@ fn medmnist_archives_in_colour_are_read() {
         members.push((format!("{set}_images"), images.clone()));
         members.push((format!("{set}_labels"), labels.clone()));
     }
-    let members: Vec<(&str, Vec<u8>)> = members.iter().map(|(name, content)| (name.as_str(), content.clone())).collect();
+    let members: Vec<(&str, Vec<u8>)> =
+        members.iter().map(|(name, content)| (name.as_str(), content.clone())).collect();
     write(&path, &members, true);
     let data = open(&path).unwrap();
     assert_eq!((data.shape(), data.num_classes()), (ImageShape::new(3, 8, 10), 8));
@@ -120,7 +125,10 @@ fn bad_archives_are_refused_by_name() {
     assert!(!Path::new("/tmp/executed").exists());
     write(&path, &[("X", vec![]), ("y", vec![]), ("x_train", vec![])], false);
     let message = open(&path).unwrap_err().to_string();
-    assert!(message.contains("arrays: found X, x_train, y, expected x_train, y_train, x_test, y_test"), "{message}");
+    assert!(
+        message.contains("arrays: found X, x_train, y, expected x_train, y_train, x_test, y_test"),
+        "{message}"
+    );
     assert!(message.contains("train_images"), "{message}");
     for (content, expected) in [
         (b"<html></html>".as_slice(), "an HTML page"),

@@ -32,7 +32,7 @@ pub(crate) fn sampler(old: &str) -> &str {
 pub(crate) fn spacing(old: &str) -> &str {
     match old {
         "even" => "uniform",
-        "early" => "power",
+        "early" => "power:1.5",
         "middle" => "cosine",
         same => same,
     }

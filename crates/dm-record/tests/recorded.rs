@@ -84,9 +84,12 @@ fn evaluations_of_schema_1_read_under_their_new_names() {
 
 #[test]
 fn scores_read_under_their_new_names() {
-    let file: ScoreFile = upgraded(&report().join("scores/ink-unet-20-early.json"));
+    let file: ScoreFile = upgraded(&report().join("scores/ink-unet-20-power.json"));
     let target = &file.target;
-    assert_eq!((target.sampler.as_deref(), target.spacing.as_deref()), (Some("ancestral_2m"), Some("power")));
+    assert_eq!(
+        (target.sampler.as_deref(), target.spacing.as_deref()),
+        (Some("ancestral_2m"), Some("power:1.5"))
+    );
     assert_eq!((target.nfe, target.seeds.len(), target.sets), (Some(20), 5, 5));
     assert_eq!(target.degradation["kind"].as_str(), Some("ink"));
     assert_eq!(target.degradation["timesteps"].as_f64(), Some(1000.0));
@@ -126,7 +129,7 @@ fn old_values_become_new_ones_only_in_old_files() {
 
 #[test]
 fn the_other_files_read() {
-    let sanity: SanityFile = upgraded(&report().join("scores/ladder.json"));
+    let sanity: SanityFile = upgraded(&report().join("scores/sanity.json"));
     assert_eq!((sanity.results.len(), sanity.results[0].corruptions.len()), (3, 10));
     assert_eq!(sanity.results[2].classifier.name, "classifier-3");
     for path in files(&report().join("runs"), "restore.json") {

@@ -34,6 +34,7 @@ fn write_images(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Writes the images, trains a model on them, and samples from it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     write_images(&folder.path().join("stripes"))?;

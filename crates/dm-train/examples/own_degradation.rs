@@ -7,14 +7,15 @@ use dm_degrade::codec::{InputCodec, UnitCodec};
 use dm_degrade::generate::{Request, images};
 use dm_degrade::parameterization::Sigmoid;
 use dm_degrade::{Degradation, Noise, SamplerKind, Sampling, Timestep};
-use dm_nn::{data::Dataset, image::ImageShape, nets::UNetConfig, rng::Rng, rng::Seed};
+use dm_nn::data::{Dataset, ReadOptions};
+use dm_nn::{image::ImageShape, nets::UNetConfig, rng::Rng, rng::Seed};
 use dm_train::{DiffusionSettings, DiffusionTask, Trainer, TrainingSettings};
 
 struct Dissolve(ImageShape, UnitCodec);
 
 #[rustfmt::skip]
 impl Degradation for Dissolve {
-    fn name(&self) -> &str { "dissolve" }
+    fn name(&self) -> &'static str { "dissolve" }
     fn shape(&self) -> ImageShape { self.0 }
     fn timesteps(&self) -> usize { 100 }
     fn codec(&self) -> &dyn InputCodec { &self.1 }
@@ -33,9 +34,10 @@ impl Degradation for Dissolve {
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) { rng.fill_uniform(out); }
 }
 
+/// Trains a network to undo the degradation, and samples from it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
-    let data = Dataset::open(&root.join("mnist"), &Default::default())?;
+    let data = Dataset::open(&root.join("mnist"), &ReadOptions::default())?;
     let shape = data.shape();
     let degradation = Box::new(Dissolve(shape, UnitCodec { channels: shape.channels }));
     let network = Box::new(UNetConfig { channels: vec![8, 16, 16], ..UNetConfig::default() });

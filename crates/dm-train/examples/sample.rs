@@ -11,6 +11,7 @@ use dm_nn::data::SampleSet;
 use dm_nn::picture::grid;
 use dm_nn::rng::Seed;
 
+/// Samples images, and writes them to files.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let model = Model::open(&root.join("data/models/ink-unet.safetensors"), &Device::Cpu)?;

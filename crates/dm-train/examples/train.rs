@@ -23,6 +23,7 @@ impl Observer<DiffusionTask> for PrintLoss {
     }
 }
 
+/// Trains a model in a run folder, and opens the model.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The shipped config of the model `ink-unet`, reduced to a few seconds.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -64,7 +64,7 @@ pub fn resume_or_new<T: Task>(
     restore(&file, state)
 }
 
-/// Restores into `state`, which must be at step 0, what [`write`] has written to `file`. Returns the state and the training
+/// Restores into `state`, which must be at step 0, what [`write()`] has written to `file`. Returns the state and the training
 /// time so far. The config is not compared.
 ///
 /// # Errors

@@ -69,6 +69,11 @@ impl ClassifierTask {
         let max_shift = config.training.max_shift;
         Self::new(&config.name, &config.classifier, data.shape(), data.num_classes(), max_shift)
     }
+
+    /// Accuracy on the test images after the last epoch; `None` before the first one.
+    pub fn test_accuracy(&self) -> Option<f64> {
+        self.test_accuracy
+    }
 }
 
 impl Task for ClassifierTask {

@@ -19,7 +19,7 @@ use dm_nn::params::file::TensorFile;
 use dm_nn::rng::{Rng, Seed};
 use rayon::prelude::*;
 
-use crate::config::DiffusionConfig;
+use crate::config::{DiffusionConfig, check_num_classes};
 use crate::degraded_batch::DegradedBatch;
 use crate::error::{Error, Result};
 use crate::json;
@@ -223,11 +223,7 @@ impl Task for DiffusionTask {
             let expected = format!("{expected}, the shape of the degradation");
             return Err(Error::invalid("data: shape of the images", shape, expected));
         }
-        let classes = self.num_classes();
-        if classes > 0 && classes != data.num_classes() {
-            let expected = format!("0 or the {} classes of the data", data.num_classes());
-            return Err(Error::invalid("network.num_classes", classes, expected));
-        }
+        check_num_classes(self.num_classes(), data)?;
         let total: f64 = data.train.total_intensity().iter().map(|&total| f64::from(total)).sum();
         self.mean_intensity = (total / data.train.len() as f64).max(f64::MIN_POSITIVE);
         Ok(())

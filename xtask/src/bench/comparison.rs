@@ -1,8 +1,8 @@
 //! Our program beside PyTorch: for each network and kind of work, fresh processes take turns, so that a warm or busy machine
 //! affects both alike. Then a whole epoch, and the time of a sampled image.
 
-use super::worker_process::{Answer, Request, Worker};
-use super::{Programs, add_program, median};
+use super::programs::{Programs, add_program, median};
+use super::worker_process::{Answer, Request, WorkerProcess};
 use anyhow::{Context, Result, ensure};
 use dm_record::{BenchFile, EpochTime, SamplingTime, StepTime};
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
             add_program(results, worker.program());
         }
         if results.fma_peak_gflops.is_none() {
-            results.fma_peak_gflops = Some(fma_peak(&mut *workers[0])?);
+            results.fma_peak_gflops = Some(fma_peak(&mut workers[0])?);
         }
         let (timings, notes) = take_turns(workers, &request, rounds)?;
         results.notes.extend(notes);
@@ -61,7 +61,7 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
     for (model, net, count) in MODELS {
         eprintln!("{model}: sampling {count} images at a time");
         results.sampling.push(sampling(
-            &mut *programs.ours(None)?,
+            &mut programs.ours(None)?,
             (model, net, count),
             rounds,
             &results.rows,
@@ -71,7 +71,7 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
 }
 
 /// Peak rate in 10^9 operations per second.
-fn fma_peak(ours: &mut dyn Worker) -> Result<f64> {
+fn fma_peak(ours: &mut WorkerProcess) -> Result<f64> {
     let answer = ours.ask(&Request { work: "peak", name: "fma", count: 1, repeats: 5 })?;
     let done = answer.done_gflop.context("ours: peak: no done_gflop in the answer")?;
     // The best time, not the median: this is what the machine can do.
@@ -81,12 +81,12 @@ fn fma_peak(ours: &mut dyn Worker) -> Result<f64> {
 /// Every worker answers `request` in every round, after a first round that only warms up. The first worker must be able to do
 /// the work; another one that cannot is left out, with a note.
 fn take_turns(
-    mut workers: Vec<Box<dyn Worker>>,
+    workers: Vec<WorkerProcess>,
     request: &Request<'_>,
     rounds: usize,
 ) -> Result<(Vec<Timing>, Vec<String>)> {
     let (mut able, mut notes) = (Vec::new(), Vec::new());
-    for (place, mut worker) in workers.drain(..).enumerate() {
+    for (place, mut worker) in workers.into_iter().enumerate() {
         match worker.ask(request) {
             Ok(answer) => able.push((worker, answer, Vec::new())),
             Err(error) if place == 0 => return Err(error),
@@ -101,7 +101,7 @@ fn take_turns(
             times.extend(worker.ask(request)?.ms);
         }
     }
-    let timing = |(worker, answer, times): (Box<dyn Worker>, Answer, Vec<f64>)| {
+    let timing = |(worker, answer, times): (WorkerProcess, Answer, Vec<f64>)| {
         let variant = worker.variant().to_owned();
         let ms = median(&times).with_context(|| format!("{variant}: no times"))?;
         let peak_mb = worker.peak_mb();
@@ -164,7 +164,7 @@ fn epoch(programs: &Programs, rows: &[StepTime]) -> Result<EpochTime> {
 
 /// The time of a sampled image, its whole reverse chain, beside as many forward passes of PyTorch.
 fn sampling(
-    ours: &mut dyn Worker,
+    ours: &mut WorkerProcess,
     (model, net, count): (&str, &str, usize),
     rounds: usize,
     rows: &[StepTime],
@@ -182,123 +182,4 @@ fn sampling(
         torch_network_alone_ms_per_image: torch,
         ratio: torch / ours_ms_per_image,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use anyhow::bail;
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
-    /// The workers that were asked, in order.
-    type Log = Rc<RefCell<Vec<&'static str>>>;
-
-    /// Answers with the times it was given, one list per request, and logs that it was asked.
-    struct Fake {
-        variant: &'static str,
-        times: Vec<Vec<f64>>,
-        parameters: u64,
-        log: Log,
-    }
-
-    impl Worker for Fake {
-        fn variant(&self) -> &str {
-            self.variant
-        }
-
-        fn program(&self) -> String {
-            format!("fake {}", self.variant)
-        }
-
-        fn ask(&mut self, request: &Request<'_>) -> Result<Answer> {
-            self.log.borrow_mut().push(self.variant);
-            if self.times.is_empty() {
-                bail!("{}: {request}: no compiler", self.variant);
-            }
-            let (ms, parameters) = (self.times.remove(0), Some(self.parameters));
-            let (direct_gflop, done_gflop) = (Some(60.0), Some(10.0));
-            Ok(Answer {
-                ms,
-                parameters,
-                direct_gflop,
-                done_gflop,
-                evaluations: Some(100),
-                ..Answer::default()
-            })
-        }
-
-        fn peak_mb(&self) -> Option<f64> {
-            Some(100.0 * self.variant.len() as f64)
-        }
-    }
-
-    fn fakes(times: &[(&'static str, &[&[f64]])]) -> (Vec<Box<dyn Worker>>, Log) {
-        let log = Log::default();
-        let fake = |&(variant, times): &(&'static str, &[&[f64]])| {
-            let times = times.iter().map(|times| times.to_vec()).collect();
-            Box::new(Fake { variant, times, parameters: 7, log: log.clone() }) as Box<dyn Worker>
-        };
-        (times.iter().map(fake).collect(), log)
-    }
-
-    const REQUEST: Request<'static> = Request { work: "train", name: "unet", count: 128, repeats: 2 };
-
-    #[test]
-    fn every_worker_has_a_turn_in_every_round_and_warm_ups_do_not_count() {
-        let (workers, log) = fakes(&[
-            ("ours", &[&[900.0], &[10.0, 12.0], &[11.0, 99.0]]),
-            ("eager", &[&[900.0], &[60.0, 50.0], &[55.0, 56.0]]),
-            ("compiled", &[]),
-        ]);
-        let (timings, notes) = take_turns(workers, &REQUEST, 2).unwrap();
-        assert_eq!(*log.borrow(), ["ours", "eager", "compiled", "ours", "eager", "eager", "ours"]);
-        assert_eq!(notes, ["left out: compiled: train unet 128 2: no compiler"]);
-        let row = row(&REQUEST, &timings, Some(200.0)).unwrap();
-        assert_eq!((row.ours_ms, row.torch_best_ms, row.torch_best.as_str()), (11.5, 55.5, "eager"));
-        assert!((row.ratio - 55.5 / 11.5).abs() < 1e-12);
-        assert_eq!((row.ours_peak_mb, row.torch_peak_mb), (Some(400.0), Some(500.0)));
-        // 10 GFLOP in 11.5 ms are 870 per second, of 200.
-        assert!((row.ours_share_of_peak.unwrap() - 10.0 / 0.0115 / 200.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn our_program_must_be_able_and_some_variant_of_pytorch() {
-        let (workers, _) = fakes(&[("ours", &[]), ("eager", &[&[1.0], &[1.0]])]);
-        assert!(take_turns(workers, &REQUEST, 1).unwrap_err().to_string().contains("no compiler"));
-        let (workers, _) = fakes(&[("ours", &[&[1.0], &[1.0]]), ("eager", &[])]);
-        let (timings, _) = take_turns(workers, &REQUEST, 1).unwrap();
-        let error = row(&REQUEST, &timings, None).unwrap_err().to_string();
-        assert!(error.contains("no variant of PyTorch"), "{error}");
-    }
-
-    #[test]
-    fn another_network_is_not_compared() {
-        let timing = |variant: &str, parameters| Timing {
-            variant: variant.into(),
-            ms: 1.0,
-            peak_mb: None,
-            parameters: Some(parameters),
-            direct_gflop: None,
-            done_gflop: None,
-        };
-        let error = row(&REQUEST, &[timing("ours", 7), timing("eager", 8)], None).unwrap_err().to_string();
-        assert!(error.contains("eager: found Some(8) parameters, expected Some(7)"), "{error}");
-        let same = row(&REQUEST, &[timing("ours", 7), timing("eager", 7)], None).unwrap();
-        assert_eq!((same.ours_share_of_peak, same.torch_peak_mb), (None, None));
-    }
-
-    #[test]
-    fn a_sampled_image_is_compared_with_forward_passes_alone() {
-        let (workers, _) = fakes(&[("ours", &[&[1.0], &[20.0]]), ("eager", &[&[1.0], &[64.0]])]);
-        let request = Request { work: "forward", count: 256, ..REQUEST };
-        let (timings, _) = take_turns(workers, &request, 1).unwrap();
-        let rows = [row(&request, &timings, None).unwrap()];
-        let (mut workers, _) = fakes(&[("ours", &[&[4.0, 6.0, 5.0]])]);
-        let found = sampling(&mut *workers[0], ("ink-unet", "unet", 128), 3, &rows).unwrap();
-        // 64 ms for 256 images, a hundred evaluations.
-        assert_eq!((found.ours_ms_per_image, found.torch_network_alone_ms_per_image), (5.0, 25.0));
-        assert_eq!(found.ratio, 5.0);
-        assert!(sampling(&mut *workers[0], ("x", "ref_cnn", 1), 1, &rows).is_err());
-    }
 }

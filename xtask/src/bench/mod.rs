@@ -4,16 +4,16 @@
 
 mod comparison;
 mod machine;
+mod programs;
 mod scaling;
 mod table;
 mod worker_process;
 
 use crate::workspace;
 use anyhow::{Context, Result, ensure};
-use dm_record::BenchFile;
+use programs::{Programs, empty_results};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use worker_process::{Worker, WorkerProcess};
+use std::process::ExitCode;
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -39,31 +39,6 @@ pub struct Args {
     ours: Option<PathBuf>,
 }
 
-/// The two programs that are compared.
-struct Programs {
-    ours: PathBuf,
-    python: PathBuf,
-}
-
-impl Programs {
-    /// Starts our program, on `threads` threads or on all of them.
-    fn ours(&self, threads: Option<usize>) -> Result<Box<dyn Worker>> {
-        let mut command = Command::new(&self.ours);
-        command.arg("serve");
-        if let Some(threads) = threads {
-            command.env("RAYON_NUM_THREADS", threads.to_string());
-        }
-        Ok(Box::new(WorkerProcess::start("ours", command)?))
-    }
-
-    /// Starts a variant of PyTorch.
-    fn torch(&self, variant: &str) -> Result<Box<dyn Worker>> {
-        let mut command = Command::new(&self.python);
-        command.arg(workspace::root().join("xtask/peers/torch_bench.py")).arg(variant);
-        Ok(Box::new(WorkerProcess::start(variant, command)?))
-    }
-}
-
 pub fn run(args: &Args) -> Result<ExitCode> {
     if let Some(file) = &args.json {
         let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -76,7 +51,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let ours = args.ours.as_ref().map_or_else(workspace::build_bench, absolute)?;
     let programs = Programs { ours, python };
     let rounds = usize::from(args.rounds);
-    let mut results = empty(rounds);
+    let mut results = empty_results(rounds);
     if args.against_torch {
         comparison::run(&programs, rounds, &mut results)?;
     }
@@ -89,48 +64,4 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         workspace::write_atomically(file, (text + "\n").as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Results before anything is measured.
-fn empty(rounds: usize) -> BenchFile {
-    BenchFile {
-        machine: machine::this(),
-        rounds,
-        programs: Vec::new(),
-        fma_peak_gflops: None,
-        rows: Vec::new(),
-        epoch: None,
-        sampling: Vec::new(),
-        scaling: Vec::new(),
-        drawing: Vec::new(),
-        notes: Vec::new(),
-    }
-}
-
-/// Adds the name of a program once.
-fn add_program(results: &mut BenchFile, name: String) {
-    if !results.programs.contains(&name) {
-        results.programs.push(name);
-    }
-}
-
-/// The middle of `values`, or the mean of the middle two of an even number; `None` without values.
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    Some(f64::midpoint(sorted[(sorted.len() - 1) / 2], upper))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn medians_depend_neither_on_order_nor_on_one_outlier() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[4.0]), Some(4.0));
-        assert_eq!(median(&[9.0, 1.0]), Some(5.0));
-        assert_eq!(median(&[3.0, 1000.0, 2.0, 1.0, 2.5]), Some(2.5));
-    }
 }

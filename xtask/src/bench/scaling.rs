@@ -1,7 +1,7 @@
 //! How our program scales: images per second over batch size and number of threads, and the memory of drawing many images.
 
-use super::worker_process::{Request, Worker};
-use super::{Programs, add_program, median};
+use super::programs::{Programs, add_program, median};
+use super::worker_process::{Request, WorkerProcess};
 use anyhow::{Context, Result};
 use dm_record::{BenchFile, DrawingTime, Throughput};
 
@@ -23,7 +23,7 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
                 let mut ours = programs.ours(Some(threads))?;
                 add_program(results, ours.program());
                 for batch in BATCHES {
-                    let images_per_s = images_per_s(&mut *ours, net, work, batch, rounds)?;
+                    let images_per_s = images_per_s(&mut ours, net, work, batch, rounds)?;
                     let (net, work) = (net.to_owned(), work.to_owned());
                     results.scaling.push(Throughput { net, work, threads, batch, images_per_s });
                 }
@@ -32,12 +32,12 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
     }
     for images in DRAWN {
         eprintln!("{MODEL}: drawing {images} images");
-        results.drawing.push(draw(&mut *programs.ours(None)?, images)?);
+        results.drawing.push(draw(&mut programs.ours(None)?, images)?);
     }
     Ok(())
 }
 
-fn images_per_s(ours: &mut dyn Worker, net: &str, work: &str, batch: usize, rounds: usize) -> Result<f64> {
+fn images_per_s(ours: &mut WorkerProcess, net: &str, work: &str, batch: usize, rounds: usize) -> Result<f64> {
     let once = Request { work, name: net, count: batch, repeats: 1 };
     ours.ask(&once)?;
     let repeats = rounds.max(IMAGES / batch);
@@ -47,51 +47,8 @@ fn images_per_s(ours: &mut dyn Worker, net: &str, work: &str, batch: usize, roun
 }
 
 /// A process that draws `images` and nothing else.
-fn draw(ours: &mut dyn Worker, images: usize) -> Result<DrawingTime> {
+fn draw(ours: &mut WorkerProcess, images: usize) -> Result<DrawingTime> {
     let answer = ours.ask(&Request { work: "draw", name: MODEL, count: images, repeats: 1 })?;
     let seconds = answer.ms.iter().sum::<f64>() / 1e3;
     Ok(DrawingTime { model: MODEL.to_owned(), images, seconds, peak_mb: ours.peak_mb() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::worker_process::Answer;
-    use super::*;
-
-    /// Takes a millisecond per image and records the requests.
-    struct Steady(Vec<(usize, usize)>);
-
-    impl Worker for Steady {
-        fn variant(&self) -> &'static str {
-            "ours"
-        }
-
-        fn program(&self) -> String {
-            "fake".to_owned()
-        }
-
-        fn ask(&mut self, request: &Request<'_>) -> Result<Answer> {
-            self.0.push((request.count, request.repeats));
-            Ok(Answer { ms: vec![request.count as f64; request.repeats], ..Answer::default() })
-        }
-
-        fn peak_mb(&self) -> Option<f64> {
-            Some(64.0)
-        }
-    }
-
-    #[test]
-    fn small_batches_are_repeated() {
-        let mut ours = Steady(Vec::new());
-        assert_eq!(images_per_s(&mut ours, "unet", "train", 2, 7).unwrap(), 1000.0);
-        assert_eq!(images_per_s(&mut ours, "unet", "train", 512, 7).unwrap(), 1000.0);
-        assert_eq!(ours.0, [(2, 1), (2, 32), (512, 1), (512, 7)]);
-    }
-
-    #[test]
-    fn drawing_records_time_and_memory() {
-        let drawn = draw(&mut Steady(Vec::new()), 1000).unwrap();
-        let expected = DrawingTime { model: MODEL.into(), images: 1000, seconds: 1.0, peak_mb: Some(64.0) };
-        assert_eq!(drawn, expected);
-    }
 }

@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn tables_without_rows_are_left_out() {
-        let bare = BenchFile { rows: Vec::new(), sampling: Vec::new(), ..super::super::empty(3) };
+        let bare =
+            BenchFile { rows: Vec::new(), sampling: Vec::new(), ..crate::bench::programs::empty_results(3) };
         assert!(!render(&bare).contains('|'), "{}", render(&bare));
         let json = serde_json::to_value(&bare).unwrap();
         assert!(json.get("scaling").is_none() && json.get("epoch").is_none());

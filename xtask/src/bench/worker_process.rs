@@ -52,21 +52,6 @@ struct Greeting {
     error: Option<String>,
 }
 
-/// Something that does timed work: a process, or a fake one in tests.
-pub trait Worker {
-    /// `ours`, or the variant of PyTorch.
-    fn variant(&self) -> &str;
-    /// The program's name for itself.
-    fn program(&self) -> String;
-    /// Does the work and waits for it.
-    ///
-    /// # Errors
-    /// If this worker cannot do the work.
-    fn ask(&mut self, request: &Request<'_>) -> Result<Answer>;
-    /// Peak memory so far in 10^6 bytes; `None` where the system does not tell it.
-    fn peak_mb(&self) -> Option<f64>;
-}
-
 /// A child process. It is killed when this is dropped.
 pub struct WorkerProcess {
     variant: String,
@@ -109,16 +94,22 @@ impl WorkerProcess {
     }
 }
 
-impl Worker for WorkerProcess {
-    fn variant(&self) -> &str {
+impl WorkerProcess {
+    /// `ours`, or the variant of PyTorch.
+    pub fn variant(&self) -> &str {
         &self.variant
     }
 
-    fn program(&self) -> String {
+    /// The program's name for itself.
+    pub fn program(&self) -> String {
         format!("{}, {} threads", self.greeting.name, self.greeting.threads)
     }
 
-    fn ask(&mut self, request: &Request<'_>) -> Result<Answer> {
+    /// Does the work and waits for it.
+    ///
+    /// # Errors
+    /// If this process cannot do the work.
+    pub fn ask(&mut self, request: &Request<'_>) -> Result<Answer> {
         let lost =
             |error| anyhow::Error::new(error).context(format!("{}: cannot be asked", self.greeting.name));
         writeln!(self.requests, "{request}").and_then(|()| self.requests.flush()).map_err(lost)?;
@@ -132,7 +123,8 @@ impl Worker for WorkerProcess {
         Ok(answer)
     }
 
-    fn peak_mb(&self) -> Option<f64> {
+    /// Peak memory so far in 10^6 bytes; `None` where the system does not tell it.
+    pub fn peak_mb(&self) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         peak_of(&status)
     }

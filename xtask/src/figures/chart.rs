@@ -9,6 +9,7 @@ use kuva::plot::scatter::ScatterPlot;
 use kuva::render::figure::Figure;
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
+use kuva::render::render::collect_legend_entries;
 use kuva::render::theme::Theme;
 use std::sync::Arc;
 
@@ -50,7 +51,10 @@ impl Axis {
     }
 }
 
-/// One chart.
+/// Mean width of a letter of a subtitle.
+const LETTER: f64 = 6.2;
+
+/// One chart. Its legend is below it.
 pub struct Chart {
     pub title: String,
     /// What the y axis shows. It stands below the title, where it reads without turning the head.
@@ -58,9 +62,6 @@ pub struct Chart {
     pub x_label: String,
     pub x: Axis,
     pub y: Axis,
-    pub legend: LegendPosition,
-    /// Names of the places 1, 2, ... of a y axis that has no numbers.
-    pub y_names: Vec<String>,
     pub plots: Vec<Plot>,
 }
 
@@ -75,7 +76,7 @@ pub struct Grid {
 }
 
 /// Small charts, three in a row.
-pub const SMALL: Grid = Grid { columns: 3, width: 268.0, height: 240.0, first_width: None };
+pub const SMALL: Grid = Grid { columns: 3, width: 268.0, height: 264.0, first_width: None };
 
 /// A line through points; those that are not finite are left out.
 pub fn line(points: impl IntoIterator<Item = (f64, f64)>, colour: &str, width: f64) -> LinePlot {
@@ -105,10 +106,19 @@ pub fn band(x: Axis, low: f64, high: f64) -> BandPlot {
 
 /// A page of charts, row by row; `None` without any.
 pub fn page(charts: Vec<Chart>, grid: Grid) -> Option<Canvas> {
+    named_page(charts, grid, &[])
+}
+
+/// As [`page`], with names instead of numbers at the places 1, 2, ... of a y axis that all charts share.
+pub fn named_page(charts: Vec<Chart>, grid: Grid, y_names: &[String]) -> Option<Canvas> {
+    charts.first()?;
     let columns = grid.columns.min(charts.len());
     let rows = charts.len().div_ceil(columns.max(1));
-    let named = charts.first()?.y_names.len();
-    let layouts = charts.iter().map(Chart::layout).collect();
+    let layout = |chart: &Chart| match y_names {
+        [] => chart.layout().with_subtitle_wrap((grid.width / LETTER) as usize),
+        names => chart.layout().with_y_categories(names.to_vec()),
+    };
+    let layouts = charts.iter().map(layout).collect();
     let mut figure = Figure::new(rows, columns)
         .with_structure((0..charts.len()).map(|chart| vec![chart]).collect())
         .with_layouts(layouts)
@@ -119,8 +129,8 @@ pub fn page(charts: Vec<Chart>, grid: Grid) -> Option<Canvas> {
     if let Some(width) = grid.first_width {
         figure = figure.with_col_width(0, width);
     }
-    if named > 0 {
-        figure = figure.with_shared_y_all();
+    if !y_names.is_empty() {
+        figure = figure.with_shared_y_all().with_shared_legend_bottom();
     }
     Some(Canvas::from(figure.render()))
 }
@@ -135,23 +145,23 @@ impl Chart {
             text_color: TEXT.into(),
             ..Theme::light()
         };
-        let log = if self.y.log { ", log scale" } else { "" };
-        let x_log = if self.x.log { ", log scale" } else { "" };
+        let label =
+            |text: &str, axis: Axis| if axis.log { format!("{text}, log scale") } else { text.to_owned() };
         // kuva writes a tenth on a logarithmic axis as 1e-1; its format for linear axes writes 0.1.
         let format = TickFormat::Custom(Arc::new(|value| TickFormat::Auto.format(value)));
         let mut layout = Layout::new((self.x.low, self.x.high), (self.y.low, self.y.high))
             .with_theme(theme)
             .with_font_family(FONT)
             .with_title(&*self.title)
-            .with_subtitle(format!("{}{log}", self.y_label))
-            .with_x_label(format!("{}{x_log}", self.x_label))
+            .with_subtitle(label(&self.y_label, self.y))
+            .with_x_label(label(&self.x_label, self.x))
             .with_title_size(TITLE_SIZE)
             .with_subtitle_size(TICK_SIZE)
             .with_label_size(LABEL_SIZE)
             .with_tick_size(TICK_SIZE)
             .with_body_size(TICK_SIZE)
             .with_tick_format(format)
-            .with_legend_position(self.legend)
+            .with_legend_position(LegendPosition::OutsideBottomColumns)
             .with_legend_box(false)
             .with_x_axis_min(self.x.low)
             .with_x_axis_max(self.x.high)
@@ -163,10 +173,10 @@ impl Chart {
         if self.y.log {
             layout = layout.with_log_y();
         }
-        if !self.y_names.is_empty() {
-            layout = layout.with_y_categories(self.y_names.clone());
+        let entries = collect_legend_entries(&self.plots);
+        if !entries.is_empty() {
+            layout = layout.with_legend_entries(entries);
         }
-        layout.show_legend = true;
         layout
     }
 }
@@ -191,8 +201,7 @@ mod tests {
             let plot = estimates(&[(1.0, 10.0, Some([-5.0, 20.0]))], lowest, "#000000", 2.0);
             let (x, y) = (Axis::linear(0.0, 2.0), Axis { low: 1.0, high: 100.0, log: true });
             let (title, y_label, x_label) = ("A".to_owned(), "b".to_owned(), "c".to_owned());
-            let (legend, y_names) = (LegendPosition::default(), Vec::new());
-            let chart = Chart { title, y_label, x_label, x, y, legend, y_names, plots: vec![plot.into()] };
+            let chart = Chart { title, y_label, x_label, x, y, plots: vec![plot.into()] };
             page(vec![chart], SMALL).unwrap().svg().unwrap()
         };
         assert!(svg(1.0).contains("b, log scale") && !svg(1.0).contains("NaN"));

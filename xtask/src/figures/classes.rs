@@ -7,7 +7,6 @@ use super::style::{QUIET, colour};
 use crate::markdown::thousands;
 use crate::records::Scores;
 use dm_record::Classes;
-use kuva::plot::legend::LegendPosition;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let models = scores.tables.iter().filter(|table| table.target.model.is_some());
@@ -47,9 +46,7 @@ fn chart(name: &str, classes: &Classes, place: usize, highest: f64) -> Chart {
         y_label: format!("share of {} images", thousands(n)),
         x_label: "class that the classifier assigns".into(),
         x: Axis::linear(-0.7, classes.counts.len() as f64 - 0.3),
-        y: Axis::linear(0.0, 1.2 * highest),
-        legend: LegendPosition::InsideTopRight,
-        y_names: Vec::new(),
+        y: Axis::linear(0.0, 1.05 * highest),
         plots: vec![
             dots(real, QUIET, 3.4).with_legend("real images").into(),
             estimates(&shares(classes), 0.0, &colour(place), 3.4).with_legend("samples").into(),

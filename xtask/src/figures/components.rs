@@ -7,9 +7,8 @@ use super::style::{FAINT, colour};
 use crate::markdown::thousands;
 use crate::records::Scores;
 use dm_record::PcaFile;
-use kuva::plot::legend::LegendPosition;
 
-const GRID: Grid = Grid { columns: 2, width: 390.0, height: 380.0, first_width: None };
+const GRID: Grid = Grid { columns: 2, width: 390.0, height: 410.0, first_width: None };
 const RADIUS: f64 = 1.9;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
@@ -31,8 +30,6 @@ fn chart(place: usize, name: &str, pca: &PcaFile) -> Option<Chart> {
         x_label: label("first", pca.explained[0]),
         x: axis(0)?,
         y: axis(1)?,
-        legend: LegendPosition::InsideTopRight,
-        y_names: Vec::new(),
         plots: vec![cloud("real", FAINT, &pca.reference), cloud("generated", &colour(place), &pca.generated)],
     })
 }

@@ -22,7 +22,7 @@ const NARROW: u32 = 10;
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
     // A file of scores that cannot be read is treated as a missing one.
     let scores = |run: &Run| read_run_scores(&run.folder.join("generated")).unwrap_or_default();
-    let bands: Vec<_> = runs.iter().filter_map(|run| Some((scores(run), run))).collect();
+    let bands: Vec<_> = runs.iter().map(|run| (scores(run), run)).collect();
     let all: Vec<_> = bands.iter().filter_map(|(scores, run)| band(run, scores)).collect();
     if all.is_empty() {
         return None;
@@ -44,7 +44,7 @@ fn band(run: &Run, scores: &RunScores) -> Option<Band> {
         Block::columns("", WIDE, &restored, ROWS, &[0]),
     ];
     let mut rows = below_last_timestep(scores);
-    blocks.extend((0..timesteps(&restored)?.min(TIMESTEPS)).map(|timestep| {
+    blocks.extend((0..timesteps(&restored).unwrap_or(0).min(TIMESTEPS)).map(|timestep| {
         let row = rows.next().and_then(|row| Some((share(row.t, row.timesteps), row.chain?)));
         let caption = row.map_or(String::new(), |(share, psnr)| format!("{share}: {psnr:.1} dB"));
         Block::columns(caption, NARROW, &restored, ROWS, &stages(timestep))

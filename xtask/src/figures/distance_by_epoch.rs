@@ -6,7 +6,6 @@ use super::chart::{Axis, Chart, SMALL, dots, line, page};
 use super::run::Run;
 use super::style::{DOT, QUIET, THICK, colour};
 use crate::markdown::thousands;
-use kuva::plot::legend::LegendPosition;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
     page(runs.iter().filter_map(chart).collect(), SMALL)
@@ -37,8 +36,6 @@ fn chart(run: &Run) -> Option<Chart> {
         x_label: "epoch".into(),
         x,
         y,
-        legend: LegendPosition::InsideTopRight,
-        y_names: Vec::new(),
         plots,
     })
 }

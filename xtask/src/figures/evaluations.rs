@@ -5,11 +5,10 @@ use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Estimate, Grid, band, estimates, line, page};
 use super::style::{DOT, THICK, colour};
 use crate::records::{Scores, Table, baseline_range, sampling_label};
-use kuva::plot::legend::LegendPosition;
 use kuva::render::plots::Plot;
 
 const METRIC: &str = "frechet distance";
-const GRID: Grid = Grid { columns: 1, width: 640.0, height: 340.0, first_width: None };
+const GRID: Grid = Grid { columns: 1, width: 640.0, height: 400.0, first_width: None };
 
 /// A named line of estimates.
 pub type Series = (String, Vec<Estimate>);
@@ -54,15 +53,15 @@ pub fn chart(title: String, x_label: String, group: &[&Table], series: &[Series]
     let x = Axis::log_around(points().map(|point| point.0))?;
     let mut plots: Vec<Plot> = Vec::new();
     if let Some((low, high)) = real {
-        plots.push(band(x, low, high).with_legend("real images, same n").into());
+        plots.push(band(x, low, high).into());
     }
     for (place, (name, points)) in series.iter().enumerate() {
         let colour = colour(place);
         plots.push(line(points.iter().map(|&(x, y, _)| (x, y)), &colour, THICK).into());
         plots.push(estimates(points, y.low, &colour, DOT).with_legend(name.as_str()).into());
     }
-    let (y_label, legend) = (group[0].conditions(), LegendPosition::OutsideRightTop);
-    Some(Chart { title, y_label, x_label, x, y, legend, y_names: Vec::new(), plots })
+    let y_label = format!("{}; grey: real images, same n", group[0].conditions());
+    Some(Chart { title, y_label, x_label, x, y, plots })
 }
 
 #[cfg(test)]
@@ -82,7 +81,7 @@ mod tests {
         assert_eq!(found[0].0, "ink, ancestral");
         assert_eq!(found[0].1.iter().map(|p| (p.0, p.1)).collect::<Vec<_>>(), [(20.0, 4.0), (100.0, 2.0)]);
         let svg = draw(&scores).unwrap().svg().unwrap();
-        for text in ["ink, ancestral", "ddpm, ancestral", "features of classifier-2", "real images"] {
+        for text in ["ink, ancestral", "ddpm, ancestral", "features of classifier-2", "grey: real images"] {
             assert!(svg.contains(text), "{text}");
         }
         // One number of evaluations is no curve.

@@ -6,7 +6,6 @@ use super::chart::{Axis, Chart, SMALL, dots, line, page};
 use super::choose::denser_early;
 use super::run::Run;
 use super::style::{DOT, THICK, shade};
-use kuva::plot::legend::LegendPosition;
 
 const MOST_LINES: usize = 4;
 
@@ -33,8 +32,6 @@ fn chart(run: &Run) -> Option<Chart> {
         x_label: "timestep t / T".into(),
         x: Axis::linear(0.0, 1.0),
         y: Axis::log_around(losses)?,
-        legend: LegendPosition::InsideTopRight,
-        y_names: Vec::new(),
         plots,
     })
 }

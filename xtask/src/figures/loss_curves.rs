@@ -2,16 +2,17 @@
 //! share an axis.
 
 use super::canvas::Canvas;
-use super::chart::{Axis, Chart, SMALL, line, page};
+use super::chart::{Axis, Chart, SMALL, dots, line, page};
 use super::run::Run;
-use super::style::{FAINT, QUIET, THICK, THIN, colour};
+use super::style::{DOT, FAINT, QUIET, THICK, THIN, colour};
 use dm_record::EpochLine;
-use kuva::plot::legend::LegendPosition;
 
 /// How far above the epochs' losses the first steps may reach before they are cut off, as a share of the range of those
 /// losses. Nothing is cut off before this many epochs.
 const HEADROOM: f64 = 0.6;
 const EPOCHS_TO_CUT: usize = 3;
+/// With at most this many epochs, each is a dot: a line needs two.
+const EPOCHS_WITH_DOTS: usize = 12;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
     page(runs.iter().filter_map(chart).collect(), SMALL)
@@ -36,18 +37,21 @@ fn chart(run: &Run) -> Option<Chart> {
     let steps: Vec<_> = steps.filter(|point| point.1 <= ceiling).collect();
     let points = || steps.iter().chain(&train).chain(&validation);
     let last = points().map(|point| point.0).fold(0.0, f64::max);
+    let mut plots = vec![
+        line(steps.clone(), FAINT, THIN).with_legend("steps").into(),
+        line(train.clone(), QUIET, 1.6).with_legend("training").into(),
+        line(validation.clone(), &colour(run.place), THICK).with_legend("validation").into(),
+    ];
+    if validation.len() <= EPOCHS_WITH_DOTS {
+        plots.push(dots(train.clone(), QUIET, DOT).into());
+        plots.push(dots(validation.clone(), &colour(run.place), DOT).into());
+    }
     Some(Chart {
         title: run.title.clone(),
         y_label: run.loss.clone(),
         x_label: "epoch".into(),
-        x: Axis::linear(0.0, if last > 0.0 { last } else { 1.0 }),
+        x: Axis::linear(0.0, if last > 0.0 { 1.02 * last } else { 1.0 }),
         y: Axis::log_around(points().map(|point| point.1))?,
-        legend: LegendPosition::InsideTopRight,
-        y_names: Vec::new(),
-        plots: vec![
-            line(steps.clone(), FAINT, THIN).with_legend("steps").into(),
-            line(train.clone(), QUIET, 1.6).with_legend("training").into(),
-            line(validation.clone(), &colour(run.place), THICK).with_legend("validation").into(),
-        ],
+        plots,
     })
 }

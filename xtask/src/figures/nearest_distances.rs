@@ -8,9 +8,8 @@ use super::style::{FAINT, THICK, colour};
 use crate::markdown::thousands;
 use crate::records::{Scores, Table};
 use dm_record::{DistancePercentiles, NearestTraining};
-use kuva::plot::legend::LegendPosition;
 
-const GRID: Grid = Grid { columns: 2, width: 420.0, height: 320.0, first_width: None };
+const GRID: Grid = Grid { columns: 2, width: 430.0, height: 350.0, first_width: None };
 
 /// A title, and the distances it stands for.
 type Space = (&'static str, fn(&NearestTraining) -> &DistancePercentiles);
@@ -34,12 +33,10 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
         let n = thousands(first.n_training);
         Chart {
             title: title.into(),
-            y_label: format!("share of images at most this far from the nearest of {n} training images"),
+            y_label: format!("share of images at most this far from one of {n} training images"),
             x_label: ["Euclidean distance, pixels in [0, 1]", "Euclidean distance"][place].into(),
             x: Axis::linear(0.0, 1.03 * farthest),
             y: Axis::linear(0.0, 1.0),
-            legend: LegendPosition::InsideBottomRight,
-            y_names: Vec::new(),
             plots,
         }
     });
@@ -89,7 +86,7 @@ mod tests {
         let curve = curve(&found[0].1.pixels.generated);
         assert_eq!((curve[0], curve[100]), ((4.0, 0.0), (6.0, 1.0)));
         let svg = draw(&scores).unwrap().svg().unwrap();
-        for text in ["10,000 test images", "ink, 1,000 samples", "nearest of 60,000"] {
+        for text in ["10,000 test images", "ink, 1,000 samples", "one of 60,000"] {
             assert!(svg.contains(text), "{text}");
         }
         assert!(draw(&Scores::default()).is_none());

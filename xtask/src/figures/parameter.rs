@@ -8,7 +8,7 @@ use crate::records::{Scores, Table, sampling_label};
 use std::collections::BTreeMap;
 
 const METRIC: &str = "frechet distance";
-const GRID: Grid = Grid { columns: 1, width: 560.0, height: 320.0, first_width: None };
+const GRID: Grid = Grid { columns: 1, width: 560.0, height: 360.0, first_width: None };
 /// Values of a parameter that make a line.
 const VALUES: usize = 3;
 
@@ -84,7 +84,9 @@ mod tests {
         let points: Vec<_> = found[0].1[0].1.iter().map(|point| (point.0, point.1)).collect();
         assert_eq!(points, [(4.0, 8.0), (64.0, 2.0), (256.0, 3.0)]);
         let svg = draw(&scores).unwrap().svg().unwrap();
-        for text in ["over density of ink", "density of ink, log scale", "100 evaluations", "real images"] {
+        for text in
+            ["over density of ink", "density of ink, log scale", "100 evaluations", "grey: real images"]
+        {
             assert!(svg.contains(text), "{text}");
         }
         // Two values make no line.

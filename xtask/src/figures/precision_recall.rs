@@ -5,9 +5,8 @@ use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Grid, dots, page};
 use super::style::{QUIET, colour};
 use crate::records::{Scores, Table};
-use kuva::plot::legend::LegendPosition;
 
-const GRID: Grid = Grid { columns: 1, width: 560.0, height: 420.0, first_width: None };
+const GRID: Grid = Grid { columns: 1, width: 560.0, height: 450.0, first_width: None };
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     // Only the tables of the first classifier have classes.
@@ -27,8 +26,6 @@ fn chart(group: &[&Table]) -> Option<Chart> {
         x_label: "recall: share of real images near generated ones".into(),
         x: shares(all().map(|point| point.0).chain([first.0]))?,
         y: shares(all().map(|point| point.1).chain([first.1]))?,
-        legend: LegendPosition::InsideBottomRight,
-        y_names: Vec::new(),
         plots: vec![
             dots(real.clone(), QUIET, 3.2).with_legend("real images, same n").into(),
             labelled.into(),

@@ -8,7 +8,6 @@ use super::style::{DOT, FAINT, QUIET, THICK, colour};
 use crate::markdown::thousands;
 use crate::records::Scores;
 use dm_record::{Restoration, RestorationFile, Similarity};
-use kuva::plot::legend::LegendPosition;
 
 type Stage = (&'static str, fn(&Restoration) -> Similarity);
 const STAGES: [Stage; 3] = [
@@ -41,8 +40,6 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
                 x_label: "timestep t / T".into(),
                 x: Axis::linear(0.0, 1.0),
                 y,
-                legend: LegendPosition::InsideTopRight,
-                y_names: Vec::new(),
                 plots: plots.collect(),
             });
         }

@@ -31,7 +31,7 @@ fn band(run: &Run) -> Option<Band> {
 
 /// The columns of a timestep.
 pub fn stages(timestep: usize) -> Vec<usize> {
-    (1 + timestep * STAGES..1 + (timestep + 1) * STAGES).collect()
+    (1 + timestep * STAGES..).take(STAGES).collect()
 }
 
 /// Number of timesteps in a grid of restorations; `None` for a grid of another layout.

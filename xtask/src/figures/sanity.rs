@@ -2,15 +2,14 @@
 //! distance does not show, precision, recall and the share of copies.
 
 use super::canvas::Canvas;
-use super::chart::{Axis, Chart, Grid, band, dots, line, page};
+use super::chart::{Axis, Chart, Grid, band, dots, line, named_page};
 use super::style::{colour, shade};
 use crate::markdown::thousands;
 use crate::records::Scores;
 use dm_record::{CorruptionScores, SanityFile};
-use kuva::plot::legend::LegendPosition;
 use kuva::render::plots::Plot;
 
-const GRID: Grid = Grid { columns: 4, width: 170.0, height: 390.0, first_width: Some(520.0) };
+const GRID: Grid = Grid { columns: 4, width: 170.0, height: 430.0, first_width: Some(520.0) };
 
 /// A panel: its title, and the value it shows.
 type Panel = (&'static str, fn(&CorruptionScores) -> f64);
@@ -25,7 +24,9 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     let file = scores.sanity.iter().find(|file| !file.results.is_empty())?;
     let charts: Option<Vec<_>> =
         PANELS.into_iter().enumerate().map(|(place, panel)| chart(place, panel, file)).collect();
-    page(charts?, GRID)
+    let corruptions = in_order(&file.results[0].corruptions);
+    let names: Vec<_> = corruptions.iter().rev().map(|corruption| corruption.name.clone()).collect();
+    named_page(charts?, GRID, &names)
 }
 
 fn chart(place: usize, (title, value): Panel, file: &SanityFile) -> Option<Chart> {
@@ -55,13 +56,11 @@ fn chart(place: usize, (title, value): Panel, file: &SanityFile) -> Option<Chart
     let (n, of) = (thousands(file.n), thousands(file.reference.n));
     let conditions = format!("{n} training images, corrupted as named, against {of} {}", file.reference.name);
     Some(Chart {
-        title: title.into(),
-        y_label: if place == 0 { conditions } else { String::new() },
-        x_label: String::new(),
+        title: if place == 0 { conditions } else { String::new() },
+        y_label: String::new(),
+        x_label: title.into(),
         x,
         y: Axis::linear(0.5, first.len() as f64 + 0.5),
-        legend: LegendPosition::InsideTopRight,
-        y_names: first.iter().rev().map(|corruption| corruption.name.clone()).collect(),
         plots,
     })
 }

@@ -25,8 +25,17 @@ pub const PNG_SCALE: u32 = 2;
 pub const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// Okabe and Ito without yellow, which is faint on white, and black, which looks like text.
-const COLOURS: [(u8, u8, u8); 6] =
-    [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233)];
+/// Violet and brown follow them.
+const COLOURS: [(u8, u8, u8); 8] = [
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (230, 159, 0),
+    (86, 180, 233),
+    (120, 94, 240),
+    (140, 86, 75),
+];
 
 /// The colour of the run at this place of a study.
 pub fn colour(index: usize) -> String {

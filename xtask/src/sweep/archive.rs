@@ -1,7 +1,7 @@
 //! What is archived of a study when its weights and images are deleted: of every run the small files that the table and the
 //! figures are made from.
 
-use super::plan::GENERATED;
+use super::folder::GENERATED;
 use super::study::Job;
 use anyhow::{Context, Result};
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! writes a summary and figures. `xtask/sweeps/` lists the runs; `dm` does the training.
 
 mod archive;
-mod plan;
+mod folder;
 mod process;
 mod progress;
 mod study;
@@ -149,7 +149,7 @@ pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
 /// Prints what `--clean` is about to delete.
 fn announce_deletion(jobs: &[Job], out: &Path) -> Result<()> {
     for run in jobs.iter().map(|job| out.join(&job.name)).filter(|run| run.is_dir()) {
-        let (files, bytes) = plan::weigh(&run)?;
+        let (files, bytes) = folder::weigh(&run)?;
         eprintln!("--clean: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
     }
     Ok(())
@@ -217,7 +217,7 @@ fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
         let folder = from.join(&job.name);
         if folder.join("manifest.json").is_file() {
             runs.push(figures::Run::read(place, &job.title, &job.loss, &folder)?);
-            let path = folder.join(plan::GENERATED).join(SCORE_FILE);
+            let path = folder.join(folder::GENERATED).join(SCORE_FILE);
             if path.is_file() {
                 scores.add(&job.name, &path)?;
             }

@@ -185,21 +185,28 @@ fn is_plain(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TWO: &str = r#"
-        [[run]]
-        name = "first"
-        title = "First"
-        loss = "error"
-        config = "data/first.toml"
+    const STUDY: &str = r#"
+        config = "data/shared.toml"
         profiles.smoke = { set = ["epochs=1"], sample = { n = 4, nfe = 2 } }
         profiles.full = { sample = { n = 100 } }
 
         [[run]]
-        name = "second"
-        title = "Second"
+        name = "plain"
+        title = "Plain"
         loss = "error"
-        config = "data/second.toml"
-        profiles.full = { sample = { n = 100, seed = 3 } }
+
+        [[run]]
+        name = "other"
+        title = "Other"
+        loss = "error"
+        config = "data/other.toml"
+        set = ["epochs=2", "seed=3"]
+
+        [[run]]
+        name = "own"
+        title = "Own"
+        loss = "error"
+        profiles.full = { set = ["epochs=9"], sample = { n = 5, seed = 3 } }
     "#;
 
     fn load_text(text: &str, profile: Profile) -> Result<Vec<Job>> {
@@ -208,112 +215,75 @@ mod tests {
         load(&find(dir.path(), "a")?, Path::new("/root"), profile)
     }
 
+    fn names(jobs: &[Job]) -> Vec<&str> {
+        jobs.iter().map(|job| job.name.as_str()).collect()
+    }
+
     #[test]
-    fn a_profile_holds_the_runs_that_name_it() {
-        let smoke = load_text(TWO, Profile::Smoke).unwrap();
-        assert_eq!(smoke.len(), 1);
-        assert_eq!(smoke[0].config, Path::new("/root/data/first.toml"));
-        assert_eq!(smoke[0].set, ["epochs=1"]);
-        let sample = Sample { n: 4, nfe: Some(2), seed: 1, restored: 4, measure: None };
-        assert_eq!(smoke[0].sample, sample);
-        let full = load_text(TWO, Profile::Full).unwrap();
-        assert_eq!(full.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
-        assert!(
-            load_text(TWO, Profile::Laptop).unwrap_err().to_string().contains("no run for profile laptop")
+    fn a_profile_has_the_runs_that_name_it_and_settings_at_the_top_hold_for_all_of_them() {
+        let smoke = load_text(STUDY, Profile::Smoke).unwrap();
+        assert_eq!(names(&smoke), ["plain", "other"]);
+        assert_eq!(
+            [&smoke[0], &smoke[1]].map(|job| job.config.display().to_string()),
+            ["/root/data/shared.toml", "/root/data/other.toml"]
         );
+        assert_eq!(smoke[0].sample, Sample { n: 4, nfe: Some(2), seed: 1, restored: 4, measure: None });
+        // The run's own settings come last and win.
+        assert_eq!(smoke[1].set, ["epochs=1", "epochs=2", "seed=3"]);
+        let full = load_text(STUDY, Profile::Full).unwrap();
+        assert_eq!((full[2].set.as_slice(), full[2].sample.n), (&["epochs=9".to_owned()][..], 5));
+        let none = load_text(STUDY, Profile::Laptop).unwrap_err().to_string();
+        assert!(none.contains("no run for profile laptop"), "{none}");
     }
 
     #[test]
-    fn unknown_keys_duplicate_names_and_odd_names_are_refused() {
-        let unknown = TWO.replace("title = \"First\"", "titel = \"First\"");
-        assert!(format!("{:#}", load_text(&unknown, Profile::Full).unwrap_err()).contains("titel"));
-        let twice = TWO.replace("\"second\"", "\"first\"");
-        assert!(load_text(&twice, Profile::Full).unwrap_err().to_string().contains("named twice"));
-        let odd = TWO.replace("\"second\"", "\"../second\"");
-        assert!(load_text(&odd, Profile::Full).unwrap_err().to_string().contains("expected letters"));
-    }
-
-    #[test]
-    fn measurements_that_cannot_be_made_are_refused_before_anything_is_trained() {
-        for (measure, fits) in [
-            ("n = 70, seeds = 2, metrics = [\"fd\"]", true),
-            ("n = 70, seeds = 1, metrics = [\"fd\"]", false),
-            ("n = 71, seeds = 2, metrics = [\"fd\"]", false),
-            ("n = 70, seeds = 2, metrics = []", false),
+    fn mistakes_are_refused_before_anything_is_trained() {
+        for (old, new, message) in [
+            ("title = \"Own\"", "titel = \"Own\"", "titel"),
+            ("\"other\"", "\"plain\"", "named twice"),
+            ("\"other\"", "\"../other\"", "expected letters"),
+            ("config = \"data/shared.toml\"", "", "no config"),
+            (
+                "n = 100",
+                "n = 100, measure = { n = 70, seeds = 1, metrics = [\"fd\"] }",
+                "\"plain\": measure: found",
+            ),
+            ("n = 100", "n = 100, measure = { n = 71, seeds = 2, metrics = [\"fd\"] }", "measure: found"),
+            ("n = 100", "n = 100, measure = { n = 70, seeds = 2, metrics = [] }", "measure: found"),
         ] {
-            let text = TWO.replace("n = 4,", &format!("n = 4, measure = {{ {measure} }},"));
-            let loaded = load_text(&text, Profile::Smoke);
-            assert_eq!(loaded.is_ok(), fits, "{measure}");
-            let refused =
-                loaded.err().is_none_or(|error| error.to_string().contains("\"first\": measure: found"));
-            assert!(refused, "{measure}");
+            let error = load_text(&STUDY.replacen(old, new, 1), Profile::Full).unwrap_err();
+            assert!(format!("{error:#}").contains(message), "{message}: {error:#}");
         }
+        let fits =
+            STUDY.replacen("n = 100", "n = 100, measure = { n = 70, seeds = 2, metrics = [\"fd\"] }", 1);
+        assert!(load_text(&fits, Profile::Full).is_ok());
     }
 
     #[test]
     fn only_keeps_the_order_of_the_study_and_refuses_unknown_names() {
-        let jobs = || load_text(TWO, Profile::Full).unwrap();
-        let names = |only: &[&str]| {
+        let select = |only: &[&str]| {
             let only: Vec<_> = only.iter().map(ToString::to_string).collect();
-            select(jobs(), &only).map(|jobs| jobs.into_iter().map(|job| job.name).collect::<Vec<_>>())
+            select(load_text(STUDY, Profile::Full).unwrap(), &only)
         };
-        assert_eq!(names(&[]).unwrap(), ["first", "second"]);
-        assert_eq!(names(&["second", "first"]).unwrap(), ["first", "second"]);
-        assert!(names(&["third"]).unwrap_err().to_string().contains("first, second"));
-    }
-
-    #[test]
-    fn settings_at_the_top_hold_for_every_run_that_states_no_others() {
-        let shared = r#"
-            config = "data/shared.toml"
-            profiles.smoke = { set = ["epochs=1"], sample = { n = 4 } }
-            profiles.full = { sample = { n = 100 } }
-
-            [[run]]
-            name = "plain"
-            title = "Plain"
-            loss = "error"
-
-            [[run]]
-            name = "other"
-            title = "Other"
-            loss = "error"
-            config = "data/other.toml"
-            set = ["epochs=2", "seed=3"]
-
-            [[run]]
-            name = "own"
-            title = "Own"
-            loss = "error"
-            profiles.full = { set = ["epochs=9"], sample = { n = 5 } }
-        "#;
-        let smoke = load_text(shared, Profile::Smoke).unwrap();
-        assert_eq!(smoke.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["plain", "other"]);
-        assert_eq!(smoke[0].config, Path::new("/root/data/shared.toml"));
-        assert_eq!(smoke[1].config, Path::new("/root/data/other.toml"));
-        // The run's own settings come last and win.
-        assert_eq!(smoke[1].set, ["epochs=1", "epochs=2", "seed=3"]);
-        let full = load_text(shared, Profile::Full).unwrap();
-        assert_eq!((full[2].set.as_slice(), full[2].sample.n), (&["epochs=9".to_owned()][..], 5));
-        let without = shared.replacen("config = \"data/shared.toml\"", "", 1);
-        assert!(load_text(&without, Profile::Full).unwrap_err().to_string().contains("no config"));
+        assert_eq!(names(&select(&[]).unwrap()), ["plain", "other", "own"]);
+        assert_eq!(names(&select(&["own", "plain"]).unwrap()), ["plain", "own"]);
+        assert!(select(&["third"]).unwrap_err().to_string().contains("plain, other, own"));
     }
 
     #[test]
     fn the_studies_of_this_workspace_are_well_formed() {
         let root = crate::workspace::root();
         let dir = root.join("xtask/sweeps");
-        assert_eq!(studies(&dir).unwrap(), ["ablation", "digits", "ink", "seeds", "zoo"]);
         for study in studies(&dir).unwrap() {
-            let names = |profile| {
-                let jobs = load(&find(&dir, &study).unwrap(), root, profile).unwrap();
-                assert!(jobs.iter().all(|job| job.config.is_file()), "{study}");
-                jobs.into_iter().map(|job| job.name).collect::<Vec<_>>()
-            };
-            let all = [Profile::Smoke, Profile::Laptop, Profile::Full].map(names);
-            assert!(all[0] == all[1] && all[1] == all[2], "{study}: every profile has every run");
+            let jobs = |profile| load(&find(&dir, &study).unwrap(), root, profile).unwrap();
+            let all = [Profile::Smoke, Profile::Laptop, Profile::Full].map(jobs);
+            assert!(all[0].iter().all(|job| job.config.is_file()), "{study}");
+            assert!(
+                all.iter().all(|jobs| names(jobs) == names(&all[0])),
+                "{study}: every profile has every run"
+            );
             if study == "digits" {
-                assert_eq!(all[0], ["ddpm-reference", "ddpm-unet", "ink-unet"]);
+                assert_eq!(names(&all[0]), ["ddpm-reference", "ddpm-unet", "ink-unet"]);
             }
         }
         let error = find(&dir, "nets").unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! The table at the end of a sweep: printed, and written as `summary.md` and `summary.json`. All of its numbers come from the
 //! files of the runs.
 
-use super::plan::GENERATED;
+use super::folder::GENERATED;
 use super::progress::duration;
 use super::study::Job;
 use crate::markdown::{self, number, thousands};

@@ -1,13 +1,13 @@
 //! Everything that one run still needs: train or resume, sample, degrade and restore test images, evaluate. It reports its
-//! progress and prints nothing.
+//! progress and prints nothing. Whether a run folder can be resumed, and with which config, is decided by `dm`.
 
-use super::plan::{self, Place, Stamp, Training};
+use super::folder;
 use super::process::{Log, interrupted};
 use super::progress::State;
 use super::study::Job;
 use crate::records::{MetricsReader, RESTORATION_FILE, SCORE_FILE, read_manifest};
 use crate::workspace;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use dm_record::RunStatus;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -35,59 +35,48 @@ pub struct Setup {
 
 /// Does all that a run still needs. Ends in `State::Complete` or `State::Interrupted`.
 pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
-    let place = Place::of(&setup.out, &job.name);
-    let run = place.run.clone();
-    let stamp = Stamp::of(job)?;
-    let Some(mut log) = Log::lock(&place.log, || report(State::Locked))? else {
+    let run = setup.out.join(&job.name);
+    let log = setup.out.join("logs").join(format!("{}.txt", job.name));
+    let Some(mut log) = Log::lock(&log, || report(State::Locked))? else {
         return Ok(State::Interrupted);
     };
     if setup.clean {
-        plan::clear(&place)?;
+        folder::delete(&run)?;
         log.clear()?;
     }
-    let training = plan::training(&place, &stamp)?;
-    if training != Training::Skip {
-        if training == Training::Start {
-            plan::clear(&place)?;
-        }
-        plan::drop_generated(&run)?;
-        stamp.write(&place)?;
-        let status = train(job, setup, training, &run, &mut log, report)?;
-        if interrupted() {
-            return Ok(State::Interrupted);
-        }
-        succeed(status, "train", &log)?;
-        let complete = read_manifest(&run)?.is_some_and(|manifest| manifest.status == RunStatus::Complete);
-        if !complete {
-            bail!("{}: dm train ended well, but the manifest does not say complete", run.display());
-        }
+    let was_complete = is_complete(&run)?;
+    if !was_complete {
+        folder::delete_generated(&run)?;
     }
-    let sampled = plan::is_sampled(&run, &job.sample);
-    if !sampled {
+    let status = train(job, setup, &run, &mut log, &|state| {
+        if !was_complete {
+            report(state);
+        }
+    })?;
+    if interrupted() {
+        return Ok(State::Interrupted);
+    }
+    succeed(status, "train", &log)?;
+    ensure!(is_complete(&run)?, "{}: dm train succeeded, but the manifest is not complete", run.display());
+    let is_sampled = folder::is_sampled(&run, &job.sample);
+    if !is_sampled {
         report(State::Sampling);
         if !sample(job, setup, &run, &mut log)? {
             return Ok(State::Interrupted);
         }
     }
-    Ok(State::Complete { made: training != Training::Skip || !sampled })
+    Ok(State::Complete { made: !was_complete || !is_sampled })
 }
 
-fn train(
-    job: &Job,
-    setup: &Setup,
-    training: Training,
-    run: &Path,
-    log: &mut Log,
-    report: &dyn Fn(State),
-) -> Result<ExitStatus> {
+fn is_complete(run: &Path) -> Result<bool> {
+    Ok(read_manifest(run)?.is_some_and(|manifest| manifest.status == RunStatus::Complete))
+}
+
+/// Trains or resumes a run. `dm` skips a complete run, and refuses a folder of another config.
+fn train(job: &Job, setup: &Setup, run: &Path, log: &mut Log, report: &dyn Fn(State)) -> Result<ExitStatus> {
     let mut command = dm(setup, "train");
-    command.arg(&job.config).arg("--run").arg(run);
-    for pair in &job.set {
-        command.arg("--set").arg(pair);
-    }
-    if training == Training::Resume {
-        command.arg("--resume");
-    }
+    command.arg(&job.config).arg("--run").arg(run).arg("--resume");
+    command.args(job.set.iter().flat_map(|pair| ["--set", pair]));
     let mut reader = MetricsReader::new(run);
     let mut since: Option<(Instant, u64)> = None;
     log.watch(&mut command, || {
@@ -98,7 +87,7 @@ fn train(
         let Ok(Some(manifest)) = read_manifest(run) else { return };
         let Some(last) = reader.metrics.steps.last() else { return report(State::Starting) };
         let (began, first) = *since.get_or_insert_with(|| (Instant::now(), last.step));
-        let gained = last.step.saturating_sub(first);
+        let done = last.step.saturating_sub(first);
         let left = manifest.steps_total.saturating_sub(last.step) as f64;
         report(State::Training {
             epoch: last.epoch,
@@ -107,14 +96,14 @@ fn train(
             steps: manifest.steps_total,
             loss: last.loss,
             images_per_s: last.images_per_s,
-            eta_s: (gained > 0).then(|| began.elapsed().as_secs_f64() / gained as f64 * left),
+            eta_s: (done > 0).then(|| began.elapsed().as_secs_f64() / done as f64 * left),
         });
     })
 }
 
 /// Samples, degrades, restores and evaluates; false after an interrupt.
 fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
-    let (sample, part) = (&job.sample, plan::open_generated(run)?);
+    let (sample, part) = (&job.sample, folder::open_generated(run)?);
     let nfe: Vec<String> = sample.nfe.into_iter().flat_map(|n| ["--nfe".into(), n.to_string()]).collect();
     let mut generate = dm(setup, "sample");
     generate.arg(run).args(["-n", &sample.n.to_string(), "--seed", &sample.seed.to_string()]).args(&nfe);
@@ -144,7 +133,7 @@ fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
     for name in written {
         std::fs::metadata(part.join(name)).with_context(|| format!("{name}: dm did not write it"))?;
     }
-    plan::close_generated(run, sample)?;
+    folder::close_generated(run, sample)?;
     Ok(true)
 }
 
@@ -159,7 +148,10 @@ fn dm(setup: &Setup, subcommand: &str) -> Command {
 
 fn succeed(status: ExitStatus, subcommand: &str, log: &Log) -> Result<()> {
     if !status.success() {
-        bail!("dm {subcommand} failed ({status}); its log ends:\n{}", log.tail(TAIL_LINES));
+        let tail = log.tail(TAIL_LINES);
+        let hint =
+            if tail.ends_with("another config") { "; --clean deletes the run and starts over" } else { "" };
+        bail!("dm {subcommand} failed ({status}); its log ends:\n{tail}{hint}");
     }
     Ok(())
 }

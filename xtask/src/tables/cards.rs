@@ -4,8 +4,7 @@
 
 use super::model_file::ModelFile;
 use super::results::{batch_size, conditions, config, duration, table};
-use super::words;
-use crate::markdown::{self, number, thousands};
+use crate::markdown::{self, number, thousands, words};
 use crate::records::{Metrics, Scores, Table, entries, read_manifest};
 use crate::sweep::{self, Job};
 use anyhow::{Context, Result, ensure};

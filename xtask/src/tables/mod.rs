@@ -70,11 +70,6 @@ pub fn refresh(root: &Path, check: bool) -> Result<Vec<String>> {
     Ok(fresh.into_iter().map(|(path, _)| path).collect())
 }
 
-/// A row of fixed words.
-fn words<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.map(str::to_owned).to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +120,7 @@ mod tests {
         for text in [
             "by hand",
             "| `unet`, training step of 128 images",
-            "| `ink-unet` |      5 |",
+            "| `ink-unet` | 5      | 320 ",
             "4.250",
             "3.50 (3.15 to 3.85)",
             "0.550 (0.500 to 0.600)",

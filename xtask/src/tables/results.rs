@@ -1,8 +1,7 @@
 //! The tables of README.md: the recorded runs, and the scores of their samples.
 
 use super::ranks::{order, rank_agreement};
-use super::words;
-use crate::markdown::{self, thousands};
+use crate::markdown::{self, thousands, words};
 use crate::records::{Metrics, Scores, Table, read_manifest, sampling_label};
 use crate::sweep;
 use anyhow::{Context, Result};

@@ -1,7 +1,6 @@
 //! The table of speeds in README.md, from the file that `cargo xtask bench --against-torch --json` wrote.
 
-use super::words;
-use crate::markdown::{self, thousands};
+use crate::markdown::{self, thousands, words};
 use crate::records::read_json;
 use anyhow::Result;
 use dm_record::BenchFile;

@@ -80,7 +80,8 @@ fn report(path: &Path, data: &Dataset) -> Vec<String> {
         format!("sha256 {}", data.sha256),
     ];
     lines.extend(data.files.iter().map(|file| format!("{}  {}", file.sha256, file.name)));
-    let name_width = data.class_names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
+    let name_width =
+        data.class_names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
     let row = |name: &str, train: &str, test: &str| format!("{name:<name_width$}{train:>10}{test:>10}");
     lines.push(row("class", "train", "test"));
     let (train, test) = (data.train.class_counts(), data.test.class_counts());

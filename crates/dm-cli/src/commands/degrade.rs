@@ -31,7 +31,7 @@ pub struct Args {
     /// Print the list as JSON.
     #[arg(long, requires = "list")]
     json: bool,
-    /// Number of the first test image.
+    /// Index of the first test image, counted from 0.
     #[arg(long, default_value_t = 0)]
     first: usize,
     /// Number of test images.
@@ -62,7 +62,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         return list(args, terminal);
     }
     let data = args.data.open()?;
-    let (config, degradation) = find(args.name.as_deref().unwrap_or_default(), &data)?;
+    let (config, fitted, degradation) = find(args.name.as_deref().unwrap_or_default(), &data)?;
     check(args, &data)?;
     let images: Vec<(usize, &[u8])> =
         (args.first..args.first + args.count).map(|i| (i, data.test.image(i))).collect();
@@ -71,7 +71,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     grid::write(&args.out, data.shape(), &pixels, args.columns, 2)?;
     terminal.line(args.out.display())?;
     if let Some(path) = &args.film {
-        let frames = forward_film::frames(&config, &*degradation, &images, Seed(args.seed))?;
+        let frames = forward_film::frames(&config, &fitted, &*degradation, &images, Seed(args.seed))?;
         folder::create_for(path)?;
         film::write(path, data.shape(), &frames, args.count.min(FILM_COLUMNS))?;
         terminal.line(path.display())?;
@@ -156,18 +156,20 @@ fn names() -> String {
     REGISTRY.iter().map(|registered| registered.entry.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The registered degradation of that name, fitted to `data`, or the degradation of a model.
-fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Box<dyn Degradation>)> {
+/// The registered degradation of that name, fitted to `data`, or the degradation of a model; with its config and what it has
+/// been fitted to.
+fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Vec<f32>, Box<dyn Degradation>)> {
     if let Some(registered) = REGISTRY.iter().find(|registered| registered.entry.name == name) {
         let config = (registered.config)();
-        let degradation = config.build(data.shape(), &config.fit(&data.train))?;
-        return Ok((config, degradation));
+        let fitted = config.fit(&data.train);
+        let degradation = config.build(data.shape(), &fitted)?;
+        return Ok((config, fitted, degradation));
     }
     match locate::model(name) {
         Ok(path) => {
             let model = Model::open(&path, &Device::Cpu)?;
             model.check_shape(data.shape(), "--data")?;
-            Ok((model.config.degradation, model.degradation))
+            Ok((model.config.degradation, model.fitted, model.degradation))
         }
         Err(error) => bail!("degradation `{name}`: expected one of {}, or a model; {error}", names()),
     }

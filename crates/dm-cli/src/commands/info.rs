@@ -53,7 +53,8 @@ fn model(path: &Path) -> Result<Vec<String>> {
     let model = Model::open(path, &Device::Cpu)?;
     let size = std::fs::metadata(&model.provenance.path).map_or(0, |file| file.len());
     let (parameters, step) = (model.parameters, model.provenance.step);
-    let classes = if model.num_classes == 0 { String::new() } else { format!(", {} classes", model.num_classes) };
+    let classes =
+        if model.num_classes == 0 { String::new() } else { format!(", {} classes", model.num_classes) };
     Ok(vec![
         format!("# {}", model.provenance.path.display()),
         format!("# a diffusion model with {parameters} parameters, {size} bytes, trained for {step} steps"),

@@ -1,88 +1,115 @@
-//! `dm eval MODEL --likelihood`: the variational bound of a model on test images, step by step.
+//! `dm likelihood`: the variational bound of a model on real images, term by term.
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use dm_degrade::degradations::ink::Ink;
-use dm_degrade::{DegradationConfig, Level};
-use dm_eval::likelihood::{Bound, gaussian_bound, ink_bound, levels};
+use dm_degrade::{DegradationConfig, Model, Timestep};
+use dm_eval::likelihood::{Bound, gaussian_bound, ink_bound, timesteps};
 use dm_eval::protocol::SEED;
-use dm_nn::data::{Dataset, sha256_hex};
-use dm_train::Model;
+use dm_nn::image::to_unit;
+use dm_record::SCHEMA;
 use serde_json::json;
 
-use super::{Args, finish, first};
-use crate::device;
+use crate::data_args::DataArgs;
+use crate::device::{self, DeviceKind};
+use crate::eval_session::first;
 use crate::locate;
+use crate::output_args::OutputArgs;
 use crate::terminal::Terminal;
 
-/// Rows of the table that tell what the steps cost.
+/// Bound how many bits per dimension a model needs for real images (the negative log-likelihood).
+///
+/// For a Gaussian model the bound is about images of 256 values per channel and pixel, for an Ink model about their grain
+/// counts; the two cannot be compared. Other degradations have no such bound.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A run folder, a model file, or the name of a shipped model.
+    #[arg(default_value = locate::DEFAULT_MODEL)]
+    model: String,
+    /// Number of images, at most.
+    #[arg(short, long, default_value_t = 200)]
+    n: usize,
+    /// The images: test or train.
+    #[arg(long, default_value = "test", value_name = "test|train", value_parser = ["test", "train"])]
+    reference: String,
+    /// Number of steps of the chain, each with one network evaluation per image; one more if t = 1 is not among its timesteps
+    /// [default: as in the model's config].
+    #[arg(long, value_name = "COUNT")]
+    nfe: Option<usize>,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t = DeviceKind::Cpu)]
+    device: DeviceKind,
+}
+
+/// Rows of the table for the terms of the steps.
 const ROWS: usize = 10;
 
-pub(super) fn run(name: &str, args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let model = Model::read(&locate::model(name)?, &device::open(args.device)?)?;
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
+    let model = Model::open(&locate::model(&args.model)?, &device::open(args.device)?)?;
     let process = &*model.degradation;
-    let steps = args.steps.unwrap_or(model.config.sampling.steps);
-    let visited = levels(process, steps)?;
-    let data = Dataset::read(&locate::data(&args.data))?;
-    let against = match args.against.as_str() {
-        "test" => &data.test,
-        "train" => &data.train,
-        other => bail!("--against: found {other}, expected test or train with --likelihood"),
-    };
-    let images: Vec<f32> = first(&against.pixels, args.n).iter().map(|&p| f32::from(p) / 255.0).collect();
-    let n = args.n.min(against.len());
+    let visited = timesteps(process, args.nfe.unwrap_or(model.sampling.nfe))?;
+    let data = args.data.open()?;
+    model.check_shape(data.shape(), "--data")?;
+    let reference = if args.reference == "train" { &data.train } else { &data.test };
+    let pixels = first(&reference.pixels, args.n, model.shape);
+    let mut images = vec![0.0; pixels.len()];
+    to_unit(pixels, &mut images);
+    let n = args.n.min(reference.len());
     let bar = terminal
         .bar((n * (visited.len() - 1)) as u64, "bounding {bar:40.cyan/blue} {percent:>3}%  left {eta}");
     let mut tick = |done: usize| bar.inc(done as u64);
-    let restorer = model.restorer();
+    let denoiser = model.denoiser();
     let (bound, of) = match &model.config.degradation {
         DegradationConfig::Gaussian(config) => {
-            ensure!(!config.cold, "--likelihood: found cold noise, which has no law; expected hot");
-            let bound = gaussian_bound(process, &restorer, &images, &visited, SEED, &mut tick)?;
+            ensure!(!config.cold, "model: found cold noise, which has no likelihood; expected a hot model");
+            let bound = gaussian_bound(process, &denoiser, &images, &visited, SEED, &mut tick)?;
             (bound, "images of 256 greys".to_owned())
         }
         DegradationConfig::Ink(config) => {
-            let ink = Ink::new(config, &model.fitted)?;
-            let bound = ink_bound(&ink, &restorer, &images, &visited, SEED, &mut tick)?;
+            let ink = Ink::new(config, model.shape, &model.fitted)?;
+            let bound = ink_bound(&ink, &denoiser, &images, &visited, SEED, &mut tick)?;
             (bound, format!("grain counts, {} grains per full pixel", config.density))
         }
-        _ => bail!("--likelihood: found `{}`, expected a model of `gaussian` or `ink`", process.name()),
+        _ => bail!("model: found `{}`, expected a model of `gaussian` or `ink`", process.name()),
     };
     bar.finish_and_clear();
     let report = json!({
-        "schema": 1,
+        "schema": SCHEMA,
         "dm_version": env!("CARGO_PKG_VERSION"),
-        "model": model.config.name,
-        "sha256": sha256_hex(&std::fs::read(&model.path)?),
-        "step": model.step,
+        "model": model.name,
+        "sha256": model.provenance.sha256,
+        "step": model.provenance.step,
         "data_sha256": data.sha256,
-        "against": args.against,
+        "reference": args.reference,
         "of": of,
         "seed": SEED.0,
         "bound": bound,
     });
-    finish(args, terminal, &report, || lines(&model, &bound, &of, &visited))
+    args.output.finish(terminal, &report, || lines(&model.name, &bound, &of, &visited))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// The table: total, what belongs to no step, and the steps in a few groups.
-fn lines(model: &Model, bound: &Bound, of: &str, visited: &[Level]) -> Vec<String> {
+/// The table: the total, the parts that belong to no step, and the terms of the steps in a few groups.
+fn lines(name: &str, bound: &Bound, of: &str, visited: &[Timestep]) -> Vec<String> {
     let interval = bound.interval.map_or(String::new(), |[low, high]| format!(", {low:.4} to {high:.4}"));
     let mut lines = vec![
-        format!(
-            "{}: at most {:.4} bits/dim{interval} (95 %), lower is better",
-            model.config.name, bound.total
-        ),
+        format!("{name}: at most {:.4} bits/dim{interval} (95 %), lower is better", bound.total),
         format!("of {of}, {} images, {} steps", bound.n, visited.len() - 1),
     ];
-    lines.extend(bound.floor.map(|bits| format!("{:<32}{bits:>10.4}", "no model needs less than")));
+    lines.extend(bound.irreducible.map(|bits| format!("{:<32}{bits:>10.4}", "no model needs less than")));
     lines.extend(bound.parts.iter().map(|part| format!("{:<32}{:>10.4}", part.name, part.bits)));
-    let (steps, decoder) = bound.terms.split_at(bound.terms.len() - 1);
+    let (steps, decoder) = bound.terms.split_at(bound.terms.len().saturating_sub(1));
     for group in steps.chunks(steps.len().div_ceil(ROWS).max(1)) {
         let bits: f64 = group.iter().map(|term| term.bits).sum();
         let (from, to) = (group[0].t, group[group.len() - 1].s);
-        lines.push(format!("{:<32}{bits:>10.4}", format!("levels {from} to {to}")));
+        lines.push(format!("{:<32}{bits:>10.4}", format!("t = {from} to {to}")));
     }
-    lines.extend(decoder.iter().map(|term| format!("{:<32}{:>10.4}", "decoder, level 1 to 0", term.bits)));
+    lines.extend(decoder.iter().map(|term| format!("{:<32}{:>10.4}", "decoder, t = 1 to 0", term.bits)));
     lines
 }

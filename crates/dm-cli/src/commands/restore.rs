@@ -1,58 +1,61 @@
-//! `dm restore`: what a model makes of degraded test images, as a picture and in numbers.
+//! `dm restore`: how well a model restores degraded test images, as a picture and in numbers.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use dm_degrade::{Level, Restorer, SamplerKind};
+use anyhow::{Context, Result, ensure};
+use dm_degrade::generate::{Request, Start, randomness};
+use dm_degrade::samplers::Variance;
+use dm_degrade::{Denoiser, Model, Noise, SamplerKind, Sampling, Timestep};
 use dm_eval::Features;
 use dm_eval::restoration::restoration;
-use dm_nn::data::{Dataset, PIXELS};
+use dm_nn::image::{to_bytes, to_unit};
 use dm_nn::params::file::write_atomic;
+use dm_nn::picture::grid;
 use dm_nn::rng::Seed;
-use dm_train::generate::{Request, Start, images, quantise, randomness};
-use dm_train::{Model, grid};
-use serde_json::{Value, json};
+use dm_record::{Restoration, RestorationFile, SCHEMA, Similarity};
 
+use crate::data_args::DataArgs;
 use crate::device::{self, DeviceKind};
+use crate::seed_arg::seed_range;
 use crate::terminal::Terminal;
 use crate::{folder, locate};
 
-/// Degrade test images to several levels and restore them: one row per image.
+/// Degrade test images to several timesteps and restore them: one row per image.
 ///
-/// Columns: the image, then for each level the degraded state, the network's estimate in one step, and the end of the
-/// reverse chain that starts there. A model with classes is not told them. The table says how close each of the three comes
-/// to the images: PSNR in dB and SSIM, level by level. That is restoration, not generation, and compares with no other score.
+/// The columns are the clean image and, for each timestep, the degraded image, the network's estimate in one evaluation, and
+/// the end of the reverse chain that starts there. A model with classes is not told the class. The table says how close each
+/// of the three comes to the clean images, as PSNR in dB and SSIM. These values measure restoration, not generation, and
+/// cannot be compared with other scores.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, a model file, or the name of a shipped model.
     #[arg(default_value = locate::DEFAULT_MODEL)]
     model: String,
-    /// First test image.
+    /// Index of the first test image, counted from 0.
     #[arg(long, default_value_t = 0)]
-    index: usize,
-    /// Number of test images; the first 50 are shown.
+    first: usize,
+    /// Number of test images; the picture shows the first 50 of them.
     #[arg(long, default_value_t = 8)]
     count: usize,
     /// Root of all randomness.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed_range())]
     seed: u64,
-    /// Number of levels: equal shares of T, T itself the last.
-    #[arg(long, default_value_t = 6)]
-    levels: usize,
-    /// Network evaluations of a chain from T to 0; a chain from below takes its share [default: as in the model's
-    /// config].
-    #[arg(long)]
-    steps: Option<usize>,
-    /// Where the picture goes.
+    /// Number of timesteps to restore from: equal shares of T, the last one T itself.
+    #[arg(long, default_value_t = 6, value_name = "COUNT")]
+    timesteps: usize,
+    /// Number of network evaluations of a chain from T; a chain from an earlier timestep takes its share [default: as in the
+    /// model's config].
+    #[arg(long, value_name = "COUNT")]
+    nfe: Option<usize>,
+    /// The picture to write.
     #[arg(long, default_value = "out/restore.png", value_name = "FILE")]
     out: PathBuf,
     /// Also write the table as JSON to this file.
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
-    /// Folder with the four IDX files.
-    #[arg(long, default_value = "data/mnist", value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = DeviceKind::Cpu)]
     device: DeviceKind,
@@ -60,113 +63,146 @@ pub struct Args {
 
 /// Images in the picture, at most.
 const SHOWN: usize = 50;
+/// Images per batch; does not change the images.
+const BATCH: usize = 256;
+/// What is compared with the clean images: the columns of the picture for each timestep.
+const STAGES: [&str; 3] = ["degraded", "estimate", "restored"];
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let model = Model::read(&locate::model(&args.model)?, &device::open(args.device)?)?;
-    let process = &*model.degradation;
-    let mut sampling = model.config.sampling;
-    // The notebook's sampler only knows the whole way from T; ancestral sampling can start anywhere.
-    if sampling.sampler == SamplerKind::Prince {
-        sampling.sampler = SamplerKind::Bridge;
-    }
-    sampling.steps = args.steps.unwrap_or(sampling.steps);
-    sampling.check(process)?;
-    ensure!((1..=50).contains(&args.levels), "--levels: found {}, expected 1 to 50", args.levels);
-    let test = Dataset::read(&locate::data(&args.data))?.test;
-    let (first, end) = (args.index, args.index.saturating_add(args.count));
-    if args.count == 0 || end > test.len() {
-        let below = test.len();
-        bail!("--index, --count: found {first} and {}, expected images below {below}", args.count);
-    }
+    let model = Model::open(&locate::model(&args.model)?, &device::open(args.device)?)?;
+    let sampling = sampling(args, &model);
+    sampling.check(&*model.degradation)?;
+    ensure!((1..=50).contains(&args.timesteps), "--timesteps: found {}, expected 1 to 50", args.timesteps);
+    let data = args.data.open()?;
+    model.check_shape(data.shape(), "--data")?;
+    let (first, count, n) = (args.first, args.count, data.test.len());
+    ensure!(
+        count > 0 && first.saturating_add(count) <= n,
+        "--first, --count: found {first} and {count}, expected at least one of the {n} test images"
+    );
 
-    let clean: Vec<Vec<f32>> = (first..end)
-        .map(|i| process.to_state(&test.image(i).iter().map(|&p| f32::from(p) / 255.0).collect::<Vec<_>>()))
-        .collect();
-    let draw = randomness(Seed(args.seed));
-    let bar = terminal.bar(args.levels as u64, "restoring {bar:40.cyan/blue} {percent:>3}%  left {eta}");
-    // One column of images [count, 784] each.
-    let show = |states: &[f32], level: Level| -> Vec<u8> {
-        let picture = |state| quantise(&process.picture(state, level)).collect::<Vec<_>>();
-        states.chunks_exact(PIXELS).flat_map(picture).collect()
-    };
-    let whole = Level(0);
-    let mut columns = vec![show(&clean.concat(), whole)];
-    let levels = (1..=args.levels).map(|share| Level((process.steps() * share / args.levels).max(1)));
-    for level in levels.clone() {
-        // The chain is told the key, so that cold sampling goes back the way the image came.
-        let state = |i: u64| {
-            let key = process.draw(&mut draw(i, Level(0)));
-            (process.apply(&clean[i as usize], level, &key), key)
-        };
-        let degraded: Vec<f32> = (0..args.count as u64).flat_map(|i| state(i).0).collect();
-        let mut estimate = model.restorer().restore(&degraded, level)?;
-        estimate.chunks_exact_mut(PIXELS).for_each(|x0| process.clip(x0));
-        let start = Some(Start { level, state: &state });
-        let request = Request { start, ..Request::new(Seed(args.seed), args.count, 256, sampling) };
-        columns.extend([
-            show(&degraded, level),
-            show(&estimate, whole),
-            images(&model.restorer(), &request, &mut |_, _, _| {})?,
-        ]);
+    let len = model.shape.len();
+    let clean = &data.test.pixels[first * len..(first + count) * len];
+    let bar = terminal.bar(args.timesteps as u64, "restoring {bar:40.cyan/blue} {percent:>3}%  left {eta}");
+    let last = model.degradation.timesteps();
+    let mut stages = Vec::new();
+    for share in 1..=args.timesteps {
+        let t = Timestep((last * share / args.timesteps).max(1));
+        stages.push(restore(&model, clean, t, args.seed, sampling)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let row = |i: usize| columns.iter().flat_map(move |column| &column[i * PIXELS..(i + 1) * PIXELS]);
-    let pixels: Vec<u8> = (0..args.count.min(SHOWN)).flat_map(row).copied().collect();
-    folder::make_for(&args.out)?;
-    grid::write(&args.out, &pixels, columns.len(), 2)?;
 
-    let rows = levels.zip(columns[1..].chunks_exact(STAGES.len()));
-    let rows = rows.map(|(level, stages)| {
-        let stages = stages.iter().map(|pixels| closeness(pixels, &columns[0]));
-        Ok((level, stages.collect::<Result<Vec<_>>>()?))
-    });
-    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let columns: Vec<&[u8]> = std::iter::once(clean)
+        .chain(stages.iter().flat_map(|stage| stage.images.iter().map(Vec::as_slice)))
+        .collect();
+    let row = |i: usize| columns.iter().flat_map(move |column| &column[i * len..(i + 1) * len]);
+    let pixels: Vec<u8> = (0..count.min(SHOWN)).flat_map(row).copied().collect();
+    folder::create_for(&args.out)?;
+    grid::write(&args.out, model.shape, &pixels, columns.len(), 2)?;
+
+    let rows = stages.iter().map(|stage| scores(&model, stage, clean)).collect::<Result<Vec<_>>>()?;
+    let lines = table(&rows, count);
     if let Some(path) = &args.scores {
-        let evaluations = sampling.levels(process)?.len() - 1;
-        let report = json!({
-            "schema": 1, "model": model.config.name, "step": model.step, "n": args.count, "first_image": first,
-            "seed": args.seed, "sampler": sampling.sampler.name(), "evaluations_from_last_level": evaluations,
-            "restoration": rows.iter().map(|row| entry(row, process.steps())).collect::<Vec<_>>(),
-        });
-        write_atomic(path, serde_json::to_string_pretty(&report)?.as_bytes()).context("--scores")?;
+        let file = RestorationFile {
+            schema: SCHEMA,
+            model: model.name.clone(),
+            step: model.provenance.step,
+            n: count,
+            first_image: first,
+            seed: args.seed,
+            sampler: sampling.sampler.name().into(),
+            nfe_from_last_timestep: sampling.nfe_taken(),
+            restoration: rows,
+        };
+        folder::create_for(path).context("--scores")?;
+        write_atomic(path, serde_json::to_string_pretty(&file)?.as_bytes()).context("--scores")?;
     }
-    terminal.line(args.out.display());
-    table(&rows, args.count).iter().for_each(|line| terminal.line(line));
+    terminal.line(args.out.display())?;
+    terminal.lines(lines)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is compared with the images: columns of the picture at each level.
-const STAGES: [&str; 3] = ["degraded", "estimate", "restored"];
-
-/// A level, and PSNR and SSIM of each stage.
-type Row = (Level, Vec<[f64; 2]>);
-
-/// PSNR and SSIM of images [n, 784] against their originals.
-fn closeness(pixels: &[u8], originals: &[u8]) -> Result<[f64; 2]> {
-    let ink = |name: &str, pixels: &[u8]| {
-        let values = pixels.iter().map(|&p| f64::from(p) / 255.0).collect();
-        Features::new(name, pixels.len() / PIXELS, PIXELS, values)
-    };
-    Ok(restoration(&ink("restored", pixels)?, &ink("test images", originals)?)?
-        .scores()
-        .map(|score| score.value))
-}
-
-/// A row as JSON; the PSNR of a perfect image is infinite, in JSON null.
-fn entry((level, stages): &Row, steps: usize) -> Value {
-    let mut entry = json!({ "t": level.0, "steps": steps });
-    for (name, [psnr, ssim]) in STAGES.iter().zip(stages) {
-        entry[name] = json!({ "psnr": psnr, "ssim": ssim });
+/// The model's own sampling with --nfe. The sampler of the notebook can only start at T; `ancestral` with variance `beta` is
+/// the same rule for any start.
+fn sampling(args: &Args, model: &Model) -> Sampling {
+    let mut sampling = model.sampling;
+    if sampling.sampler == SamplerKind::DdpmNotebook {
+        sampling.sampler = SamplerKind::Ancestral;
+        sampling.variance = Variance::Beta;
     }
-    entry
+    sampling.nfe = args.nfe.unwrap_or(sampling.nfe);
+    sampling
 }
 
-fn table(rows: &[Row], n: usize) -> Vec<String> {
+/// Images degraded to one timestep, with what the model makes of them.
+struct Stage {
+    t: Timestep,
+    /// Pixels [n, C, H, W] of each of [`STAGES`].
+    images: [Vec<u8>; 3],
+}
+
+/// Degrades the `clean` images [n, C, H, W] to timestep `t` and restores them.
+fn restore(model: &Model, clean: &[u8], t: Timestep, seed: u64, sampling: Sampling) -> Result<Stage> {
+    let (process, len) = (&*model.degradation, model.shape.len());
+    let draw = randomness(Seed(seed));
+    // The chain is told the noise, so that cold sampling goes back the way the image came.
+    let state = |i: u64| -> (Vec<f32>, Noise) {
+        let (mut image, mut x0, mut x_t) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
+        to_unit(&clean[i as usize * len..], &mut image);
+        process.codec().encode_image(&image, &mut x0);
+        let noise = process.sample_noise(&mut draw(i, Timestep(0)));
+        process.degrade(&x0, t, &noise, &mut x_t);
+        (x_t, noise)
+    };
+    let count = clean.len() / len;
+    let degraded: Vec<f32> = (0..count as u64).flat_map(|i| state(i).0).collect();
+    let mut estimate = model.denoiser().denoise(&degraded, t)?;
+    estimate.chunks_exact_mut(len).for_each(|x0| process.codec().clip(x0));
+    let start = Some(Start { timestep: t, state: &state });
+    let request = Request { start, ..Request::new(Seed(seed), count, BATCH, sampling) };
+    let restored = model.sample(&request, &mut |_, _, _| {})?;
+    Ok(Stage { t, images: [display(model, &degraded, t), display(model, &estimate, Timestep(0)), restored] })
+}
+
+/// The pictures of `states` [n, C, H, W] at timestep `t`, as pixels [n, C, H, W].
+fn display(model: &Model, states: &[f32], t: Timestep) -> Vec<u8> {
+    let mut image = vec![0.0; model.shape.len()];
+    let mut pixels = Vec::with_capacity(states.len());
+    for state in states.chunks_exact(image.len()) {
+        model.degradation.codec().display(state, t, &mut image);
+        pixels.extend(to_bytes(&image));
+    }
+    pixels
+}
+
+/// How close each of [`STAGES`] comes to the `clean` images [n, C, H, W].
+fn scores(model: &Model, stage: &Stage, clean: &[u8]) -> Result<Restoration> {
+    let features = |pixels: &[u8]| Features::from_pixels("images", model.shape, pixels);
+    let original = features(clean)?;
+    let similarity = |pixels: &[u8]| -> Result<Similarity> {
+        let [psnr, ssim] =
+            restoration(&features(pixels)?, &original, model.shape)?.scores().map(|score| score.value);
+        Ok(Similarity { psnr: Some(psnr), ssim: Some(ssim) })
+    };
+    let [degraded, estimate, restored] = &stage.images;
+    Ok(Restoration {
+        t: stage.t.0,
+        timesteps: model.degradation.timesteps(),
+        degraded: similarity(degraded)?,
+        estimate: similarity(estimate)?,
+        restored: similarity(restored)?,
+    })
+}
+
+/// The table of PSNR and SSIM for a person.
+fn table(rows: &[Restoration], n: usize) -> Vec<String> {
     let mut lines = vec![format!("{:>6}{:>20}{:>20}{:>20}", "t", STAGES[0], STAGES[1], STAGES[2])];
-    lines.extend(rows.iter().map(|(level, stages)| {
-        let stages = stages.iter().map(|[psnr, ssim]| format!("{psnr:>9.2} dB {ssim:>7.3}"));
-        format!("{:>6}{}", level.0, stages.collect::<String>())
+    lines.extend(rows.iter().map(|row| {
+        let show = |Similarity { psnr, ssim }: Similarity| {
+            format!("{:>9.2} dB {:>7.3}", psnr.unwrap_or(f64::INFINITY), ssim.unwrap_or(f64::NAN))
+        };
+        format!("{:>6}{}", row.t, [row.degraded, row.estimate, row.restored].map(show).concat())
     }));
     lines.push(format!("PSNR and SSIM of {n} test images"));
     lines

@@ -55,8 +55,8 @@ pub struct Args {
     #[arg(long)]
     interpolate: bool,
     /// Images per batch.
-    #[arg(long, default_value_t = 256)]
-    batch: usize,
+    #[arg(long, default_value_t = 256, value_name = "COUNT")]
+    batch_size: usize,
     /// Folder for the results.
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
@@ -89,7 +89,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let model = Model::open(&locate::model(&args.model)?, &device::open(args.device)?)?;
     let sampling = sampling(args, &model)?;
     let class = args.class.as_deref().map(|name| class(name, &model)).transpose()?;
-    check(args, &model, &sampling, class)?;
+    check(args, &sampling, class)?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     args.film.as_deref().map(folder::create_for).transpose()?;
 
@@ -100,12 +100,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         class,
         guidance: args.guidance.unwrap_or(1.0),
         start: args.interpolate.then_some(start),
-        ..Request::new(seed, args.n, args.batch, sampling)
+        ..Request::new(seed, args.n, args.batch_size, sampling)
     };
     let intervals = sampling.timesteps(degradation)?.len() - 1;
     let mut strip = args.strip.then(|| Trajectory::new(STRIP.0, STRIP.1, intervals));
     let mut film = args.film.as_deref().map(|path| (path, Trajectory::new(FILM.0, FILM.1, intervals)));
-    let bar = terminal.bar((args.n * intervals) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
+    let bar =
+        terminal.bar((args.n * intervals) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
     let clock = Instant::now();
     let pixels = model.sample(&request, &mut |first, t, states| {
         if t.0 < degradation.timesteps() {
@@ -185,16 +186,23 @@ fn class(name: &str, model: &Model) -> Result<Class> {
 }
 
 /// Checks what the arguments demand of each other.
-fn check(args: &Args, model: &Model, sampling: &Sampling, class: Option<Class>) -> Result<()> {
+fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
     ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
-    ensure!((1..=100_000).contains(&args.batch), "--batch: found {}, expected 1 to 100000", args.batch);
+    ensure!(
+        (1..=100_000).contains(&args.batch_size),
+        "--batch-size: found {}, expected 1 to 100000",
+        args.batch_size
+    );
     if let Some(guidance) = args.guidance {
         ensure!(class.is_some(), "--guidance: found no --class, expected a class to guide to");
         ensure!(guidance.is_finite(), "--guidance: found {guidance}, expected a finite number");
     }
     if args.interpolate {
         let (n, columns) = (args.n, interpolate::COLUMNS);
-        ensure!(n.is_multiple_of(columns), "-n: found {n}, expected a multiple of {columns} with --interpolate");
+        ensure!(
+            n.is_multiple_of(columns),
+            "-n: found {n}, expected a multiple of {columns} with --interpolate"
+        );
         let one_class = !matches!(class, Some(Class::All { .. }));
         ensure!(one_class, "--class: found all, expected one class with --interpolate");
         if !sampling.is_deterministic() {

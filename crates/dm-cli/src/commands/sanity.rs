@@ -1,57 +1,100 @@
-//! `dm eval --ladder`: whether each judge puts known flaws in order.
+//! `dm sanity`: whether metrics on a classifier's features put known corruptions of real images in order.
 
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use dm_eval::ladder::{Rung, disorder, ladder};
-use dm_eval::protocol::{select, shuffled};
-use dm_nn::data::CLASSES;
-use serde_json::{Value, json};
+use dm_eval::protocol::shuffled;
+use dm_eval::sanity::{CorruptionResult, Disorder, disorder, sanity_check};
+use dm_record::{CorruptionScores, ReferenceRecord, SCHEMA, SanityFile, SanityResult};
 
-use super::{Args, Room, finish, reference};
+use crate::eval_session::{EvalSession, SessionArgs};
+use crate::output_args::OutputArgs;
+use crate::records;
 use crate::terminal::Terminal;
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let room = Room::new(args, terminal)?;
-    let n = args.n.min(room.data.train.len());
-    let rows = shuffled(room.data.train.len(), n);
-    let labels: Vec<u8> = rows.iter().map(|&row| room.data.train.labels[row]).collect();
-    let missing = (0..CLASSES as u8).find(|class| !labels.contains(class));
-    ensure!(missing.is_none(), "--n: found {n}, expected enough images to see all ten classes");
-    let pixels = select(&room.data.train.pixels, &rows);
-    let (mut found, mut lines) = (Vec::new(), Vec::new());
-    let mut against = Value::Null;
-    for judge in &room.judges {
-        let reference = reference(args, &room, judge)?;
-        let mut watch = |part: &str, done, all| room.watch(&format!("{}: {part}", judge.name), done, all);
-        let rungs = ladder(judge, &pixels, &labels, &reference, &room.cache, &mut watch)?;
-        let wrong: Vec<_> = disorder(&rungs).iter().map(|(low, high)| [low.name, high.name]).collect();
-        let (count, name) = (reference.n(), &reference.name);
-        lines.push(format!("{n} images each, against {count} {name}, judge {}", judge.name));
-        lines.extend(table(&rungs, &wrong));
-        against = json!({ "name": name, "sha256": reference.sha256, "n": count });
-        found.push(json!({
-            "judge": { "name": judge.name, "sha256": judge.sha256 }, "rungs": rungs, "disorder": wrong,
-        }));
-    }
-    room.bar.finish_and_clear();
-    let report = json!({
-        "schema": 1,
-        "dm_version": env!("CARGO_PKG_VERSION"),
-        "reference": against,
-        "data_sha256": room.data.sha256,
-        "n": n,
-        "ladders": found,
-    });
-    finish(args, terminal, &report, || lines)
+/// Check that the metrics put known corruptions of real images in order.
+///
+/// Training images are corrupted in known ways, from noise that nobody sees to images that are nothing but noise. The Frechet
+/// distance must rise with the strength of a corruption. A classifier for whose features it does not should not be used to
+/// compare models. The order of corruptions of different kinds is that of MNIST; other data may differ there.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Number of images of each corruption, at most.
+    #[arg(short, long, default_value_t = 10_000)]
+    n: usize,
+    #[command(flatten)]
+    session: SessionArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-fn table(rungs: &[Rung], wrong: &[[&str; 2]]) -> Vec<String> {
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
+    let session = EvalSession::open(&args.session, terminal)?;
+    let train = &session.data.train;
+    let n = args.n.min(train.len());
+    let rows = shuffled(train.len(), n);
+    let labels: Vec<u8> = rows.iter().map(|&row| train.labels[row]).collect();
+    let seen = |class: usize| labels.iter().any(|&label| usize::from(label) == class);
+    let missing = train.class_counts().iter().enumerate().any(|(class, &count)| count > 0 && !seen(class));
+    let classes = session.data.num_classes();
+    ensure!(!missing, "--n: found {n}, expected enough images to see all {classes} classes");
+    let pixels: Vec<u8> = rows.iter().flat_map(|&row| train.image(row)).copied().collect();
+
+    let (mut results, mut lines) = (Vec::new(), Vec::new());
+    let mut compared_with = ReferenceRecord::default();
+    for classifier in &session.classifiers {
+        let reference = session.reference(classifier)?;
+        let mut watch =
+            |part: &str, done, all| session.watch(&format!("{}: {part}", classifier.name), done, all);
+        let corruptions = sanity_check(classifier, &pixels, &labels, &reference, &session.cache, &mut watch)?;
+        let wrong = disorder(&corruptions);
+        let (count, name) = (reference.n(), &reference.name);
+        lines.push(format!("{n} images each, compared with {count} {name}, classifier {}", classifier.name));
+        lines.extend(table(&corruptions, &wrong));
+        compared_with = records::reference(&reference);
+        results.push(SanityResult {
+            classifier: records::classifier(classifier, None),
+            corruptions: corruptions.iter().map(scores).collect(),
+            disorder: wrong
+                .iter()
+                .map(|pair| [pair.milder.name, pair.stronger.name].map(str::to_owned))
+                .collect(),
+        });
+    }
+    session.finish();
+    let record = SanityFile {
+        schema: SCHEMA,
+        dm_version: env!("CARGO_PKG_VERSION").to_owned(),
+        reference: compared_with,
+        data_sha256: session.data.sha256.clone(),
+        n,
+        results,
+    };
+    args.output.finish(terminal, &record, || lines)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The scores of one corruption as a record.
+fn scores(result: &CorruptionResult) -> CorruptionScores {
+    CorruptionScores {
+        name: result.name.to_owned(),
+        groups: result.groups,
+        fd: result.fd,
+        precision: result.precision,
+        recall: result.recall,
+        coverage: result.coverage,
+        memorised: result.memorised,
+    }
+}
+
+/// The table for a person, with every pair that is out of order.
+fn table(results: &[CorruptionResult], wrong: &[Disorder<'_>]) -> Vec<String> {
     let mut lines = vec![format!(
         "{:<26}{:>12}{:>11}{:>9}{:>10}{:>11}",
-        "rung", "FD", "precision", "recall", "coverage", "memorised"
+        "corruption", "FD", "precision", "recall", "coverage", "memorised"
     )];
-    lines.extend(rungs.iter().map(|r| {
+    lines.extend(results.iter().map(|r| {
         format!(
             "{:<26}{:>12.3}{:>11.3}{:>9.3}{:>10.3}{:>11.3}",
             r.name, r.fd, r.precision, r.recall, r.coverage, r.memorised
@@ -60,6 +103,6 @@ fn table(rungs: &[Rung], wrong: &[[&str; 2]]) -> Vec<String> {
     if wrong.is_empty() {
         lines.push("in order".into());
     }
-    lines.extend(wrong.iter().map(|[low, high]| format!("out of order: {low} should be below {high}")));
+    lines.extend(wrong.iter().map(|pair| format!("out of order: {pair}")));
     lines
 }

@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,7 +14,6 @@ use dm_train::config::{ClassifierConfig, DiffusionConfig};
 use dm_train::observers::{Metrics, SamplePictures, Saver};
 use dm_train::{
     ClassifierTask, DiffusionTask, Observer, RunConfig, RunFolder, Task, Trainer, TrainingSettings,
-    TrainingState,
 };
 
 use crate::data_args::parse_size;
@@ -60,8 +60,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let config = RunConfig::read(&args.config, &overrides(args))?;
     let data = Dataset::open(&locate::data(&config.data().path), &config.data().read_options())?;
     let config = config.resolve(&data)?;
-    let folder = args.run.clone().unwrap_or_else(|| Path::new("runs").join(config.name()));
-    let run = Run { config: &config, data: &data, folder: &folder, resume: args.resume, device: &device, terminal };
+    let path = args.run.clone().unwrap_or_else(|| Path::new("runs").join(config.name()));
+    let run =
+        Run { config: &config, path: &path, resume: args.resume, data: &data, device: &device, terminal };
     match &config {
         RunConfig::Diffusion(diffusion) => run.train_diffusion(diffusion),
         RunConfig::Classifier(classifier) => run.train_classifier(classifier),
@@ -79,105 +80,96 @@ fn overrides(args: &Args) -> Vec<String> {
 /// A run that is about to begin or to continue.
 struct Run<'a> {
     config: &'a RunConfig,
-    data: &'a Dataset,
-    folder: &'a Path,
+    path: &'a Path,
     resume: bool,
+    data: &'a Dataset,
     device: &'a Device,
     terminal: &'a Terminal,
 }
 
-/// What the observers of a run share.
-struct Watch<'a> {
-    folder: &'a RunFolder,
+/// The open folder of a run, and what the observers of the run share.
+struct OpenRun {
+    folder: RunFolder,
     /// Whether the run is to be interrupted.
-    stop: &'a (dyn Fn() -> bool + Sync),
+    stop: Arc<AtomicBool>,
     /// Time spent on evaluations, which is not training time.
-    evaluation_time: &'a Cell<Duration>,
+    evaluation_time: Cell<Duration>,
 }
-
-/// Observers of one kind of task.
-type Observers<'a, T> = Vec<Box<dyn Observer<T> + 'a>>;
 
 impl Run<'_> {
     fn train_diffusion(&self, config: &DiffusionConfig) -> Result<ExitCode> {
         let classifier = training_eval::classifier(config, self.data, self.device)?;
         let task = DiffusionTask::from_config(config, self.data)?;
-        let (pictures, sampling) = (config.training.sample_count, config.picture_sampling());
-        let observers = |watch: &Watch<'_>| {
-            let folder = watch.folder.samples_path();
-            let mut observers: Observers<'_, _> =
-                vec![Box::new(SamplePictures::new(folder, pictures, sampling, watch.stop))];
-            if let Some(classifier) = classifier {
-                let eval = TrainingEval::new(
-                    self.terminal,
-                    config,
-                    classifier,
-                    self.data,
-                    watch.folder,
-                    watch.stop,
-                    watch.evaluation_time,
-                )?;
-                observers.push(Box::new(eval));
-            }
-            Ok(observers)
-        };
-        let closing = |folder: &Path, _: &TrainingState<_>| {
-            (String::new(), format!("sample from it: dm sample {}", folder.display()))
-        };
-        self.train(task, &config.settings(), config.training.checkpoint_every, observers, closing)
+        let Some(run) = self.open()? else { return Ok(ExitCode::SUCCESS) };
+        let stop = || run.stop.load(Ordering::Relaxed);
+        let pictures = (config.training.sample_count, config.picture_sampling());
+        let pictures = SamplePictures::new(run.folder.samples_path(), pictures.0, pictures.1, &stop);
+        let mut observers: Vec<Box<dyn Observer<_> + '_>> = vec![Box::new(pictures)];
+        if let Some(classifier) = classifier {
+            let (folder, time) = (&run.folder, &run.evaluation_time);
+            let eval = TrainingEval::new(self.terminal, config, classifier, self.data, folder, &stop, time)?;
+            observers.push(Box::new(eval));
+        }
+        let checkpoint_every = config.training.checkpoint_every;
+        if self.train(&run, task, &config.settings(), checkpoint_every, observers)?.is_none() {
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        self.terminal.line(format!("sample from it: dm sample {}", self.path.display()))?;
+        Ok(ExitCode::SUCCESS)
     }
 
     fn train_classifier(&self, config: &ClassifierConfig) -> Result<ExitCode> {
         let task = ClassifierTask::from_config(config, self.data)?;
-        let closing = |folder: &Path, state: &TrainingState<ClassifierTask>| {
-            let accuracy = state.task.test_accuracy().map(|share| 100.0 * share);
-            let accuracy = accuracy.map_or(String::new(), |percent| format!(", test accuracy {percent:.2} %"));
-            (accuracy, format!("evaluate with it: dm eval TARGET --classifier {}", folder.display()))
-        };
-        let settings = config.settings();
-        self.train(task, &settings, config.training.checkpoint_every, |_| Ok(Vec::new()), closing)
+        let Some(run) = self.open()? else { return Ok(ExitCode::SUCCESS) };
+        let checkpoint_every = config.training.checkpoint_every;
+        let trainer = self.train(&run, task, &config.settings(), checkpoint_every, Vec::new())?;
+        let Some(trainer) = trainer else { return Ok(ExitCode::from(INTERRUPTED)) };
+        if let Some(accuracy) = trainer.state().task.test_accuracy() {
+            self.terminal.line(format!("test accuracy {:.2} %", 100.0 * accuracy))?;
+        }
+        self.terminal
+            .line(format!("evaluate with it: dm eval TARGET --classifier {}", self.path.display()))?;
+        Ok(ExitCode::SUCCESS)
     }
 
-    /// Trains `task` into the run folder. `observers` are those of this kind of task; `closing` is the end of the line about
-    /// the complete run, and the line after it.
-    fn train<'s, T: Task>(
-        &'s self,
+    /// Opens the run folder; `None` if the run is complete already.
+    fn open(&self) -> Result<Option<OpenRun>> {
+        let folder = RunFolder::open(self.path, self.config, self.resume, git_revision())?;
+        folder.check_data(&self.data.sha256)?;
+        if folder.is_complete() {
+            self.terminal.line(format!("{} is complete", self.path.display()))?;
+            return Ok(None);
+        }
+        Ok(Some(OpenRun { folder, stop: stop_on_signal()?, evaluation_time: Cell::new(Duration::ZERO) }))
+    }
+
+    /// Trains `task`, watched by `observers` and by those that every run has. Returns the trainer of the complete run, or
+    /// `None` if the run was interrupted.
+    fn train<T: Task>(
+        &self,
+        run: &OpenRun,
         task: T,
         settings: &TrainingSettings,
         checkpoint_every: u64,
-        observers: impl for<'w> FnOnce(&'w Watch<'w>) -> Result<Observers<'w, T>>,
-        closing: impl FnOnce(&Path, &TrainingState<T>) -> (String, String),
-    ) -> Result<ExitCode> {
-        let folder = RunFolder::open(self.folder, self.config, self.resume, git_revision())?;
-        folder.check_data(&self.data.sha256)?;
-        if folder.is_complete() {
-            self.terminal.line(format!("{} is complete", self.folder.display()))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let mut trainer = Trainer::open(&folder, task, settings, self.data, self.device)?;
-
-        let flag = stop_on_signal()?;
-        let stop = || flag.load(Ordering::Relaxed);
-        let (start, before, evaluation_time) = (Instant::now(), trainer.elapsed(), Cell::new(Duration::ZERO));
-        let clock = || before + start.elapsed().saturating_sub(evaluation_time.get());
-        let watch = Watch { folder: &folder, stop: &stop, evaluation_time: &evaluation_time };
-        let mut all: Observers<'_, T> = vec![
+        observers: Vec<Box<dyn Observer<T> + '_>>,
+    ) -> Result<Option<Trainer<'_, T>>> {
+        let mut trainer = Trainer::open(&run.folder, task, settings, self.data, self.device)?;
+        let (start, before) = (Instant::now(), trainer.elapsed());
+        let clock = || before + start.elapsed().saturating_sub(run.evaluation_time.get());
+        let mut all: Vec<Box<dyn Observer<T> + '_>> = vec![
             Box::new(Progress::new(self.terminal, trainer.state())),
-            Box::new(Metrics::new(folder.metrics_path(), &clock)),
+            Box::new(Metrics::new(run.folder.metrics_path(), &clock)),
         ];
-        all.extend(observers(&watch)?);
+        all.extend(observers);
         // The last one, so that everything that is saved has been reported.
-        all.push(Box::new(Saver::new(&folder, checkpoint_every, &clock)));
-        let is_complete = trainer.run(&mut all, &stop)?;
-        drop(all);
-        if !is_complete {
-            return Ok(ExitCode::from(INTERRUPTED));
+        all.push(Box::new(Saver::new(&run.folder, checkpoint_every, &clock)));
+        if !trainer.run(&mut all, &|| run.stop.load(Ordering::Relaxed))? {
+            return Ok(None);
         }
-        let (minutes, state) = (clock().as_secs_f64() / 60.0, trainer.state());
-        let (result, next) = closing(self.folder, state);
-        let name = self.folder.display();
-        self.terminal.line(format!("{name}: {} steps in {minutes:.1} min{result}", state.step))?;
-        self.terminal.line(next)?;
-        Ok(ExitCode::SUCCESS)
+        drop(all);
+        let (path, steps, minutes) =
+            (self.path.display(), trainer.state().step, clock().as_secs_f64() / 60.0);
+        self.terminal.line(format!("{path}: {steps} steps in {minutes:.1} min"))?;
+        Ok(Some(trainer))
     }
 }

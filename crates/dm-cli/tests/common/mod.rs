@@ -91,16 +91,16 @@ pub fn small_data(dir: &Path, train: usize, test: usize) -> (PathBuf, Dataset) {
     (folder.clone(), Dataset::open(&folder, &ReadOptions::default()).unwrap())
 }
 
-/// The shape of the images of [`colour_data`].
-pub const COLOUR: ImageShape = ImageShape::new(3, 12, 16);
-/// The class folders of [`colour_data`].
-pub const COLOUR_CLASSES: [&str; 3] = ["blue", "green", "red"];
+/// The shape of the images of [`color_data`].
+pub const COLOR: ImageShape = ImageShape::new(3, 12, 16);
+/// The class folders of [`color_data`].
+pub const COLOR_CLASSES: [&str; 3] = ["blue", "green", "red"];
 
 /// Writes a folder of colour PNGs of 12x16 pixels to `dir/colours`: three classes of `per_class` images, each a bright
 /// rectangle of its class's colour at a place of its own.
-pub fn colour_data(dir: &Path, per_class: u32) -> PathBuf {
+pub fn color_data(dir: &Path, per_class: u32) -> PathBuf {
     let root = dir.join("colours");
-    for (class, name) in COLOUR_CLASSES.iter().enumerate() {
+    for (class, name) in COLOR_CLASSES.iter().enumerate() {
         fs::create_dir_all(root.join(name)).unwrap();
         for i in 0..per_class {
             let mut image = image::RgbImage::new(16, 12);

@@ -1,111 +1,130 @@
-//! The bound of Gaussian diffusion: Ho et al. 2020, eq. 5, over images of 256 greys.
+//! The bound of Gaussian diffusion (Ho et al. 2020, eq. 5) for images of 256 intensities.
 //!
-//! -log p(x_0) <= KL(q(x_T|x_0) | p(x_T)) + sum_t E KL(q(x_s|x_t,x_0) | p(x_s|x_t)) - E log p(x_0|x_1), s the level below t.
-//! p(x_s|x_t) is the sampler `bridge`: q with the restored image in place of x_0. Both are then normal with one variance,
-//! and the divergence is 1/2 (SNR_s - SNR_t) |x_0 - restored|^2 with SNR = a^2/b^2 (Kingma et al. 2021, eq. 14).
+//! -log p(x_0) <= KL(q(x_T|x_0) | p(x_T)) + sum_t E KL(q(x_s|x_t,x_0) | p(x_s|x_t)) - E log p(x_0|x_1), where s is the timestep
+//! after t in the chain. p(x_s|x_t) is the sampler `ancestral`: q with the estimate in place of x_0. Both are normal with the same
+//! variance, so that the divergence is 1/2 (SNR_s - SNR_t) |x_0 - estimate|^2 with SNR = alpha^2/sigma^2 (Kingma et al. 2021,
+//! eq. 14).
 //!
-//! The last step is a normal around the restored image with the variance that the first forward step adds, cut into the
-//! 256 greys (Ho et al., eq. 13). Images are greys already; nothing is dequantised.
+//! The last step is a normal distribution around the estimate with the variance that the first forward step adds, divided into
+//! the 256 intensities (Ho et al., eq. 13). The images have these intensities already, and no noise is added to them.
 
-use dm_degrade::{Degradation, Level, Restorer};
-use dm_nn::data::PIXELS;
-use dm_nn::rng::{Seed, Stream};
+use dm_degrade::{Degradation, Denoiser, GaussianProcess, Timestep};
+use dm_nn::rng::Seed;
 use rayon::prelude::*;
 
+use super::bound::{Bound, BoundBuilder, quantity};
+use super::chain::{BATCH, clean_states};
 use super::normal::ln_mass;
-use super::{Account, BATCH, Bound, bound, check};
 use crate::error::{EvalError, Result};
-use crate::score::Metric;
+use crate::score::Quantity;
+use crate::streams::METRIC;
 
 /// The bound of Gaussian diffusion.
-pub const GAUSSIAN_BOUND: Metric = bound("gaussian bound", "Ho et al. 2020, arXiv:2006.11239, eq. 5 and 13");
+pub const GAUSSIAN_BOUND: Quantity =
+    quantity("gaussian bound", "Ho et al. 2020, arXiv:2006.11239, eq. 5 and 13");
 
-/// Bounds the negative log-likelihood of `images` [n, 784] in [0, 1], whole multiples of 1/255, under the chain that
-/// visits `levels` (see [`super::levels`]). Noise is drawn from `seed`, anew for every image and level.
+/// Bounds the negative log-likelihood of `images` [n, C, H, W] under the chain that visits `timesteps` (see
+/// [`super::timesteps`]). The values of the images are multiples of 1/255 in [0, 1]. For each image and timestep new noise is
+/// drawn from `seed`. After each step of a batch `progress` receives the number of images in the batch.
 ///
 /// # Errors
-/// If the process is not Gaussian noise, levels or images are not what is said here, or the network fails.
+/// If `process` is not Gaussian, `images` are not whole images in [0, 1], `timesteps` do not descend from T to 0, or the denoiser
+/// fails.
 pub fn gaussian_bound(
     process: &dyn Degradation,
-    restorer: &dyn Restorer,
+    denoiser: &dyn Denoiser,
     images: &[f32],
-    levels: &[Level],
+    timesteps: &[Timestep],
     seed: Seed,
-    tick: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Bound> {
-    let n = check(GAUSSIAN_BOUND, process, images, levels)?;
-    let at = |level: Level| -> Result<(f64, f64)> {
-        let (a, b) = process.signal_and_noise(level).ok_or_else(|| EvalError::Argument {
-            metric: GAUSSIAN_BOUND.name,
-            argument: "degradation",
-            expected: "a Gaussian one".to_owned(),
-            found: process.name().to_owned(),
-        })?;
-        Ok((a.into(), b.into()))
-    };
-    let (greys, clean) = (Greys::of(process), process.to_state(images));
-    let mut account = Account::new(GAUSSIAN_BOUND, n);
+    let clean = clean_states(GAUSSIAN_BOUND, process, images, timesteps)?;
+    let gaussian = process.gaussian().ok_or_else(|| EvalError::Argument {
+        metric: GAUSSIAN_BOUND.name,
+        argument: "degradation",
+        expected: "a Gaussian one".to_owned(),
+        found: process.name().to_owned(),
+    })?;
+    let (len, intensities) = (process.shape().len(), Intensities::of(process));
+    let n = clean.len() / len;
+    let mut bound = BoundBuilder::new(GAUSSIAN_BOUND, n, len);
 
-    let a_t = at(levels[0])?.0;
-    let prior = |x0: &[f32]| -> f64 { x0.iter().map(|&x| prior_divergence(a_t, x.into())).sum() };
-    account.part("prior", &clean.chunks_exact(PIXELS).map(prior).collect::<Vec<_>>());
+    let alpha_t = alpha_sigma(gaussian, timesteps[0]).0;
+    let prior = |x0: &[f32]| -> f64 { x0.iter().map(|&x| prior_divergence(alpha_t, x.into())).sum() };
+    bound.add_part("prior", &clean.chunks_exact(len).map(prior).collect::<Vec<_>>());
 
-    for pair in levels.windows(2) {
+    for pair in timesteps.windows(2) {
         let (t, s) = (pair[0], pair[1]);
-        let ((a_t, b_t), (a_s, b_s)) = (at(t)?, at(s)?);
-        let gain = (a_s / b_s).powi(2) - (a_t / b_t).powi(2);
+        let ((alpha_t, sigma_t), (alpha_s, sigma_s)) = (alpha_sigma(gaussian, t), alpha_sigma(gaussian, s));
+        let snr_gain = (alpha_s / sigma_s).powi(2) - (alpha_t / sigma_t).powi(2);
         let mut nats = Vec::with_capacity(n);
-        for (batch, clean) in clean.chunks(BATCH * PIXELS).enumerate() {
-            let noisy = |(i, x0): (usize, &[f32])| {
-                let key =
-                    process.draw(&mut seed.stream(Stream::Metric, (batch * BATCH + i) as u64, t.0 as u64));
-                process.apply(x0, t, &key)
-            };
-            let x_t: Vec<f32> = clean.par_chunks_exact(PIXELS).enumerate().flat_map_iter(noisy).collect();
-            let mut restored = restorer.restore(&x_t, t)?;
-            process.clip(&mut restored);
-            let step = |(x0, found): (&[f32], &[f32])| -> f64 {
-                let pairs = x0.iter().zip(found).map(|(&x0, &found)| (f64::from(x0), f64::from(found)));
+        for (batch, clean) in clean.chunks(BATCH * len).enumerate() {
+            let mut x_t = vec![0.0; clean.len()];
+            x_t.par_chunks_exact_mut(len).zip(clean.par_chunks_exact(len)).enumerate().for_each(
+                |(i, (x_t, x0))| {
+                    let mut rng = seed.stream(METRIC, (batch * BATCH + i) as u64, t.0 as u64);
+                    process.degrade(x0, t, &process.sample_noise(&mut rng), x_t);
+                },
+            );
+            let mut estimates = denoiser.denoise(&x_t, t)?;
+            estimates.chunks_exact_mut(len).for_each(|x0| process.codec().clip(x0));
+            let step = |(x0, estimate): (&[f32], &[f32])| -> f64 {
+                let pairs = x0.iter().zip(estimate).map(|(&x0, &found)| (f64::from(x0), f64::from(found)));
                 if s.0 > 0 {
-                    pairs.map(|(x0, found)| 0.5 * gain * (x0 - found).powi(2)).sum()
+                    pairs.map(|(x0, estimate)| 0.5 * snr_gain * (x0 - estimate).powi(2)).sum()
                 } else {
-                    pairs.map(|(x0, found)| -greys.ln_share(x0, found, b_t)).sum()
+                    let pairs = pairs.enumerate();
+                    pairs.map(|(i, (x0, estimate))| -intensities.ln_mass(i, x0, estimate, sigma_t)).sum()
                 }
             };
-            let images = clean.par_chunks_exact(PIXELS).zip(restored.par_chunks_exact(PIXELS));
+            let images = clean.par_chunks_exact(len).zip(estimates.par_chunks_exact(len));
             nats.par_extend(images.map(step));
-            tick(clean.len() / PIXELS);
+            progress(clean.len() / len);
         }
-        account.term(t, s, &nats);
+        bound.add_term(t, s, &nats);
     }
-    Ok(account.close())
+    Ok(bound.finish())
 }
 
-/// KL(N(a x, 1 - a^2) | N(0, 1)) of one pixel, in nats.
-fn prior_divergence(a: f64, x: f64) -> f64 {
-    0.5 * (a * a * x * x - a * a - (-a * a).ln_1p())
+/// (alpha, sigma) at `t`.
+fn alpha_sigma(gaussian: &dyn GaussianProcess, t: Timestep) -> (f64, f64) {
+    let (alpha, sigma) = gaussian.alpha_sigma(t);
+    (alpha.into(), sigma.into())
 }
 
-/// The 256 greys as states.
-struct Greys {
-    black: f64,
-    white: f64,
-    /// Half the distance of two greys.
-    half: f64,
+/// KL(N(alpha x, 1 - alpha^2) | N(0, 1)) of one value, in nats.
+fn prior_divergence(alpha: f64, x: f64) -> f64 {
+    0.5 * (alpha * alpha * x * x - alpha * alpha - (-alpha * alpha).ln_1p())
 }
 
-impl Greys {
+/// The 256 intensities as states, for each value of an image.
+struct Intensities {
+    /// The states of intensity 0, `[C, H, W]`.
+    black: Vec<f32>,
+    /// The states of intensity 255, `[C, H, W]`.
+    white: Vec<f32>,
+}
+
+impl Intensities {
     fn of(process: &dyn Degradation) -> Self {
-        let ends = process.to_state(&[0.0, 1.0]);
-        let (black, white) = (f64::from(ends[0]), f64::from(ends[1]));
-        Self { black, white, half: (white - black) / 510.0 }
+        let uniform = |intensity: f32| {
+            let len = process.shape().len();
+            let mut state = vec![0.0; len];
+            process.codec().encode_image(&vec![intensity; len], &mut state);
+            state
+        };
+        Self { black: uniform(0.0), white: uniform(1.0) }
     }
 
-    /// ln of the mass that a normal of `mean` and `spread` has in the cell of `grey`; the outermost cells are endless.
-    fn ln_share(&self, grey: f64, mean: f64, spread: f64) -> f64 {
-        let low = if grey < self.black + self.half { f64::NEG_INFINITY } else { grey - self.half - mean };
-        let high = if grey > self.white - self.half { f64::INFINITY } else { grey + self.half - mean };
-        ln_mass(low / spread, high / spread)
+    /// ln of the probability that value `i` has the intensity with the state `x`, if the state is normal around `mean` with the
+    /// standard deviation `sigma`. The probability of an intensity is that of all states nearest to it.
+    fn ln_mass(&self, i: usize, x: f64, mean: f64, sigma: f64) -> f64 {
+        let (black, white) = (f64::from(self.black[i]), f64::from(self.white[i]));
+        // Half the distance between neighbouring intensities.
+        let half = (white - black) / 510.0;
+        let low = if x < black + half { f64::NEG_INFINITY } else { x - half - mean };
+        let high = if x > white - half { f64::INFINITY } else { x + half - mean };
+        ln_mass(low / sigma, high / sigma)
     }
 }
 
@@ -114,22 +133,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_256_greys_share_out_everything() {
-        let greys = Greys { black: -1.0, white: 1.0, half: 1.0 / 255.0 };
-        for (mean, spread) in [(0.0, 0.006), (0.3, 0.05), (1.0, 0.5), (-1.0, 1e-3)] {
-            let grey = |i: i32| 2.0 * f64::from(i) / 255.0 - 1.0;
-            let total: f64 = (0..256).map(|i| greys.ln_share(grey(i), mean, spread).exp()).sum();
-            assert!((total - 1.0).abs() < 1e-9, "{mean}, {spread}: {total}");
+    fn the_probabilities_of_the_256_intensities_add_up_to_one() {
+        let intensities = Intensities { black: vec![-1.0], white: vec![1.0] };
+        for (mean, sigma) in [(0.0, 0.006), (0.3, 0.05), (1.0, 0.5), (-1.0, 1e-3)] {
+            let state = |i: i32| 2.0 * f64::from(i) / 255.0 - 1.0;
+            let total: f64 = (0..256).map(|i| intensities.ln_mass(0, state(i), mean, sigma).exp()).sum();
+            assert!((total - 1.0).abs() < 1e-9, "{mean}, {sigma}: {total}");
         }
     }
 
     #[test]
-    fn the_prior_costs_nothing_without_signal_and_never_less() {
+    fn the_prior_costs_nothing_without_signal_and_is_never_negative() {
         assert_eq!(prior_divergence(0.0, 5.0), 0.0);
         // KL(N(m, v) | N(0, 1)) = (m^2 + v - 1 - ln v) / 2.
-        let (a, x) = (0.6f64, 0.8f64);
-        let expected = 0.5 * ((a * x).powi(2) + 0.64 - 1.0 - 0.64f64.ln());
-        assert!((prior_divergence(a, x) - expected).abs() < 1e-15);
+        let (alpha, x) = (0.6f64, 0.8f64);
+        let expected = 0.5 * ((alpha * x).powi(2) + 0.64 - 1.0 - 0.64f64.ln());
+        assert!((prior_divergence(alpha, x) - expected).abs() < 1e-15);
         for i in 0..100 {
             assert!(prior_divergence(f64::from(i) / 100.0, f64::from(i % 7) - 3.0) >= 0.0);
         }

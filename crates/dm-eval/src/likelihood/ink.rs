@@ -1,104 +1,108 @@
-//! The bound of Ink: how many bits the model needs at most for the *grain counts* that an image is turned into.
+//! The bound of Ink: how many bits a model needs at most to describe the *grain counts* that an image is turned into.
 //!
-//! What is bounded. An image I in [0, 1] becomes grains, n_0(p) ~ Poisson(L I(p)), L grains per full pixel; the bound is on
-//! -log p(n_0), its mean over images and over that draw. It holds for the density L of the model alone, contains the shot
-//! noise of the draw, -log p(n_0|I), which no model can save (the bound's floor), and says nothing of 256 greys: it
-//! compares neither with another density nor with the bound of Gaussian noise.
+//! **What is bounded.** An image I in [0, 1] becomes grains, n_0(p) ~ Poisson(L I(p)) with L grains per full pixel. The bound is
+//! one on -log p(n_0), averaged over images and over the random counts. It is specific to the density L of the model. It contains
+//! the shot noise -log p(n_0 | I), which no model can save ([`Bound::irreducible`]), and says nothing about 256 intensities.
+//! It can therefore not be compared with a bound for another density or with the bound of Gaussian noise.
 //!
-//! The model: N_T grains by the prior's law of the total, each placed by the prior's shares, then from level to level every
-//! grain on its own from p to p' with probability K(p, p') h_s(p') / h_t(p), h the restored image spread to the level, and
-//! Poisson numbers of mean (1 - L_t/L_s) h_s(p) of new ones beside them; at last to level 0 in the same way. (The sampler
-//! stops before that and takes the restored image itself.) So that no place is impossible, [`EVEN`] of the restored ink is
-//! spread evenly.
+//! **The model.** The numbers of grains of the channels follow the prior, and each grain is placed in its channel by the prior's
+//! shares. From timestep t to s each grain moves independently from p to p' with probability K(p, p') h_s(p') / h_t(p), where h is
+//! the estimated image spread to the timestep, and Poisson((1 - L_t/L_s) h_s(p)) new grains join at each p. The last step to
+//! timestep 0 has the same form. (The sampler omits this step and returns the estimate itself.) A share of the estimate,
+//! [`EVEN_SHARE`], is spread evenly so that no place is impossible.
 //!
-//! The bound. Give every grain its label. The model treats labels alike, so that
-//! log p(n_0) = log (N! / prod n_0(p)!) + log p(z_0, N), z_0 the list of places. The posterior q is the walk of each grain and
-//! its fading: p_t = L_t/L_0 of them are left at t. A grain that is there at t pays log q(z_s|z_t,z_0) / p(z_s|z_t), and with
-//! q(z_s|z_t,z_0) = K_(t-s)(z_s,z_t) K_s(z_0,z_s) / K_t(z_0,z_t) that is log K_s(z_0,z_s)/K_t(z_0,z_t) - log h_s(z_s)/h_t(z_t):
-//! no sum over places is left. A grain that is not there at t is there at s with probability (p_s - p_t)/(1 - p_t), at z_s by
-//! K_s(z_0,z_s), against the model's Poisson numbers, which may be any of the labels that are missing. Each term is drawn
-//! along one walk of each grain, not averaged over walks: a term of one image may be negative, its expectation is a
-//! divergence and may not. Along one walk most of what is random cancels from term to term; with the true image as h all of
-//! it does.
+//! **The bound.** Give each grain of a channel a label. The model treats all labels alike, so that
+//! log p(n_0) = log (N! / prod n_0(p)!) + log p(z_0, N) for each channel, where z_0 is the list of the places of its N grains.
+//! Under the posterior q each grain walks and fades, and the share p_t = L_t/L_0 of the grains is left at t. A grain that is left at
+//! t contributes log q(z_s|z_t,z_0) / p(z_s|z_t). With q(z_s|z_t,z_0) = K_(t-s)(z_s,z_t) K_s(z_0,z_s) / K_t(z_0,z_t) this is
+//! log K_s(z_0,z_s)/K_t(z_0,z_t) - log h_s(z_s)/h_t(z_t), without a sum over places. A grain that is not left at t is left at s
+//! with probability (p_s - p_t)/(1 - p_t), and its place is drawn from K_s(z_0,z_s). In the model it is one of the joining
+//! grains, which may carry any of the missing labels.
+//!
+//! Each term is computed along one random walk per grain and not averaged over walks. A term of one image may therefore be
+//! negative, although its expectation, a divergence, is not. Along one walk most of the randomness cancels between terms; with
+//! the true image as h all of it cancels.
 
 use dm_degrade::degradations::ink::{Film, Ink};
-use dm_degrade::heat::{Kernel, kernel, spread};
-use dm_degrade::{Degradation, Level, Restorer};
-use dm_nn::data::{PIXELS, SIDE};
-use dm_nn::rng::{Seed, Stream};
+use dm_degrade::{Degradation, Denoiser, Timestep};
+use dm_nn::rng::Seed;
 use rayon::prelude::*;
 
-use super::{Account, BATCH, Bound, bound, check, mean_bits};
+use super::bound::{Bound, BoundBuilder, quantity};
+use super::chain::{BATCH, clean_states};
+use super::ink_walk::{GrainCounts, LnKernel, Walk, ln};
 use crate::error::Result;
-use crate::score::Metric;
+use crate::score::Quantity;
+use crate::streams::METRIC;
+
+pub use super::ink_walk::EVEN_SHARE;
 
 /// The bound of Ink.
-pub const INK_BOUND: Metric = bound("ink bound", "this project: Ho et al. 2020, eq. 5, for walking grains");
+pub const INK_BOUND: Quantity =
+    quantity("ink bound", "this project: Ho et al. 2020, eq. 5, for walking grains");
 
-/// Share of the restored ink that is spread evenly.
-pub const EVEN: f64 = 1e-6;
+/// Number of quantiles over which the prior's distribution of the totals is averaged.
+const QUANTILES: usize = 4096;
 
-/// Pieces into which the prior's law of the total is cut.
-const PIECES: usize = 4096;
-
-/// Bounds the negative log-likelihood of the grain counts of `images` [n, 784] in [0, 1] under the chain that visits
-/// `levels` (see [`super::levels`]). Grains and walks are drawn from `seed`.
+/// Bounds the negative log-likelihood of the grain counts of `images` [n, C, H, W] in [0, 1] under the chain that visits
+/// `timesteps` (see [`super::timesteps`]). Counts and walks are drawn from `seed`. After each step of a batch `progress` receives
+/// the number of images in the batch.
 ///
 /// # Errors
-/// If levels or images are not what is said here, or the network fails.
+/// If `images` are not whole images in [0, 1], `timesteps` do not descend from T to 0, or the denoiser fails.
 pub fn ink_bound(
     ink: &Ink,
-    restorer: &dyn Restorer,
+    denoiser: &dyn Denoiser,
     images: &[f32],
-    levels: &[Level],
+    timesteps: &[Timestep],
     seed: Seed,
-    tick: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Bound> {
-    let n = check(INK_BOUND, ink, images, levels)?;
-    let ascending: Vec<Level> = levels.iter().rev().copied().collect();
+    let clean = clean_states(INK_BOUND, ink, images, timesteps)?;
+    let (shape, len) = (ink.shape(), ink.shape().len());
+    let n = clean.len() / len;
+    let ascending: Vec<Timestep> = timesteps.iter().rev().copied().collect();
     let steps = ascending.len() - 1;
-    let clean = ink.to_state(images);
-    // Nats of each image: the total, the places at T, the order of the grains, then every step from below.
-    let [mut total, mut places, mut order, mut shot] = [const { Vec::new() }; 4];
+    // Nats of each image.
+    let [mut totals, mut places, mut order, mut shot_noise] = [const { Vec::new() }; 4];
     let mut terms = vec![Vec::with_capacity(n); steps];
-    for (batch, clean) in clean.chunks(BATCH * PIXELS).enumerate() {
-        let film = |(i, x0): (usize, &[f32])| {
-            let mut rng = seed.stream(Stream::Metric, (batch * BATCH + i) as u64, 0);
+    for (batch, clean) in clean.chunks(BATCH * len).enumerate() {
+        let record = |(i, x0): (usize, &[f32])| {
+            let mut rng = seed.stream(METRIC, (batch * BATCH + i) as u64, 0);
             Film::record(ink, x0, &ascending, &mut rng)
         };
         let films: Vec<Film> =
-            clean.par_chunks_exact(PIXELS).enumerate().map(film).collect::<dm_degrade::Result<_>>()?;
-        let count = |film: &Film| film.places(0).len();
-        let most = films.iter().map(count).max().unwrap_or(0);
+            clean.par_chunks_exact(len).enumerate().map(record).collect::<dm_degrade::Result<_>>()?;
+        let most = films.iter().map(|film| film.places(0).len()).max().unwrap_or(0);
         let ln_factorial = ln_factorials(most);
-        total.extend(films.iter().map(|film| -ln_total(ink, left(film, steps), &ln_factorial)));
-        order.extend(films.iter().map(|film| {
-            let each: f64 = film.counts(0).iter().map(|&n| ln_factorial[n as usize]).sum();
-            each - ln_factorial[count(film)]
-        }));
-        let drawn = films.iter().zip(clean.chunks_exact(PIXELS));
-        shot.extend(drawn.map(|(film, mean)| shot_noise(&film.counts(0), mean, &ln_factorial)));
-        places.extend(films.iter().map(|film| at_the_end(ink, film, steps, &ln_factorial)));
+        for (film, mean) in films.iter().zip(clean.chunks_exact(len)) {
+            let (counts, grains) = (film.counts(0), GrainCounts::of(film, shape));
+            totals.push(-ln_totals(ink, &grains.left(film, steps), &ln_factorial));
+            let pixels: f64 = counts.iter().map(|&n| ln_factorial[n as usize]).sum();
+            order.push(pixels - grains.all.iter().map(|&n| ln_factorial[n]).sum::<f64>());
+            shot_noise.push(poisson_nats(&counts, mean, &ln_factorial));
+            places.push(places_at_end(ink, film, &grains, steps, &ln_factorial));
+        }
         for i in 1..=steps {
             let (s, t) = (ascending[i - 1], ascending[i]);
             let counts: Vec<f32> = films.iter().flat_map(|film| film.counts(i)).collect();
-            let mut restored = restorer.restore(&counts, t)?;
-            ink.clip(&mut restored);
+            let mut estimates = denoiser.denoise(&counts, t)?;
+            estimates.chunks_exact_mut(len).for_each(|x0| ink.codec().clip(x0));
             let walk = Walk::new(ink, s, t);
-            let pairs = films.par_iter().zip(restored.par_chunks_exact(PIXELS));
+            let pairs = films.par_iter().zip(estimates.par_chunks_exact(len));
             terms[i - 1].par_extend(pairs.map(|(film, h_0)| walk.nats(ink, film, i, h_0, &ln_factorial)));
-            tick(films.len());
+            progress(films.len());
         }
     }
-    let mut account = Account::new(INK_BOUND, n);
-    account.floor = Some(mean_bits(&shot));
-    account.part("prior: places at T", &places);
-    account.part("prior: number of grains", &total);
-    account.part("order of the grains", &order);
+    let mut bound = BoundBuilder::new(INK_BOUND, n, len);
+    bound.set_irreducible(&shot_noise);
+    bound.add_part("prior: places at T", &places);
+    bound.add_part("prior: number of grains", &totals);
+    bound.add_part("order of the grains", &order);
     for (i, nats) in terms.iter().enumerate() {
-        account.term(ascending[i + 1], ascending[i], nats);
+        bound.add_term(ascending[i + 1], ascending[i], nats);
     }
-    Ok(account.close())
+    Ok(bound.finish())
 }
 
 /// ln k! for k = 0..=`most`.
@@ -111,120 +115,46 @@ fn ln_factorials(most: usize) -> Vec<f64> {
     (0..=most).map(next).collect()
 }
 
-/// -ln of the probability of `counts` as Poisson numbers of `mean`, both `[784]`.
-fn shot_noise(counts: &[f32], mean: &[f32], ln_factorial: &[f64]) -> f64 {
-    let inked = counts.iter().zip(mean).filter(|(_, mean)| **mean > 0.0);
-    let cost = |(&n, &mean): (&f32, &f32)| {
+/// The negative log-probability of `counts` as independent Poisson numbers with the given means, both `[C, H, W]`.
+fn poisson_nats(counts: &[f32], mean: &[f32], ln_factorial: &[f64]) -> f64 {
+    let positive = counts.iter().zip(mean).filter(|(_, mean)| **mean > 0.0);
+    let nats = |(&n, &mean): (&f32, &f32)| {
         f64::from(mean) - f64::from(n) * f64::from(mean).ln() + ln_factorial[n as usize]
     };
-    inked.map(cost).sum()
+    positive.map(nats).sum()
 }
 
-/// ln of the prior's probability of `n` grains: a mixture of Poisson laws over its law of the total.
-fn ln_total(ink: &Ink, n: usize, ln_factorial: &[f64]) -> f64 {
-    let piece = |i: usize| {
-        let mean = f64::from(ink.prior_total((i as f32 + 0.5) / PIECES as f32)).max(f64::MIN_POSITIVE);
-        n as f64 * mean.ln() - mean - ln_factorial[n]
+/// ln of the prior's probability that the channels have the given numbers of grains at T: Poisson numbers whose means are the
+/// same quantile of each channel's distribution of totals, averaged over the quantiles.
+fn ln_totals(ink: &Ink, grains: &[usize], ln_factorial: &[f64]) -> f64 {
+    let at_quantile = |i: usize| -> f64 {
+        let u = (i as f32 + 0.5) / QUANTILES as f32;
+        let channel = |(channel, &n): (usize, &usize)| {
+            let mean = f64::from(ink.prior_total(channel, u)).max(f64::MIN_POSITIVE);
+            n as f64 * mean.ln() - mean - ln_factorial[n]
+        };
+        grains.iter().enumerate().map(channel).sum()
     };
-    let pieces: Vec<f64> = (0..PIECES).map(piece).collect();
-    let top = pieces.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    top + (pieces.iter().map(|piece| (piece - top).exp()).sum::<f64>() / PIECES as f64).ln()
+    let terms: Vec<f64> = (0..QUANTILES).map(at_quantile).collect();
+    let max = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    max + (terms.iter().map(|term| (term - max).exp()).sum::<f64>() / QUANTILES as f64).ln()
 }
 
-/// Grains that are there in frame `i`.
-fn left(film: &Film, i: usize) -> usize {
-    film.seen(i).filter(|seen| *seen).count()
-}
-
-/// log p_T K_T(z_0, z_T) - log share(z_T), summed over the grains that are left, and log (1 - p_T) over those that are not;
-/// the model leaves any of them alike.
-fn at_the_end(ink: &Ink, film: &Film, last: usize, ln_factorial: &[f64]) -> f64 {
-    let end = Level(ink.steps());
-    let (walked, share, left) = (LnKernel::new(ink.tau(end)), ink.prior_share(), ink.left(end));
+/// The cost of the places at T, which frame `last` shows: log p_T K_T(z_0, z_T) - log share(z_T) for each grain that is left, and
+/// log (1 - p_T) for each other one. In the model any grains of a channel may be the ones that are left.
+fn places_at_end(ink: &Ink, film: &Film, grains: &GrainCounts, last: usize, ln_factorial: &[f64]) -> f64 {
+    let end = Timestep(ink.timesteps());
+    let (kernel, share, p_t) =
+        (LnKernel::new(ink.shape(), ink.tau(end)), ink.prior_share(), ink.share_left(end));
     let grain = |((from, to), seen): ((&u16, &u16), bool)| {
         if seen {
-            left.ln() + walked.between(*from, *to) - ln(share[usize::from(*to)].into())
+            p_t.ln() + kernel.between(*from, *to) - ln(share[usize::from(*to)].into())
         } else {
-            (1.0 - left).ln()
+            (1.0 - p_t).ln()
         }
     };
-    let (all, left) = (film.places(0).len(), self::left(film, last));
-    let choices = ln_factorial[all] - ln_factorial[left] - ln_factorial[all - left];
+    let choices =
+        |(&all, left): (&usize, usize)| ln_factorial[all] - ln_factorial[left] - ln_factorial[all - left];
+    let choices: f64 = grains.all.iter().zip(grains.left(film, last)).map(choices).sum();
     choices + film.places(0).iter().zip(film.places(last)).zip(film.seen(last)).map(grain).sum::<f64>()
-}
-
-/// One step from t to s < t: its kernels.
-struct Walk {
-    s: Level,
-    to_s: LnKernel,
-    to_t: LnKernel,
-    between: Kernel,
-    /// Share of all grains that is left at s and at t.
-    left: [f64; 2],
-}
-
-impl Walk {
-    fn new(ink: &Ink, s: Level, t: Level) -> Self {
-        let (tau_s, tau_t) = (ink.tau(s), ink.tau(t));
-        Self {
-            s,
-            to_s: LnKernel::new(tau_s),
-            to_t: LnKernel::new(tau_t),
-            between: kernel(tau_t - tau_s),
-            left: [ink.left(s), ink.left(t)],
-        }
-    }
-
-    /// What the grains of `film` pay for the step from frame `i` to the one below, with the restored image `h_0`, in
-    /// grains of level 0.
-    fn nats(&self, ink: &Ink, film: &Film, i: usize, h_0: &[f32], ln_factorial: &[f64]) -> f64 {
-        let sum: f64 = h_0.iter().map(|&h| f64::from(h)).sum();
-        let even = (EVEN * sum / PIXELS as f64).max(f64::MIN_POSITIVE) as f32;
-        let h_0: Vec<f32> = h_0.iter().map(|h| h + even).collect();
-        let h_s = ink.intensity(&h_0, self.s);
-        let h_t = spread(&self.between, &h_s);
-        let (ln_s, ln_t) = (h_s.iter().map(|&h| ln(h.into())), h_t.iter().map(|&h| ln(h.into())));
-        let (ln_s, ln_t): (Vec<f64>, Vec<f64>) = (ln_s.collect(), ln_t.collect());
-        let [left_s, left_t] = self.left;
-        let faded = 1.0 - left_t / left_s;
-        let joining: f64 = h_s.iter().map(|&h| faded * f64::from(h)).sum();
-        let grain = |z_0: u16, z_s: u16, z_t: u16, seen| match seen {
-            (_, true) => {
-                self.to_s.between(z_0, z_s)
-                    - self.to_t.between(z_0, z_t)
-                    - (ln_s[usize::from(z_s)] - ln_t[usize::from(z_t)])
-            }
-            (true, false) => {
-                let joins = ((left_s - left_t) / (1.0 - left_t)).ln();
-                joins + self.to_s.between(z_0, z_s) - faded.ln() - ln_s[usize::from(z_s)]
-            }
-            (false, false) => ((1.0 - left_s) / (1.0 - left_t)).ln(),
-        };
-        let places = film.places(0).iter().zip(film.places(i - 1)).zip(film.places(i));
-        let grains = places.zip(film.seen(i - 1).zip(film.seen(i)));
-        let grains = grains.map(|(((z_0, z_s), z_t), seen)| grain(*z_0, *z_s, *z_t, seen));
-        let missing = |i| film.places(0).len() - left(film, i);
-        let choices = ln_factorial[missing(i)] - ln_factorial[missing(i - 1)];
-        choices + joining + grains.sum::<f64>()
-    }
-}
-
-/// ln of one axis of the kernel.
-struct LnKernel([[f64; SIDE]; SIDE]);
-
-impl LnKernel {
-    fn new(tau: f64) -> Self {
-        Self(kernel(tau).map(|row| row.map(|k| ln(k.into()))))
-    }
-
-    /// ln K between two pixels.
-    fn between(&self, from: u16, to: u16) -> f64 {
-        let (from, to) = (usize::from(from), usize::from(to));
-        self.0[from / SIDE][to / SIDE] + self.0[from % SIDE][to % SIDE]
-    }
-}
-
-/// ln, finite where f32 has run out of small numbers.
-fn ln(value: f64) -> f64 {
-    value.max(f64::from(f32::MIN_POSITIVE)).ln()
 }

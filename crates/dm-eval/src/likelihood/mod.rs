@@ -1,180 +1,22 @@
-//! Variational bounds: how many bits a model needs at most to tell an image, one file per degradation that has such a
-//! bound. What is common to them stands here: levels, the bound itself, its interval.
+//! Variational bounds on the negative log-likelihood of images: how many bits a model needs at most to describe an image. Each
+//! degradation that has such a bound has a file.
 //!
-//! A bound belongs to one chain: the model is the prior, then the degradation's bridge from level to level with the
-//! restored image in place of the true one, and its last step is a law over the data. Fewer levels are another, worse
-//! model. Nothing is said of samplers without a law (cold updates, solvers).
+//! A bound belongs to one chain of timesteps. The model starts from the prior, goes from timestep to timestep by the posterior
+//! of the degradation with the estimate in place of the clean state, and ends with a distribution over the data. A chain with
+//! fewer timesteps is another, worse model. The bounds say nothing about samplers without transition probabilities (cold
+//! diffusion, solvers of differential equations).
 //!
-//! The two bounds are on different data and do not compare: [`gaussian`] bounds the 784 pixels of an image, each one of
-//! 256 greys; [`ink`] bounds the 784 grain counts that an image is first turned into, which are random themselves.
+//! The two bounds are about different data and cannot be compared. [`gaussian`] bounds the C * H * W values of an image, each of
+//! which is one of 256 intensities. [`ink`] bounds the C * H * W grain counts that an image is turned into at random.
 
+mod bound;
+mod chain;
 pub mod gaussian;
 pub mod ink;
+mod ink_walk;
 mod normal;
 
-use dm_degrade::{Degradation, Level, SamplerKind, Sampling};
-use dm_nn::data::PIXELS;
-use serde::Serialize;
-
-use crate::error::{EvalError, Result};
-use crate::interval::{mean, t_interval};
-use crate::score::{Direction, Metric, Score};
-
+pub use bound::{Bound, Part, Term};
+pub use chain::timesteps;
 pub use gaussian::{GAUSSIAN_BOUND, gaussian_bound};
 pub use ink::{INK_BOUND, ink_bound};
-
-/// Images whose states are restored together; does not change a bound.
-const BATCH: usize = 32;
-
-/// What the step from level t to level s < t costs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Term {
-    /// Level the step leaves.
-    pub t: usize,
-    /// Level it arrives at; at 0 the term is the decoder.
-    pub s: usize,
-    /// Mean over the images, in bits per dimension.
-    pub bits: f64,
-}
-
-/// A part of the bound that belongs to no step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Part {
-    /// What it pays for.
-    pub name: &'static str,
-    /// Mean over the images, in bits per dimension.
-    pub bits: f64,
-}
-
-/// A bound on the negative logarithm of the likelihood, in bits per dimension; there are 784 dimensions.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Bound {
-    /// Which bound.
-    #[serde(flatten)]
-    pub metric: Metric,
-    /// Mean over the images; the sum of all parts and terms.
-    pub total: f64,
-    /// 95 % interval of that mean over images; `None` for one image.
-    pub interval: Option<[f64; 2]>,
-    /// Number of images.
-    pub n: usize,
-    /// Mean bits per dimension that no model can save, where that is known.
-    pub floor: Option<f64>,
-    /// What belongs to no step, the prior first.
-    pub parts: Vec<Part>,
-    /// What each step costs, from T down to the decoder.
-    pub terms: Vec<Term>,
-    /// Total of each image.
-    #[serde(skip)]
-    pub images: Vec<f64>,
-}
-
-/// The bits of every image, gathered step by step.
-struct Account {
-    metric: Metric,
-    images: Vec<f64>,
-    floor: Option<f64>,
-    parts: Vec<Part>,
-    terms: Vec<Term>,
-}
-
-/// The mean of `nats` of an image each, in bits per dimension.
-fn mean_bits(nats: &[f64]) -> f64 {
-    mean(nats) / std::f64::consts::LN_2 / PIXELS as f64
-}
-
-impl Account {
-    fn new(metric: Metric, n: usize) -> Self {
-        Self { metric, images: vec![0.0; n], floor: None, parts: Vec::new(), terms: Vec::new() }
-    }
-
-    /// Adds the nats of every image to its total; their mean in bits per dimension.
-    fn book(&mut self, nats: &[f64]) -> f64 {
-        self.images.iter_mut().zip(nats).for_each(|(total, nats)| *total += mean_bits(&[*nats]));
-        mean_bits(nats)
-    }
-
-    fn part(&mut self, name: &'static str, nats: &[f64]) {
-        let bits = self.book(nats);
-        self.parts.push(Part { name, bits });
-    }
-
-    fn term(&mut self, t: Level, s: Level, nats: &[f64]) {
-        let bits = self.book(nats);
-        self.terms.push(Term { t: t.0, s: s.0, bits });
-    }
-
-    fn close(mut self) -> Bound {
-        self.terms.sort_by_key(|term| std::cmp::Reverse(term.t));
-        Bound {
-            metric: self.metric,
-            total: mean(&self.images),
-            interval: t_interval(&self.images),
-            n: self.images.len(),
-            floor: self.floor,
-            parts: self.parts,
-            terms: self.terms,
-            images: self.images,
-        }
-    }
-}
-
-impl Bound {
-    /// The bound as a value among others.
-    pub fn score(&self) -> Score {
-        let levels = self.terms.len();
-        self.metric.score(self.total, self.n, 0, format!("{levels} steps"))
-    }
-}
-
-/// The levels of a chain of `steps` steps from T to 0, or one more: level 1 is always among them, so that the decoder
-/// starts where next to nothing is missing.
-///
-/// Ink's levels are even: their spreads grow geometrically. Gaussian noise gets levels in proportion to squares (as in
-/// Song et al. 2021, D.2): its terms grow with the ratio of two levels' noise, which an even chain lets soar near 0.
-///
-/// # Errors
-/// If `steps` is zero or more than T.
-pub fn levels(process: &dyn Degradation, steps: usize) -> Result<Vec<Level>> {
-    let mut levels = Sampling::new(SamplerKind::Bridge, steps).levels(process)?;
-    if process.signal_and_noise(levels[0]).is_some() {
-        let mut above = process.steps() + 1;
-        for (left, level) in (0..levels.len()).rev().zip(&mut levels) {
-            let share = left as f64 / steps as f64;
-            above = ((process.steps() as f64 * share * share).round() as usize).clamp(left, above - 1);
-            *level = Level(above);
-        }
-    }
-    if !levels.contains(&Level(1)) {
-        levels.insert(levels.len() - 1, Level(1));
-    }
-    Ok(levels)
-}
-
-/// Checks that `images` are whole images in [0, 1], at least one, and that `levels` descend from T to 0.
-fn check(metric: Metric, process: &dyn Degradation, images: &[f32], levels: &[Level]) -> Result<usize> {
-    let n = images.len() / PIXELS;
-    if n == 0 || !images.len().is_multiple_of(PIXELS) {
-        let expected = n.max(1) * PIXELS;
-        return Err(EvalError::Length { set: "images".to_owned(), expected, found: images.len() });
-    }
-    if let Some(at) = images.iter().position(|v| !(0.0..=1.0).contains(v)) {
-        let (row, column, value) = (at / PIXELS, at % PIXELS, f64::from(images[at]));
-        return Err(EvalError::Range { set: "images".to_owned(), row, column, value, low: 0.0, high: 1.0 });
-    }
-    let ends = levels.first() == Some(&Level(process.steps())) && levels.last() == Some(&Level(0));
-    if !ends || !levels.windows(2).all(|pair| pair[0] > pair[1]) {
-        return Err(EvalError::Argument {
-            metric: metric.name,
-            argument: "levels",
-            expected: format!("levels that descend from {} to 0", process.steps()),
-            found: format!("{:?}", levels.iter().map(|level| level.0).collect::<Vec<_>>()),
-        });
-    }
-    Ok(n)
-}
-
-/// The facts of a bound.
-const fn bound(name: &'static str, source: &'static str) -> Metric {
-    Metric { name, unit: "bits/dim", direction: Direction::Lower, source }
-}

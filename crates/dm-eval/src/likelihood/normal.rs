@@ -1,9 +1,9 @@
-//! The mass of a normal law in an interval, as a logarithm: right to many digits wherever the interval lies.
+//! The logarithm of the probability that a normal number lies in an interval, accurate wherever the interval lies.
 
 /// ln(2 pi) / 2.
 const HALF_LN_TAU: f64 = 0.918_938_533_204_672_7;
 
-/// ln P(low < z < high) of a standard normal z, for low < high; either end may be infinite.
+/// ln P(low < z < high) for a standard normal z and low < high; either end may be infinite.
 pub(super) fn ln_mass(low: f64, high: f64) -> f64 {
     if low > 0.0 {
         // Both ends in the upper tail: Q(low) - Q(high).
@@ -31,7 +31,7 @@ fn ln_upper(z: f64) -> f64 {
         }
         return (0.5 - sum * (-0.5 * z * z - HALF_LN_TAU).exp()).ln();
     }
-    // Q(z) = phi(z) / (z + 1/(z + 2/(z + 3/(z + ...)))): Laplace's continued fraction, from far inside.
+    // Q(z) = phi(z) / (z + 1/(z + 2/(z + 3/(z + ...)))): Laplace's continued fraction, evaluated from its 120th level.
     let fraction = (1..=120).rev().fold(z, |below, k| z + f64::from(k) / below);
     -0.5 * z * z - HALF_LN_TAU - fraction.ln()
 }
@@ -55,12 +55,12 @@ mod tests {
             let found = ln_upper(z);
             assert!((found - expected).abs() < 1e-9 * expected.abs(), "{z}: {found} for {expected}");
         }
-        // Both forms meet where they change hands.
+        // The series and the fraction agree at 3, where one replaces the other.
         assert!((ln_upper(3.0) - ln_upper(3.0 - 1e-12)).abs() < 1e-10);
     }
 
     #[test]
-    fn masses_add_up_to_one_and_mirror() {
+    fn probabilities_add_up_to_one_and_are_symmetric() {
         for (mean, width) in [(0.0, 0.3), (0.4, 0.05), (7.0, 1.0), (-7.0, 1.0)] {
             let ends = |i: i32| match i {
                 -100 => f64::NEG_INFINITY,
@@ -71,7 +71,7 @@ mod tests {
             assert!((total - 1.0).abs() < 1e-12, "{total}");
         }
         assert_eq!(ln_mass(2.0, 2.5), ln_mass(-2.5, -2.0));
-        // A thin slice far out is density times width, where a difference of masses would be zero.
+        // A thin interval in the far tail has the probability density times width; a difference of probabilities would be 0.
         let found = ln_mass(40.0, 40.0 + 1e-6);
         let expected = -800.0 - HALF_LN_TAU + 1e-6f64.ln() - 2e-5;
         assert!((found - expected).abs() < 1e-4, "{found} for {expected}");

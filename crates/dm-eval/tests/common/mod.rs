@@ -1,25 +1,30 @@
-//! Sets of features for the tests: drawn from a seed or read from the fixture. No assertions here.
+//! Sets of features for the tests: random ones, and those of the fixture.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, reason = "each test file uses some of these functions")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use dm_eval::Features;
-use dm_nn::rng::{Seed, Stream};
+use dm_nn::rng::{Purpose, Seed};
 
-/// n x dim normals with the given mean.
+/// A purpose of the tests. Its streams have fixed numbers, on which no expected value depends.
+pub const SAMPLE: Purpose = Purpose(6);
+/// Another purpose of the tests.
+pub const SHUFFLE: Purpose = Purpose(2);
+
+/// n x dim normal numbers with the given mean.
 pub fn normal(n: usize, dim: usize, mean: f64, seed: u64) -> Features {
-    let mut rng = Seed(seed).stream(Stream::Sample, 0, 0);
+    let mut rng = Seed(seed).stream(SAMPLE, 0, 0);
     let values = (0..n * dim).map(|_| mean + f64::from(rng.normal())).collect();
     Features::new("normal", n, dim, values).unwrap()
 }
 
-/// The rows in another, seeded, order.
+/// The rows in a random order.
 pub fn shuffled(set: &Features, seed: u64) -> Features {
-    let order = Seed(seed).stream(Stream::Shuffle, 0, 0).permutation(set.n());
+    let order = Seed(seed).stream(SHUFFLE, 0, 0).permutation(set.n());
     set.select(&order.iter().map(|&i| i as usize).collect::<Vec<_>>()).unwrap()
 }
 
-/// A tensor of the fixture file, [n, dim] in f64.
+/// The f64 tensor `name` [n, dim] of the fixture.
 pub fn fixture(name: &str) -> Features {
     let bytes = std::fs::read(path("metrics.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -29,7 +34,7 @@ pub fn fixture(name: &str) -> Features {
     Features::new(name, tensor.shape()[0], tensor.shape()[1], values).unwrap()
 }
 
-/// The fixture's values.
+/// The expected values of the fixture.
 pub fn expected() -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path("metrics.json")).unwrap()).unwrap()
 }
@@ -38,7 +43,7 @@ fn path(name: &str) -> std::path::PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
 }
 
-/// Fails unless `found` agrees with `expected` to `relative`.
+/// Checks that `found` agrees with `expected` up to the relative error `relative`.
 #[track_caller]
 pub fn close(found: f64, expected: f64, relative: f64) {
     assert!(

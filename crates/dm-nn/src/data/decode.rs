@@ -61,8 +61,11 @@ pub(super) fn decode(path: &Path, size: Option<(usize, usize)>) -> Result<Decode
         _ => image,
     };
     let (height, width) = (image.height() as usize, image.width() as usize);
-    let (channels, pixels) =
-        if image.color().has_color() { (3, image.into_rgb8().into_raw()) } else { (1, image.into_luma8().into_raw()) };
+    let (channels, pixels) = if image.color().has_color() {
+        (3, image.into_rgb8().into_raw())
+    } else {
+        (1, image.into_luma8().into_raw())
+    };
     Ok(Decoded { channels, height, width, bytes: pixels, sha256: sha256_hex(&bytes) })
 }
 

@@ -37,7 +37,12 @@ pub fn read(path: &Path) -> Result<Idx> {
     let raw = if packed.starts_with(&[0x1f, 0x8b]) { decompress(path, &packed)? } else { packed };
     if raw.len() as u64 > MAX_BYTES {
         let found = format!("more than {MAX_BYTES} bytes");
-        return Err(Error::format(path, "size after decompression", found, format!("at most {MAX_BYTES} bytes")));
+        return Err(Error::format(
+            path,
+            "size after decompression",
+            found,
+            format!("at most {MAX_BYTES} bytes"),
+        ));
     }
     parse(path, raw)
 }

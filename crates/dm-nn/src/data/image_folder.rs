@@ -132,10 +132,12 @@ fn read_all(root: &Path, listing: &Listing, options: &ReadOptions) -> Result<Vec
 
 /// The hash of the data set; see [`ImageFolder`].
 fn hash(listing: &Listing, images: &[Decoded], options: &ReadOptions) -> String {
-    let lines = listing.files.iter().zip(images);
-    let mut text: String = lines.map(|(file, image)| format!("{}  {}\n", image.sha256, file.name)).collect();
+    let mut text = String::new();
+    for (file, image) in listing.files.iter().zip(images) {
+        text.extend([image.sha256.as_str(), "  ", &file.name, "\n"]);
+    }
     if let Some((height, width)) = options.size {
-        text += &format!("resized to {}\n", size_text(height, width));
+        text.extend(["resized to ", &size_text(height, width), "\n"]);
     }
     sha256_hex(text.as_bytes())
 }

@@ -75,7 +75,7 @@ impl<'a> Npy<'a> {
             let value =
                 if big_endian { bytes.iter().fold(0, digit) } else { bytes.iter().rev().fold(0, digit) };
             let unused = 64 - 8 * size as u32;
-            if signed { i128::from((value << unused) as i64 >> unused) } else { i128::from(value) }
+            if signed { i128::from((value << unused).cast_signed() >> unused) } else { i128::from(value) }
         })
     }
 }
@@ -99,7 +99,9 @@ impl<'a> Header<'a> {
                     return Err(problem("fortran_order", "True", "False (numpy.ascontiguousarray)"));
                 }
                 "shape" => shape = Some(self.shape()?),
-                _ => return Err(problem("header", format!("the key {key:?}"), "descr, fortran_order, shape")),
+                _ => {
+                    return Err(problem("header", format!("the key {key:?}"), "descr, fortran_order, shape"));
+                }
             }
             if !self.accept(",") {
                 self.expect("}")?;

@@ -97,7 +97,8 @@ impl<'a> Archive<'a> {
         found.sort_unstable();
         let complete = |keys: &&[&str; 4]| keys.iter().all(|key| found.iter().any(|name| name == key));
         KEYS.iter().find(complete).copied().ok_or_else(|| {
-            let more = if found.len() > 12 { format!(" and {} more", found.len() - 12) } else { String::new() };
+            let more =
+                if found.len() > 12 { format!(" and {} more", found.len() - 12) } else { String::new() };
             found.truncate(12);
             let expected = KEYS.map(|keys| keys.join(", ")).join("; or ");
             Error::format(self.path, "arrays", format!("{}{more}", found.join(", ")), expected)
@@ -140,7 +141,8 @@ impl<'a> Archive<'a> {
                 ImageShape::new(channels, height, width)
             }
             _ => {
-                let expected = "[n, height, width], [n, height, width, 1] or [n, height, width, 3] with n > 0";
+                let expected =
+                    "[n, height, width], [n, height, width, 1] or [n, height, width, 3] with n > 0";
                 return Err(bad("shape", format!("{:?}", array.shape), expected.to_owned()));
             }
         };

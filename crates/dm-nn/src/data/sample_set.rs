@@ -89,7 +89,8 @@ impl SampleSet {
     /// # Errors
     /// If writing fails, or the pixels are not whole images with one label each.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let bad = |e| Error::format(path, IMAGES, e, format!("complete images of {}, one label each", self.shape));
+        let bad =
+            |e| Error::format(path, IMAGES, e, format!("complete images of {}, one label each", self.shape));
         let (count, channels, height, width) = self.shape.dims(self.len());
         let dims = vec![count, channels, height, width];
         let mut tensors = vec![(IMAGES, TensorView::new(Dtype::U8, dims, &self.pixels).map_err(bad)?)];

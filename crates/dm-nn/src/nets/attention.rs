@@ -47,4 +47,3 @@ impl SelfAttention {
         x.add(&x.enter_alike(&out)?)
     }
 }
-

@@ -114,9 +114,8 @@ impl UNetConfig {
             .collect::<crate::Result<_>>()?;
         let middle = residual(deepest, deepest, path.pp("middle"))?;
         let middle_attention = self.attention.contains(&self.deepest());
-        let middle_attention = middle_attention
-            .then(|| attention(self.deepest(), path.pp("attention")))
-            .transpose()?;
+        let middle_attention =
+            middle_attention.then(|| attention(self.deepest(), path.pp("attention"))).transpose()?;
         let up = (0..levels)
             .map(|i| residual(2 * channels[i], channels[i], path.pp(format!("up.{i}"))))
             .collect::<crate::Result<_>>()?;
@@ -194,7 +193,8 @@ impl BuildNetwork for UNetConfig {
             let above = |side: usize| side.next_multiple_of(multiple).max(multiple);
             let mut sizes = vec![(below(height), below(width)), (above(height), above(width))];
             sizes.dedup();
-            let sizes: Vec<String> = sizes.iter().map(|(height, width)| format!("{height}x{width}")).collect();
+            let sizes: Vec<String> =
+                sizes.iter().map(|(height, width)| format!("{height}x{width}")).collect();
             let expected = format!(
                 "height and width that are multiples of {multiple}, such as {}, because a U-Net of {} levels halves \
                  them {} times; or at most {} entries in network.channels",

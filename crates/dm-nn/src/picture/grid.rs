@@ -37,7 +37,9 @@ pub(super) fn draw(shape: ImageShape, images: &[u8], columns: usize, zoom: u32) 
     match shape.channels {
         1 => Ok(page(shape, images, columns, zoom, Luma([BACKGROUND]))?.into()),
         3 => Ok(page(shape, images, columns, zoom, Rgb([BACKGROUND; 3]))?.into()),
-        channels => Err(Error::invalid("channels of a picture", channels, "1 (grey) or 3 (red, green, blue)")),
+        channels => {
+            Err(Error::invalid("channels of a picture", channels, "1 (grey) or 3 (red, green, blue)"))
+        }
     }
 }
 

@@ -5,7 +5,15 @@ use candle_core::{D, Result, Tensor};
 
 /// Same-padded convolution; `bias` is `[O]`, or [B, O] for one bias per image.
 pub(super) fn conv2d(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Tensor> {
-    let y = x.conv2d(weight, weight.dim(3)? / 2, stride, 1, 1)?;
+    let (_, _, height, width) = x.dims4()?;
+    let y = if stride == 2 && height % 2 != width % 2 {
+        // candle's backward pass fails where a stride of two leaves a remainder in one direction only. A row or column of
+        // zeros at the end makes both sides even; the result is the same, because zeros follow there anyway.
+        let even = x.pad_with_zeros(2, 0, height % 2)?.pad_with_zeros(3, 0, width % 2)?;
+        even.conv2d(weight, weight.dim(3)? / 2, stride, 1, 1)?
+    } else {
+        x.conv2d(weight, weight.dim(3)? / 2, stride, 1, 1)?
+    };
     add_channels(&y, bias)
 }
 

@@ -217,7 +217,20 @@ impl DiffusionConfig {
         resolve_data(&mut self.image, &mut self.num_classes, data)?;
         self.check_shape(data.shape())?;
         self.network.check_shape(data.shape())?;
+        check_num_classes(self.network.num_classes(), data)?;
         self.settings().used_images(&data.train)?;
         Ok(self)
     }
+}
+
+/// Checks that a network that takes `num_classes` classes can be trained on `data`.
+///
+/// # Errors
+/// If it takes classes, but not as many as the data have.
+pub(crate) fn check_num_classes(num_classes: usize, data: &Dataset) -> Result<()> {
+    if num_classes == 0 || num_classes == data.num_classes() {
+        return Ok(());
+    }
+    let expected = format!("0 or the {} classes of the data", data.num_classes());
+    Err(Error::invalid("network.num_classes", num_classes, expected))
 }

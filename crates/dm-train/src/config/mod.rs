@@ -11,5 +11,6 @@ mod table;
 
 pub use classifier::{ClassifierConfig, ClassifierTrainingConfig};
 pub use data::DataConfig;
+pub(crate) use diffusion::check_num_classes;
 pub use diffusion::{DiffusionConfig, DiffusionTrainingConfig, ObjectiveConfig};
 pub use run_config::RunConfig;

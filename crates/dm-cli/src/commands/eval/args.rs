@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use dm_eval::protocol::METRICS;
 
 use crate::eval_session::SessionArgs;
 use crate::output_args::OutputArgs;
@@ -31,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     pub(super) pool: bool,
     /// Metrics, separated by commas [default: all].
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_name = "METRIC[,METRIC...]", value_parser = metric_names())]
     pub(super) metrics: Vec<String>,
     #[command(flatten)]
     pub(super) sampling: SamplingArgs,
@@ -47,6 +49,11 @@ pub struct Args {
     pub(super) session: SessionArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// The names of all metrics, each with what it measures.
+fn metric_names() -> PossibleValuesParser {
+    METRICS.iter().map(|metric| PossibleValue::new(metric.name()).help(metric.summary())).into()
 }
 
 impl Args {

@@ -1,37 +1,41 @@
-//! `dm eval --classifier-accuracy`: a fresh classifier learns from generated images and is tested on real ones. Its floor is the
-//! same with real training images, as many, also labelled by the judge.
+//! `dm eval --classifier-accuracy`: a new classifier learns from generated images and is tested on real ones. Its baseline is
+//! the same with as many real training images, which are also labelled by the evaluating classifier.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use dm_eval::Classifier;
 use dm_eval::classifier_accuracy::classifier_accuracy;
-use dm_eval::protocol::{Design, Floor, Images, Row};
-use dm_nn::data;
-use dm_train::judge::{Config, State, train};
+use dm_eval::protocol::{Design, ImageSet, RealBaseline, ScoreRow};
+use dm_nn::data::{Dataset, Images};
+use dm_train::config::ClassifierConfig;
+use dm_train::{ClassifierTask, Event, Observer, RunConfig, Trainer};
 
-use super::measured::Measured;
-use super::{Room, first};
+use super::eval_result::EvalResult;
+use crate::eval_session::EvalSession;
 
-/// The judge's recipe, but this many images seen, whatever n: the set over and over, in two passes of as many.
-const PASSES: u64 = 2;
-const SEEN_PER_PASS: usize = 60_000;
+/// Passes over the images.
+const EPOCHS: u64 = 2;
 
 /// The row of the table, for the first set.
-pub(super) fn row(main: &Measured<'_>, room: &Room) -> Result<Row> {
+///
+/// # Errors
+/// If there are too few images, or training fails.
+pub(super) fn row(main: &EvalResult<'_>, session: &EvalSession<'_>) -> Result<ScoreRow> {
     let n = main.pool.n();
-    let real = room.images("training images", first(&room.data.train.pixels, n), main.judge)?;
-    let accuracy = reached(&main.pool, main, room)?;
-    let floor = reached(&real, main, room)?;
-    let setting = format!("judge's recipe and labels, {PASSES} passes of {SEEN_PER_PASS}, seed 1");
-    let score = classifier_accuracy(accuracy, n, room.data.test.len(), setting);
-    let floor = Floor {
-        name: score.metric.name.to_owned(),
+    let real = session.image_set("training images", session.training_pixels(n), main.classifier)?;
+    let accuracy = accuracy_after(&main.pool, main.classifier, session)?;
+    let baseline = accuracy_after(&real, main.classifier, session)?;
+    let setting = format!("default config, labels of the classifier, {EPOCHS} epochs, seed 1");
+    let score = classifier_accuracy(accuracy, n, session.data.test.len(), setting);
+    let baseline = RealBaseline {
+        name: score.quantity.name.to_owned(),
         setting: score.setting.clone(),
         n: real.n(),
-        values: vec![floor],
+        values: vec![baseline],
         of: real.name.clone(),
     };
-    Ok(Row {
-        measure: "classifier-accuracy",
-        metric: score.metric,
+    Ok(ScoreRow {
+        metric: "classifier-accuracy",
+        quantity: score.quantity,
         setting: score.setting,
         n,
         n_reference: score.n_reference,
@@ -39,37 +43,47 @@ pub(super) fn row(main: &Measured<'_>, room: &Room) -> Result<Row> {
         design: Design::Seeds,
         values: vec![score.value],
         interval: None,
-        floor: Some(floor),
+        real_baseline: Some(baseline),
     })
 }
 
-/// Accuracy on the test images after training on `images`.
-fn reached(images: &Images, main: &Measured<'_>, room: &Room) -> Result<f64> {
-    let mut config = Config::new("classifier");
-    config.training.epochs = PASSES;
-    let batch = config.training.batch;
+/// The accuracy on the test images of a new classifier that was trained on `images` with the labels of `classifier`.
+fn accuracy_after(images: &ImageSet, classifier: &Classifier, session: &EvalSession<'_>) -> Result<f64> {
+    let mut config = ClassifierConfig::new("new-classifier");
+    config.training.epochs = EPOCHS;
+    let (n, batch_size) = (images.n(), config.training.batch_size);
+    ensure!(n >= batch_size, "--classifier-accuracy: found {n} images, expected at least {batch_size}");
+    let (found, expected) = (session.data.num_classes(), classifier.num_classes);
     ensure!(
-        images.n() >= batch,
-        "--classifier-accuracy: found {} images, expected at least {batch}",
-        images.n()
+        found == expected,
+        "--classifier-accuracy: found {found} classes in the data, expected {expected} as in the classifier"
     );
-    let labelled = data::Images { pixels: images.pixels.clone(), labels: images.judged.labels() };
-    let parts =
-        [config.to_toml()?, images.sha256.clone(), main.judge.sha256.clone(), room.data.sha256.clone()];
-    let learn = || -> Result<f64> {
-        let mut state = State::new(&config, &labelled, &images.sha256, &room.device)?;
-        let steps = state.total_steps() as usize;
-        let part = format!("classifier on {}", images.name);
-        let mut last = 0.0;
-        let mut tell = |event: &dm_train::judge::Event, state: &State| {
-            room.watch(&part, state.step as usize, steps);
-            if let dm_train::judge::Event::Epoch { test_accuracy, .. } = *event {
-                last = test_accuracy;
-            }
-            Ok(())
-        };
-        train(&mut state, &labelled, &room.data.test, &mut tell, &|| false)?;
-        Ok(last)
-    };
-    room.cache.value("classifier-accuracy", &parts.each_ref().map(String::as_str), learn)
+    let (name, num_classes) = (images.name.clone(), classifier.num_classes);
+    let text = RunConfig::Classifier(config.clone()).to_toml()?;
+    let parts = [&text, &images.sha256, &classifier.sha256, &session.data.sha256].map(String::as_str);
+    session.cache.value("classifier-accuracy", &parts, || {
+        let (pixels, labels) = (images.pixels.clone(), images.output.labels());
+        let labelled = Images { shape: session.shape(), num_classes, pixels, labels };
+        let data = Dataset::in_memory(labelled, session.data.test.clone())?;
+        let task = ClassifierTask::from_config(&config, &data)?;
+        let mut trainer = Trainer::new(task, &config.settings(), &data, &session.device)?;
+        let bar = Bar { part: format!("classifier on {name}"), session };
+        trainer.run(&mut [Box::new(bar)], &|| false)?;
+        trainer.state().task.test_accuracy().context("--classifier-accuracy: found no complete epoch")
+    })
+}
+
+/// Shows the steps of the training on the session's progress bar.
+struct Bar<'a> {
+    part: String,
+    session: &'a EvalSession<'a>,
+}
+
+impl Observer<ClassifierTask> for Bar<'_> {
+    fn observe(&mut self, event: &Event<'_, ClassifierTask>) -> dm_train::Result<()> {
+        if let Event::Step { step, state, .. } = event {
+            self.session.watch(&self.part, *step as usize, state.total_steps() as usize);
+        }
+        Ok(())
+    }
 }

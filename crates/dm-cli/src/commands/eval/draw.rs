@@ -53,7 +53,7 @@ pub(super) fn sets(model: &Model, args: &Args, session: &EvalSession<'_>) -> Res
                 })
             };
             let place = [&keys[0], &keys[1], &seed.to_string(), &first.to_string()];
-            set.extend(session.cache.pixels(&place.map(String::as_str), count * model.shape.len(), draw)?);
+            set.extend(session.cache.pixels(&place.map(String::as_str), model.shape, count, draw)?);
         }
         if fresh.get() > before {
             let (drawn, seconds) = (fresh.get() - before, seed_start.elapsed().as_secs_f64());

@@ -1,107 +1,124 @@
-//! One judge's view of the images: every measure over all sets, with floors, and what pictures are made of.
+//! The result of one classifier: every metric of all sets with real baselines, and the image sets that pictures are made of.
 
 use anyhow::Result;
+use dm_eval::Classifier;
 use dm_eval::class_balance::histogram;
-use dm_eval::judge::Judge;
 use dm_eval::protocol::{
-    FloorSets, Images, MOST_BATCHES, Measure, Outcomes, Sight, Table, Training, Watch, floor, measure,
-    select, shuffled, table,
+    self, BaselineSets, EvalContext, ImageSet, MAX_BATCHES, Metric, Outcomes, ProgressObserver, ScoreTable,
+    TrainingSet, real_baseline, score_table, shuffled,
 };
-use dm_nn::data::CLASSES;
 
-use super::target::Drawn;
-use super::{Args, Room, reference};
+use super::sample_sets::{SampleSets, images_per_value};
+use crate::eval_session::EvalSession;
 
-/// What one judge says.
-pub(super) struct Measured<'a> {
-    pub(super) judge: &'a Judge,
-    pub(super) reference: Images,
-    /// The training set, if anything asks about it.
-    pub(super) training: Option<Training>,
-    /// The pool of pictures: the first set, or all of a pooled one.
-    pub(super) pool: Images,
+/// What the features of one classifier say of the images.
+pub(super) struct EvalResult<'a> {
+    pub(super) classifier: &'a Classifier,
+    pub(super) reference: ImageSet,
+    /// The training set, if a metric or a picture asks for it.
+    pub(super) training: Option<TrainingSet>,
+    /// The images to choose pictures from: the first set, or all images of a pooled one.
+    pub(super) pool: ImageSet,
     /// All sets together.
-    pub(super) all: Images,
-    pub(super) table: Table,
-    /// Images of each class, all sets together.
+    pub(super) all: ImageSet,
+    pub(super) table: ScoreTable,
+    /// Number of images of each class, all sets together.
     pub(super) classes: Vec<u64>,
 }
 
-pub(super) fn measured<'a>(
-    judge: &'a Judge,
-    drawn: &Drawn,
-    measures: &[Measure],
-    args: &Args,
-    room: &Room,
-) -> Result<Measured<'a>> {
-    let reference = reference(args, room, judge)?;
-    let mut unseen = room.images("test images", &room.data.test.pixels, judge)?;
-    let asked = measures.iter().any(|measure| measure.memorisation) || args.panels.is_some();
-    let training = asked.then(|| training(room, &mut unseen, judge)).transpose()?;
-    let sight = Sight::new(&reference, training.as_ref());
-    let mut watch = |part: &str, done, all| room.watch(&format!("{}: {part}", judge.name), done, all);
+/// Evaluates `samples` with `metrics`. `needs_training` asks for the nearest training images even if no metric needs them.
+///
+/// # Errors
+/// If the reference cannot be read, or a metric fails.
+pub(super) fn evaluate<'a>(
+    classifier: &'a Classifier,
+    samples: &SampleSets,
+    metrics: &[&dyn Metric],
+    needs_training: bool,
+    session: &EvalSession<'_>,
+) -> Result<EvalResult<'a>> {
+    let reference = session.reference(classifier)?;
+    let mut unseen = session.image_set("test images", &session.data.test.pixels, classifier)?;
+    let needs_training = needs_training || metrics.iter().any(|metric| metric.uses_training_set());
+    let training = needs_training.then(|| training_set(session, &mut unseen, classifier)).transpose()?;
+    let context = EvalContext::new(&reference, training.as_ref());
+    let mut watch = |part: &str, done, all| session.watch(&format!("{}: {part}", classifier.name), done, all);
     let mut sets = Vec::new();
-    for (i, pixels) in drawn.sets.iter().enumerate() {
-        let mut images = room.images(&format!("set {}", i + 1), pixels, judge)?;
+    for (i, pixels) in samples.sets.iter().enumerate() {
+        let mut images = session.image_set(&format!("set {}", i + 1), pixels, classifier)?;
         if let Some(training) = &training {
-            watch(&format!("nearest training images, set {}", i + 1), i, drawn.sets.len());
-            training.look(&mut images, &room.cache)?;
+            watch(&format!("nearest training images, set {}", i + 1), i, samples.sets.len());
+            training.find_nearest(&mut images, &session.cache)?;
         }
         sets.push(images);
     }
-    let all = Images::join("all sets", &sets.iter().collect::<Vec<_>>())?;
-    let (pool, outcomes) = if drawn.pooled {
-        (all.clone(), pooled(&all, &sets, &sight, measures, &mut watch)?)
+    let all = ImageSet::join("all sets", &sets.iter().collect::<Vec<_>>())?;
+    let (pool, outcomes) = if samples.pooled {
+        (all.clone(), pooled(&all, &sets, &context, metrics, &mut watch)?)
     } else {
-        let outcomes = sets.iter().map(|set| Ok(measure(set, &sight, measures, &mut watch)?));
+        let outcomes = sets.iter().map(|set| Ok(protocol::evaluate(set, &context, metrics, &mut watch)?));
         let outcomes = outcomes.collect::<Result<Vec<_>>>()?;
         (sets.swap_remove(0), Outcomes::Seeds(outcomes))
     };
-    let n = drawn.n();
+    let n = images_per_value(samples.shape, &samples.sets, samples.pooled);
     let unseen = unseen.select("test images", &shuffled(unseen.n(), unseen.n()))?;
-    let real = if args.against == "test" {
-        let all = room.data.train.len();
-        let rows = shuffled(all, (MOST_BATCHES * n).min(all));
-        match &training {
-            Some(training) => training.images.select("training images", &rows)?,
-            None => room.images("training images", &select(&room.data.train.pixels, &rows), judge)?,
-        }
+    let real = if session.reference_is_test() {
+        real_images(session, training.as_ref(), n, classifier)?
     } else {
         unseen.clone()
     };
-    let floor_sets = FloorSets { real: &real, unseen: &unseen, judge_sha256: &judge.sha256 };
-    // Measures that gave nothing have no floor to ask for.
-    let found = table(measures, &outcomes, &[]);
-    let with_value = |measure: &&Measure| found.rows.iter().any(|row| row.measure == measure.name);
-    let with_value: Vec<Measure> = measures.iter().filter(with_value).copied().collect();
-    let floors = floor(&floor_sets, &sight, &with_value, n, &room.cache, &mut watch)?;
-    let table = table(measures, &outcomes, &floors);
-    let classes = histogram(&all.judged.labels(), CLASSES)?;
-    Ok(Measured { judge, reference, training, pool, all, table, classes })
+    let baseline_sets = BaselineSets { real: &real, unseen: &unseen, classifier_sha256: &classifier.sha256 };
+    // A metric without a value needs no baseline.
+    let found = score_table(metrics, &outcomes, &[]);
+    let with_value = |metric: &&&dyn Metric| found.rows.iter().any(|row| row.metric == metric.name());
+    let with_value: Vec<&dyn Metric> = metrics.iter().filter(with_value).copied().collect();
+    let baselines = real_baseline(&baseline_sets, &context, &with_value, n, &session.cache, &mut watch)?;
+    let table = score_table(metrics, &outcomes, &baselines);
+    let classes = histogram(&all.output.labels(), classifier.num_classes)?;
+    Ok(EvalResult { classifier, reference, training, pool, all, table, classes })
 }
 
-/// The measures of one set, and of it without one of its parts after another.
+/// The metrics of one set, and of that set without one of its parts after another.
 fn pooled(
-    whole: &Images,
-    parts: &[Images],
-    sight: &Sight<'_>,
-    measures: &[Measure],
-    watch: &mut Watch<'_>,
+    whole: &ImageSet,
+    parts: &[ImageSet],
+    context: &EvalContext<'_>,
+    metrics: &[&dyn Metric],
+    observer: &mut ProgressObserver<'_>,
 ) -> Result<Outcomes> {
-    let of_whole = measure(whole, sight, measures, watch)?;
+    let of_whole = protocol::evaluate(whole, context, metrics, observer)?;
     let mut without = Vec::new();
     for left_out in 0..parts.len() {
         let kept = parts.iter().enumerate().filter(|&(i, _)| i != left_out).map(|(_, part)| part);
-        let name = format!("without set {}", left_out + 1);
-        let rest = Images::join(&name, &kept.collect::<Vec<_>>())?;
-        without.push(measure(&rest, sight, measures, watch)?);
+        let rest = ImageSet::join(&format!("without set {}", left_out + 1), &kept.collect::<Vec<_>>())?;
+        without.push(protocol::evaluate(&rest, context, metrics, observer)?);
     }
     Ok(Outcomes::Pooled(of_whole, without))
 }
 
 /// The training set, with how near `unseen` comes to it.
-fn training(room: &Room, unseen: &mut Images, judge: &Judge) -> Result<Training> {
-    let images = room.images("training images", &room.data.train.pixels, judge)?;
-    room.watch("how near test images come to the training set", 0, 1);
-    Ok(Training::new(images, unseen, &judge.sha256, &room.cache)?)
+fn training_set(
+    session: &EvalSession<'_>,
+    unseen: &mut ImageSet,
+    classifier: &Classifier,
+) -> Result<TrainingSet> {
+    let images = session.image_set("training images", &session.data.train.pixels, classifier)?;
+    session.watch("nearest training images of test images", 0, 1);
+    Ok(TrainingSet::new(images, unseen, &classifier.sha256, &session.cache)?)
+}
+
+/// Training images in random order, for the baseline of metrics that compare with the test images.
+fn real_images(
+    session: &EvalSession<'_>,
+    training: Option<&TrainingSet>,
+    n: usize,
+    classifier: &Classifier,
+) -> Result<ImageSet> {
+    let all = session.data.train.len();
+    let rows = shuffled(all, (MAX_BATCHES * n).min(all));
+    if let Some(training) = training {
+        return Ok(training.images.select("training images", &rows)?);
+    }
+    let pixels: Vec<u8> = rows.iter().flat_map(|&row| session.data.train.image(row)).copied().collect();
+    session.image_set("training images", &pixels, classifier)
 }

@@ -1,78 +1,61 @@
-//! The result of an evaluation: a table for a person, JSON for everything else.
+//! The result of an evaluation: a record for files, and a table for a person.
 
 use dm_eval::Direction;
-use dm_eval::authenticity::Authenticity;
 use dm_eval::class_balance::histogram;
 use dm_eval::failures::failures;
-use dm_eval::interval::{mean, wilson};
-use dm_eval::percentiles::percentiles;
-use dm_eval::protocol::{Images, SEED, Training};
-use dm_nn::data::CLASSES;
-use serde_json::{Value, json};
+use dm_eval::interval::{mean, wilson_interval};
+use dm_eval::protocol::{SEED, ScoreRow};
+use dm_record::{Classes, ClassifierScores, SCHEMA, ScoreFile};
 
-use super::Room;
-use super::measured::Measured;
-use super::target::Drawn;
+use super::eval_result::EvalResult;
+use super::sample_sets::SampleSets;
+use crate::eval_session::EvalSession;
+use crate::records;
 
 /// Everything that is needed to repeat the evaluation, and its values.
-pub(super) fn json(room: &Room, drawn: &Drawn, main: &Measured<'_>, others: &[Measured<'_>]) -> Value {
-    let reference = &main.reference;
-    let failures = failures(&main.pool.judged.guesses());
+pub(super) fn record(
+    session: &EvalSession<'_>,
+    samples: &SampleSets,
+    main: &EvalResult<'_>,
+    others: &[EvalResult<'_>],
+) -> ScoreFile {
+    let (scores, omitted) = records::table(&main.table);
     let n = main.classes.iter().sum();
-    let intervals: Vec<[f64; 2]> = main.classes.iter().map(|&count| wilson(count, n)).collect();
-    let other = |found: &Measured<'_>| {
-        json!({
-            "judge": judge(found), "scores": found.table.rows, "omitted": found.table.omitted,
-        })
+    let reference_counts = histogram(&main.reference.output.labels(), main.classifier.num_classes);
+    let other = |result: &EvalResult<'_>| {
+        let (scores, omitted) = records::table(&result.table);
+        ClassifierScores { classifier: classifier(result), scores, omitted }
     };
-    json!({
-        "schema": 1,
-        "dm_version": env!("CARGO_PKG_VERSION"),
-        "target": drawn.origin,
-        "judge": judge(main),
-        "reference": { "name": reference.name, "sha256": reference.sha256, "n": reference.n() },
-        "data_sha256": room.data.sha256,
-        "metric_seed": SEED.0,
-        "scores": main.table.rows,
-        "omitted": main.table.omitted,
-        "classes": {
-            "counts": main.classes, "share_intervals": intervals,
-            "reference_counts": histogram(&reference.judged.labels(), CLASSES).unwrap_or_default(),
+    let nearest = |training| records::nearest_training(&main.all, training);
+    ScoreFile {
+        schema: SCHEMA,
+        dm_version: env!("CARGO_PKG_VERSION").to_owned(),
+        target: samples.target.clone(),
+        classifier: classifier(main),
+        reference: records::reference(&main.reference),
+        data_sha256: session.data.sha256.clone(),
+        metric_seed: SEED.0,
+        scores,
+        omitted,
+        classes: Classes {
+            counts: main.classes.clone(),
+            share_intervals: main.classes.iter().map(|&count| wilson_interval(count, n)).collect(),
+            reference_counts: reference_counts.unwrap_or_default(),
         },
-        "failures_of_first_set": failures,
-        "nearest_training": main.training.as_ref().map(|training| nearness(&main.all, training)),
-        "other_judges": others.iter().map(other).collect::<Vec<_>>(),
-    })
-}
-
-/// Distances from the images to their nearest training images, and from unseen real ones, as percentiles.
-fn nearness(all: &Images, training: &Training) -> Value {
-    let distances = |found: &Authenticity| {
-        percentiles(&found.squared.iter().map(|squared| squared.sqrt()).collect::<Vec<_>>())
-    };
-    let Some(found) = &all.nearest else { return Value::Null };
-    let both = found.both().into_iter().zip(training.unseen.both());
-    let entry = |((name, generated), (_, unseen))| {
-        (name, json!({ "generated": distances(generated), "unseen": distances(unseen) }))
-    };
-    let mut nearness = json!({ "n": all.n(), "n_training": training.images.n(), "n_unseen": training.unseen.pixels.squared.len() });
-    for (name, entry) in both.map(entry) {
-        nearness[name] = entry;
+        failures_of_first_set: Some(records::failures(&failures(&main.pool.output.predictions()))),
+        nearest_training: main.training.as_ref().and_then(nearest),
+        other_classifiers: others.iter().map(other).collect(),
     }
-    nearness
 }
 
-fn judge(found: &Measured<'_>) -> Value {
-    let (judge, features) = (found.judge, found.reference.judged.features.dim());
-    json!({
-        "name": judge.name, "sha256": judge.sha256, "test_accuracy": judge.test_accuracy, "features": features,
-    })
+fn classifier(result: &EvalResult<'_>) -> dm_record::ClassifierRecord {
+    records::classifier(result.classifier, Some(result.reference.output.features.dim()))
 }
 
-/// The table, and below it what the other judges say.
-pub(super) fn lines(drawn: &Drawn, main: &Measured<'_>, others: &[Measured<'_>]) -> Vec<String> {
-    let mut lines = vec![drawn.summary.clone()];
-    if drawn.pooled {
+/// The table of the first classifier, and below it the tables of the others.
+pub(super) fn lines(samples: &SampleSets, main: &EvalResult<'_>, others: &[EvalResult<'_>]) -> Vec<String> {
+    let mut lines = vec![samples.summary.clone()];
+    if samples.pooled {
         lines.push(
             "values are those of one set; intervals come from leaving out one seed after another".into(),
         );
@@ -82,49 +65,46 @@ pub(super) fn lines(drawn: &Drawn, main: &Measured<'_>, others: &[Measured<'_>])
     lines
 }
 
-fn table(found: &Measured<'_>) -> Vec<String> {
-    let Measured { judge, reference, table, .. } = found;
+fn table(result: &EvalResult<'_>) -> Vec<String> {
+    let EvalResult { classifier, reference, table, .. } = result;
     let mut lines = vec![
         format!(
-            "against {} {}; judge {} {} ({:.2} % on test images)",
+            "compared with {} {}; classifier {} {} ({:.2} % on test images)",
             reference.n(),
             reference.name,
-            judge.name,
-            &judge.sha256[..12],
-            100.0 * judge.test_accuracy
+            classifier.name,
+            &classifier.sha256[..12],
+            100.0 * classifier.test_accuracy
         ),
         format!("{:<32}{:>10}{:>22}{:>22}  {:<8}{:>7}", "", "value", "95 % interval", "floor", "better", "n"),
     ];
-    for row in &table.rows {
-        let interval =
-            row.interval.map_or("-".into(), |[low, high]| format!("{} to {}", show(low), show(high)));
-        let floor = row.floor.as_ref().map_or("-".into(), |floor| {
-            let low = floor.values.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = floor.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if floor.values.len() < 2 {
-                show(mean(&floor.values))
-            } else {
-                format!("{} to {}", show(low), show(high))
-            }
-        });
-        let better = match row.metric.direction {
-            Direction::Lower => "lower",
-            Direction::Higher => "higher",
-        };
-        // Two measures share a name and differ in what they look at.
-        let of = row.setting.split(',').next().filter(|of| ["pixels", "features"].contains(of));
-        let name = of.map_or(row.metric.name.into(), |of| format!("{}, {of}", row.metric.name));
-        lines.push(format!(
-            "{name:<32}{:>10}{interval:>22}{floor:>22}  {better:<8}{:>7}",
-            show(row.value),
-            row.n
-        ));
-    }
-    lines.extend(table.omitted.iter().map(|omitted| format!("{}: {}", omitted.measure, omitted.reason)));
+    lines.extend(table.rows.iter().map(row));
+    lines.extend(table.omitted.iter().map(|omitted| format!("{}: {}", omitted.metric, omitted.reason)));
     lines
 }
 
-/// Four digits that count.
+/// One score as a line of the table.
+fn row(row: &ScoreRow) -> String {
+    let interval = row.interval.map_or("-".into(), |[low, high]| format!("{} to {}", show(low), show(high)));
+    let floor = row.real_baseline.as_ref().map_or("-".into(), |baseline| {
+        if baseline.values.len() < 2 {
+            return show(mean(&baseline.values));
+        }
+        let low = baseline.values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = baseline.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        format!("{} to {}", show(low), show(high))
+    });
+    let better = match row.quantity.direction {
+        Direction::Lower => "lower",
+        Direction::Higher => "higher",
+    };
+    // Two metrics share a name and differ in what they compare, pixels or features.
+    let of = row.setting.split(',').next().filter(|of| ["pixels", "features"].contains(of));
+    let name = of.map_or(row.quantity.name.into(), |of| format!("{}, {of}", row.quantity.name));
+    format!("{name:<32}{:>10}{interval:>22}{floor:>22}  {better:<8}{:>7}", show(row.value), row.n)
+}
+
+/// A value with four significant digits.
 fn show(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.1}"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use dm_degrade::Model;
-use dm_eval::{select, shuffled};
+use dm_eval::protocol::{select, shuffled};
 use dm_nn::data::sha256_hex;
 use dm_nn::image::ImageShape;
 use dm_nn::params::file::TensorFile;

@@ -48,10 +48,11 @@ fn strided_input_gradient(
 ) -> Buffer {
     let l = lanes();
     let (k, s, p) = (geometry.kernel, geometry.stride, geometry.padding);
-    // Results that an input takes part in lie at most this far before and after the one at its own place.
+    // An input pixel in row s * q + phase contributes to results in rows q - before to q + after; columns likewise.
     let (before, after) = ((k - 1 - p) / s, p.div_ceil(s));
-    // Along one axis, tap t of the input at s * q + phase meets the gradient at q + (phase + p - t) / s, if s divides
-    // this.
+    // Along one axis, the input at s * q + phase reaches the result at q + (phase + p - t) / s through tap t, if s
+    // divides phase + p - t. These are the taps of a phase, each with the row (or column) of the patch that it reads
+    // for q = 0.
     let axis_taps = |phase: usize| -> Vec<(usize, usize)> {
         (0..k)
             .map(|t| (t, phase + p + before * s))

@@ -1,6 +1,6 @@
 //! Products of spectra: the convolution itself, when planes and weight are in the frequency domain.
 //!
-//! The spectra of a block are stored in groups of four channels, [channels/4][BINS][4][re, im][LANES]. The last group
+//! The spectra of a block are stored in groups of four channels, `[channels/4][BINS][4][re, im][LANES]`. The last group
 //! is smaller if the number of channels is not a multiple of four. One bin of a group is a few contiguous cache lines,
 //! and neither a transform (one channel, all bins) nor a product (one bin, all channels) strides over more than a few
 //! dozen memory pages.
@@ -24,7 +24,7 @@ pub(crate) fn channel_bins(channel: usize, channels: usize) -> (usize, usize) {
     (first * BINS + channel % GROUP, size)
 }
 
-/// Computes Y[o] = sum over i of X[i] * W[i, o] for every bin and some output channels o of one block.
+/// Computes `Y[o] = sum over i of X[i] * W[i, o]` for every bin and some output channels o of one block.
 pub(crate) struct Product<'a> {
     /// Spectra of the input channels.
     pub from: &'a [f32],

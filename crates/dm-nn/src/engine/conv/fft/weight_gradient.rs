@@ -9,7 +9,7 @@ use crate::engine::substrate::prefetch::prefetch;
 use crate::engine::substrate::simd::sum4;
 use crate::engine::substrate::vector::F;
 
-/// Computes dW[i, o] = sum over images of X[i] * conj(dY[o]) for some bins, over all blocks.
+/// Computes `dW[i, o] = sum over images of X[i] * conj(dY[o])` for some bins, over all blocks.
 pub(crate) struct WeightGradient<'a> {
     /// Spectra of the inputs of all blocks.
     pub x: &'a [f32],
