@@ -19,6 +19,7 @@ const VERSION: &str = "schema";
 /// If the config of the degradation cannot be written as JSON.
 pub fn of(model: &Model, sampling: &Sampling) -> Result<Map<String, Value>> {
     let provenance = json!({
+        VERSION: SCHEMA,
         "model": model.name,
         "sha256": model.provenance.sha256,
         "step": model.provenance.step,
@@ -38,8 +39,7 @@ pub fn of(model: &Model, sampling: &Sampling) -> Result<Map<String, Value>> {
 /// `provenance` as the metadata of a sample set.
 pub fn to_metadata(provenance: &Map<String, Value>) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let entries = provenance.iter().map(|(key, value)| (key.clone(), text(value)));
-    entries.chain([(VERSION.to_owned(), SCHEMA.to_string())]).collect()
+    provenance.iter().map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
 /// The provenance that [`to_metadata`] has written; `None` for images that do not name a model.
@@ -54,20 +54,26 @@ pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Option<Map<String, 
         };
         (key.clone(), value)
     };
-    let mut provenance: Map<String, Value> = metadata.iter().map(value).collect();
-    provenance.remove(VERSION);
-    Some(provenance)
+    Some(metadata.iter().map(value).collect())
 }
 
-/// `provenance` as the target of a file of scores.
+/// `provenance` of sets of `n` images as the target of a file of scores, under today's names.
 ///
 /// # Errors
 /// If an entry has another type than in a file of scores; the error names `path`.
-pub fn to_target(provenance: Map<String, Value>, path: &str) -> Result<Target> {
-    serde_json::from_value(Value::Object(provenance)).with_context(|| format!("{path}: metadata"))
+pub fn to_target(mut provenance: Map<String, Value>, n: usize, path: &str) -> Result<Target> {
+    let is_current = provenance.remove(VERSION).is_some();
+    provenance.insert("n".into(), n.into());
+    let target = serde_json::from_value(Value::Object(provenance));
+    let mut target: Target = target.with_context(|| format!("{path}: metadata"))?;
+    if !is_current {
+        target.upgrade();
+    }
+    Ok(target)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -77,5 +83,21 @@ mod tests {
         let provenance = provenance.as_object().cloned().unwrap_or_default();
         assert_eq!(from_metadata(&to_metadata(&provenance)), Some(provenance));
         assert_eq!(from_metadata(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn sample_sets_of_schema_1_are_read_under_todays_names() {
+        let old = [
+            ("model", "ink-unet"),
+            ("sampler", "bridge"),
+            ("steps", "100"),
+            ("seed", "7"),
+            ("degradation", "{\"kind\":\"ink\",\"steps\":1000}"),
+        ];
+        let old = old.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let target = to_target(from_metadata(&old).unwrap(), 16, "old").unwrap();
+        assert_eq!((target.sampler.as_deref(), target.nfe, target.n), (Some("ancestral"), Some(100), 16));
+        assert_eq!(target.degradation["timesteps"].as_f64(), Some(1000.0));
+        assert_eq!(target.other["seed"].as_f64(), Some(7.0));
     }
 }

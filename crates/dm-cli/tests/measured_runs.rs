@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{arg, ok, refused, small_config, small_data};
 use dm_nn::params::file::TensorFile;
@@ -110,47 +110,55 @@ fn a_missing_or_damaged_classifier_is_noticed_before_training() {
     assert!(!dir.path().join("runs").exists(), "a run folder was left");
 }
 
-/// A termination signal ends a run at once, also while samples are drawn for a picture or for an evaluation, and the resumed run
-/// makes up for both.
+/// A termination signal ends a run at once, also while samples are drawn for a picture or for an evaluation. The resumed run
+/// makes up for what was stopped.
 #[test]
 #[cfg(unix)]
 fn a_terminated_run_is_saved_at_once_and_continues() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     let config = small_config(dir.path(), "ink", "softmax");
-    let slow = |key: &'static str, count: &'static str| {
-        let sets = ["training.epochs=1", "training.eval_every=1", "training.eval_images=100", key, "sampling.nfe=20"];
-        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
-        (sets, count)
-    };
-    for (i, (key, done)) in [("training.sample_count=5000", "epoch"), ("training.eval_images=50000", "epoch")]
-        .into_iter()
-        .enumerate()
-    {
-        let run = format!("run-{i}");
-        let (sets, _) = slow(key, done);
-        let args = [&["train", arg(&config), "--data", "data", "--resume", "--run", &run][..], &sets].concat();
+    let common = ["--data", "data", "--resume", "--set", "training.epochs=1", "--set", "sampling.nfe=20"];
+    let [of_pictures, of_evaluation] = [
+        ["--run", "pictures", "--set", "training.sample_count=5000"].to_vec(),
+        vec![
+            "--run",
+            "evaluation",
+            "--set",
+            "training.sample_count=0",
+            "--set",
+            "training.eval_every=1",
+            "--set",
+            "training.eval_images=3000",
+        ],
+    ]
+    .map(|more| [&["train", arg(&config)], &common[..], &more].concat());
+    for (run, args) in [("pictures", &of_pictures), ("evaluation", &of_evaluation)] {
+        let folder = dir.path().join(run);
         let mut child = Command::new(assert_cmd::cargo::cargo_bin("dm"))
             .current_dir(dir.path())
-            .args(&args)
+            .args(args)
             .stderr(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let metrics = dir.path().join(&run).join("metrics.jsonl");
-        // The line of the epoch comes first, then the picture, then the evaluation.
-        while !fs::read_to_string(&metrics).unwrap_or_default().contains("\"event\":\"epoch\"") {
+        // The line of the epoch is written before the samples are drawn.
+        let metrics = || fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default();
+        while !metrics().contains("\"event\":\"epoch\"") {
             assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
             std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(Duration::from_millis(500));
-        let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-        assert!(killed.success());
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
         let signalled = Instant::now();
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{key}");
-        assert!(signalled.elapsed() < Duration::from_secs(2), "{key}: {:?}", signalled.elapsed());
-        let folder = dir.path().join(&run);
-        assert!(folder.join("checkpoint.safetensors").is_file() && folder.join("model.safetensors").is_file());
-        assert!(evaluations(&folder).is_empty());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{run}");
+        assert!(signalled.elapsed() < Duration::from_secs(2), "{run}: {:?}", signalled.elapsed());
+        assert!(
+            folder.join("checkpoint.safetensors").is_file() && folder.join("model.safetensors").is_file()
+        );
+        assert!(evaluations(&folder).is_empty() && !folder.join("samples/epoch-0001.png").exists());
     }
+    ok(dir.path(), &of_evaluation);
+    let lines = evaluations(&dir.path().join("evaluation"));
+    assert_eq!(lines.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1]);
 }

@@ -85,7 +85,7 @@ impl Default for ImageSize {
 
 impl Target {
     /// Translates the names of schema 1.
-    pub(crate) fn upgrade(&mut self) {
+    pub fn upgrade(&mut self) {
         if self.sampler.as_deref() == Some("ancestral") {
             self.variance = Some("beta".into());
         }

@@ -1,4 +1,4 @@
-//! A degradation of your own, trained and sampled: at timestep t each pixel is noise with probability t/T.
+//! A degradation of your own, trained, sampled and scored: at timestep t each pixel is noise with probability t/T.
 
 #![allow(clippy::print_stdout, reason = "an example prints its result")]
 
@@ -34,7 +34,7 @@ impl Degradation for Dissolve {
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) { rng.fill_uniform(out); }
 }
 
-/// Trains a network to undo the degradation, and samples from it.
+/// Trains a network to undo the degradation, samples from it, and compares the samples with test images.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
     let data = Dataset::open(&root.join("mnist"), &ReadOptions::default())?;
@@ -50,7 +50,10 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let request = Request::new(Seed(1), 128, 64, Sampling::new(SamplerKind::ColdFresh, 10));
     let samples = images(&trainer.state().denoiser(), &request, &mut |_, _, _| {})?;
-    let mean = |pixels: &[u8]| pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64;
-    println!("mean intensity {:.1}, of test images {:.1}", mean(&samples), mean(&data.test.pixels));
+    let classifier = dm_eval::Classifier::read(&root.join("models/classifier.safetensors"), &Device::Cpu)?;
+    let features =
+        |pixels: &[u8]| classifier.extract_features(pixels, &mut |_| ()).map(|output| output.features);
+    let reference = features(&data.test.pixels[..1000 * shape.len()])?;
+    println!("Frechet distance {:.1}", dm_eval::frechet::frechet(&features(&samples)?, &reference)?.value);
     Ok(())
 }

@@ -65,9 +65,7 @@ pub(super) fn sets(model: &Model, args: &Args, session: &EvalSession<'_>) -> Res
     let all_fresh = fresh.get() == size * args.seeds as usize;
     let seconds = all_fresh.then(|| start.elapsed().as_secs_f64());
     let n = images_per_value(model.shape, &sets, args.pool);
-    let mut provenance = provenance::of(model, &sampling)?;
-    provenance.insert("n".into(), n.into());
-    let mut target = provenance::to_target(provenance, &model.name)?;
+    let mut target = provenance::to_target(provenance::of(model, &sampling)?, n, &model.name)?;
     target.seeds = (1..=args.seeds).collect();
     target.sets = sets.len();
     target.pooled = args.pool;

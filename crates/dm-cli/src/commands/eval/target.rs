@@ -162,7 +162,7 @@ fn of_files(
     images: &[&ImageFiles],
     sets: Vec<Vec<u8>>,
     args: &Args,
-    mut provenance: Map<String, Value>,
+    provenance: Map<String, Value>,
 ) -> Result<SampleSets> {
     let shape = images[0].shape;
     let paths: Vec<String> = images.iter().map(|files| files.path.display().to_string()).collect();
@@ -174,8 +174,7 @@ fn of_files(
         (_, false) => format!("{paths}: {count} sets of {size} images"),
         (_, true) => format!("{paths}: one set of {n} images in {count} parts"),
     };
-    provenance.insert("n".into(), n.into());
-    let mut target = provenance::to_target(provenance, &paths)?;
+    let mut target = provenance::to_target(provenance, n, &paths)?;
     // An absolute path means nothing on another machine; the hashes say what the files contain.
     let name = |files: &&ImageFiles| match files.path.file_name() {
         Some(name) if files.path.is_absolute() => Path::new(name).display().to_string(),
