@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use tracing::warn;
 
 use crate::terminal::Terminal;
 
@@ -20,7 +21,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    dm_train::import::notebook(&args.checkpoint, &args.out)?;
+    let imported = dm_train::import::notebook(&args.checkpoint, &args.out)?;
+    if imported.assumed_schedule {
+        warn!("the checkpoint has no schedule (beta_t): assuming the starter notebook's");
+    }
     terminal.line(args.out.display())?;
     terminal.line(format!("sample from it: dm sample {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)

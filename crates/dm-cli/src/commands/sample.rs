@@ -23,7 +23,7 @@ use crate::{folder, locate, preview, provenance};
 /// Sample images from a model.
 ///
 /// Writes images.safetensors (tensor `images`, u8 [n, channels, height, width], 0 is black and 255 is white; with --class
-/// also the tensor `labels`, u8 [n]) and grid.png with the first 100 images. Image i depends on the seed and on i alone, not
+/// also the tensor `labels`, one u8 per image) and grid.png with the first 100 images. Image i depends on the seed and on i alone, not
 /// on the number of images, the batch size or the number of threads.
 #[derive(clap::Args)]
 pub struct Args {

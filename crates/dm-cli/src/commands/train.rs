@@ -31,7 +31,7 @@ use crate::training_eval::{self, TrainingEval};
 /// saves the run and stops it; --resume continues it exactly there. A killed run continues from its last checkpoint.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The config, for example data/configs/ink-unet.toml. A config with a table [classifier] trains a classifier.
+    /// The config, for example data/configs/ink-unet.toml. A config with a `[classifier]` table trains a classifier.
     config: PathBuf,
     /// The run folder [default: runs/NAME with the name in the config].
     #[arg(long, value_name = "DIR")]
