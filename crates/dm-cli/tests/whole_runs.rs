@@ -163,6 +163,9 @@ fn every_degradation_is_listed_and_described_in_full() {
 fn the_notebooks_checkpoint_is_imported_and_sampled() {
     let dir = tempfile::tempdir().unwrap();
     let checkpoint = common::root().join("crates/dm-train/tests/fixtures/starter_joint.pth");
+    let missing = ["import", arg(&checkpoint), "--out", "m.safetensors", "--key", "ema"];
+    common::refused(dir.path(), &missing, &["key `ema`"]);
+    assert!(!dir.path().join("m.safetensors").exists());
     ok(dir.path(), &["import", arg(&checkpoint), "--out", "m.safetensors"]);
     let out = ok(dir.path(), &["sample", "m.safetensors", "-n", "2"]);
     assert!(out.contains("2 images, 30 network evaluations each, sampler ddpm_notebook"), "{out}");

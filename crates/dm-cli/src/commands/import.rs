@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use dm_nn::params::pth;
+use dm_train::import;
 use tracing::warn;
 
 use crate::terminal::Terminal;
@@ -18,10 +20,15 @@ pub struct Args {
     /// The model file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// The entry of the checkpoint that holds the state_dict, needed if there are several, for example ema.
+    #[arg(long)]
+    key: Option<String>,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let imported = dm_train::import::notebook(&args.checkpoint, &args.out)?;
+    let checkpoint = pth::read_checkpoint(&args.checkpoint, args.key.as_deref())?;
+    let imported = import::convert(&checkpoint.tensors, &args.out)?;
+    checkpoint.notes.iter().for_each(|note| warn!("{note}"));
     if imported.assumed_schedule {
         warn!("the checkpoint has no schedule (beta_t): assuming the starter notebook's");
     }
