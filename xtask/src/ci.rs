@@ -6,10 +6,10 @@ use clap::ValueEnum;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// The arguments of the test command. Tidy checks that README and `.ci/run` use the same.
+/// The arguments of the test command. Tidy checks that README.md and `.ci/run` use the same command.
 pub const TEST: [&str; 3] = ["test", "--workspace", "--locked"];
 
-/// Which checks to run.
+/// The arguments of `cargo xtask ci`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Leave this step out (may be given several times)
@@ -25,6 +25,7 @@ pub enum Step {
     Tables,
     Words,
     Deny,
+    Machete,
     Clippy,
     Doc,
     Test,
@@ -33,18 +34,20 @@ pub enum Step {
 }
 
 impl Step {
-    /// The arguments of cargo; the first is a subcommand or `xtask`.
+    /// The arguments of cargo. The first argument is a subcommand or `xtask`.
     fn words(self) -> &'static [&'static str] {
         match self {
             Self::Fmt => &["fmt", "--all", "--check"],
             Self::Tidy => &["xtask", "tidy"],
             Self::Tables => &["xtask", "tables", "--check"],
-            // The tests of the report's text: no typed numbers, not too many words.
+            // The tests of the report's text: no numbers typed by hand, not too many words.
             #[rustfmt::skip]
             Self::Words => &[
                 "test", "--quiet", "--locked", "-p", "xtask", "--features", "text", "--bin", "xtask", "report::",
             ],
             Self::Deny => &["deny", "--offline", "check", "bans", "licenses", "sources"],
+            // Dependencies that no file uses.
+            Self::Machete => &["machete"],
             Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
             Self::Doc => &["doc", "--workspace", "--no-deps", "--locked"],
             Self::Test => &TEST,
@@ -55,11 +58,14 @@ impl Step {
 
     /// Runs the step. `None` if its tool is not installed.
     fn run(self) -> Result<Option<bool>> {
+        if self == Self::Machete && !is_installed("machete")? {
+            return Ok(None);
+        }
         if self == Self::Deny {
             if !is_installed("deny")? {
                 return Ok(None);
             }
-            // Offline it needs the crates of every platform, and a build has fetched those of this one only.
+            // Offline, cargo-deny needs the crates of every platform. A build has fetched only those of this platform.
             let fetched =
                 Command::new(cargo()).args(["fetch", "--quiet", "--locked"]).current_dir(root()).status();
             if !fetched.context("starting cargo fetch")?.success() {
@@ -68,7 +74,7 @@ impl Step {
         }
         let words = self.words();
         let mut command = if let Some((&"xtask", rest)) = words.split_first() {
-            // This binary itself, so that no nested cargo checks whether it is up to date.
+            // The step runs this binary itself, so that no nested cargo checks whether the binary is up to date.
             let mut command = Command::new(std::env::current_exe().context("finding this binary")?);
             command.args(rest);
             command

@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn the_folder_of_hooks_is_set_and_the_hooks_can_be_executed() {
         let dir = tempfile::tempdir().unwrap();
-        // Without this a surrounding repository would be configured.
+        // A repository of its own, so that no surrounding repository is configured.
         let git = |arguments: &[&str]| {
             Command::new("git").args(arguments).current_dir(dir.path()).output().unwrap()
         };

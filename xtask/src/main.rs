@@ -1,5 +1,5 @@
-//! `cargo xtask`: sweeps, figures, benchmarks and checks of this workspace. Of its crates it uses `dm-record` alone: a sweep
-//! starts the `dm` binary and reads the files of its runs, a benchmark starts a bench program.
+//! `cargo xtask`: sweeps, figures, benchmarks and checks of this workspace. The only crate of the workspace that it uses is
+//! `dm-record`: a sweep starts the `dm` binary and reads the files of the runs, a benchmark starts a bench program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod bench;
@@ -29,19 +29,19 @@ struct Cli {
 enum Task {
     /// Train and sample every run of a study, then write a summary and figures
     Sweep(sweep::Args),
-    /// Draw the figures of finished or running runs again, or those of evaluations
+    /// Draw the figures of runs or of evaluations again
     Figures(sweep::FigureArgs),
     /// Make report/report.pdf from its sources and the recorded runs
     Report(report::Args),
     /// Write the tables of README.md and of the model cards from the recorded runs
     Tables(tables::Args),
-    /// Measure the engine: beside PyTorch, and how it scales
+    /// Measure the speed of the engine, compared with PyTorch and over batch sizes and threads
     Bench(bench::Args),
     /// Run every check that CI runs, cheapest first
     Ci(ci::Args),
-    /// Check conventions that no compiler checks: heads and sizes of files, stray files, the commands of CI
+    /// Check conventions that the compiler does not check: first lines and lengths of files, stray files, the commands of CI
     Tidy,
-    /// Make git use the hooks in .githooks: fmt and tidy before a commit, ci before a push to main
+    /// Make git use the hooks in .githooks: fmt and tidy run before a commit, ci before a push to main
     Hooks,
 }
 

@@ -1,4 +1,4 @@
-//! Markdown: tables whose columns are aligned, and blocks of a page that a program writes.
+//! Markdown: tables with aligned columns, and blocks of a page that a program writes.
 
 use anyhow::{Context, Result};
 
@@ -21,12 +21,13 @@ pub fn number(value: Option<f64>, places: usize) -> String {
     value.map_or("-".into(), |value| format!("{value:.places$}"))
 }
 
-/// A row of fixed words.
+/// The cells of a row.
 pub fn words<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-/// A table; the first row is the head. Columns are padded to equal widths, those from `right` on aligned to the right.
+/// A table whose first row is the head. Cells are padded to the width of their column. Columns from number `right` on are
+/// aligned to the right.
 pub fn table(rows: &[Vec<String>], right: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
@@ -47,7 +48,7 @@ pub fn table(rows: &[Vec<String>], right: usize) -> String {
 /// `page` with `text` between the lines `<!-- NAME -->` and `<!-- end NAME -->`.
 ///
 /// # Errors
-/// A page without these lines.
+/// If the page does not have these lines.
 pub fn replace_block(page: &str, name: &str, text: &str) -> Result<String> {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->\n"));
     let after = |from: usize, mark: &str| {

@@ -1,4 +1,4 @@
-//! Where the workspace and its programs are, and how files are written. Only this file knows how cargo builds are laid out.
+//! The workspace: its root, its programs, and listing and writing files. Only this file knows where cargo puts its builds.
 
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// The cargo that runs this program, or the one that built it.
+/// The cargo that runs this program, or the cargo that built it.
 pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into())
 }
@@ -48,7 +48,28 @@ fn executable(messages: &str) -> Option<PathBuf> {
     messages.into_iter().find_map(|message: serde_json::Value| Some(message["executable"].as_str()?.into()))
 }
 
-/// Writes a whole file or nothing: to a file beside it first, which is then renamed.
+/// The entries of a folder, sorted by name.
+pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// All files below a folder. Links to folders are not followed.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() && !path.is_symlink() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Writes a whole file or nothing: the bytes go to a new file beside it, which is then renamed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = beside(path, ".part");
     std::fs::write(&beside, bytes)
@@ -56,7 +77,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_context(|| format!("{}: cannot write", path.display()))
 }
 
-/// The path with an ending added to its name.
+/// The path with `ending` added to its name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);

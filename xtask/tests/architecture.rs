@@ -1,5 +1,5 @@
-//! The architecture as `crates/ARCHITECTURE.md` describes it: which crate may use which, no cycles among the files of a crate,
-//! no fixed image shape, and no name of a file that does not exist.
+//! Checks what `crates/ARCHITECTURE.md` states: the crates that a crate may use, no cycles among the files of a crate, no fixed
+//! image shape, and paths that exist.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
@@ -13,21 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Each member and the members it may depend on.
-const LAYERS: [(&str, &[&str]); 7] = [
-    ("dm-record", &[]),
-    ("dm-nn", &[]),
-    ("dm-degrade", &["dm-nn"]),
-    ("dm-train", &["dm-degrade", "dm-nn", "dm-record"]),
-    ("dm-eval", &["dm-nn", "dm-degrade", "dm-record"]),
-    ("dm-cli", &["dm-nn", "dm-degrade", "dm-train", "dm-eval", "dm-record"]),
-    ("xtask", &["dm-record"]),
-];
+/// The page that describes the architecture.
+const MAP: &str = "crates/ARCHITECTURE.md";
 
-/// Development dependencies beyond the layers: the examples of dm-train score their samples.
+/// Development dependencies outside the layers. The examples of dm-train score their samples.
 const FOR_EXAMPLES: [(&str, &str); 1] = [("dm-train", "dm-eval")];
 
-/// Files that may contain MNIST's shape, each with the reason.
+/// Library files that may contain MNIST's shape, each with the reason.
 const KNOW_MNIST: [(&str, &str); 11] = [
     ("dm-degrade/src/schema1.rs", "the shape that files of schema 1 mean"),
     ("dm-record/src/target.rs", "the shape that files of schema 1 mean"),
@@ -44,6 +36,26 @@ const KNOW_MNIST: [(&str, &str); 11] = [
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn map() -> String {
+    std::fs::read_to_string(root().join(MAP)).unwrap()
+}
+
+/// Each member of the workspace and the members it may depend on, from the first table of the map.
+fn layers(map: &str) -> BTreeMap<&str, Vec<&str>> {
+    let section = map.split("\n## ").find(|section| section.starts_with("Layers\n")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        (in_backticks(cells[1]).next().unwrap(), in_backticks(cells[3]).collect())
+    })
+    .collect()
+}
+
+/// The texts between backticks.
+fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 fn cargo(arguments: &[&str]) -> String {
@@ -64,7 +76,8 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 #[test]
 fn dependencies_follow_the_layers() {
-    let layers: BTreeMap<_, _> = LAYERS.into_iter().collect();
+    let map = map();
+    let layers = layers(&map);
     let packages = packages();
     let members: BTreeSet<_> = packages.iter().map(|package| text(package, "name")).collect();
     assert_eq!(members, layers.keys().copied().collect());
@@ -76,7 +89,7 @@ fn dependencies_follow_the_layers() {
             let inside = layers.contains_key(to) || !dependency["path"].is_null();
             let for_examples = kind == "dev" && FOR_EXAMPLES.contains(&(name, to));
             let allowed = !inside || layers[name].contains(&to) || for_examples;
-            assert!(allowed, "{name} -> {to} ({kind}): no such arrow in the layers");
+            assert!(allowed, "{name} -> {to} ({kind}): the table of layers in {MAP} does not allow this");
             let terminal = ["clap", "indicatif", "ctrlc", "anyhow"].contains(&to);
             let library = !["dm-cli", "xtask"].contains(&name);
             assert!(!(library && terminal && kind == "normal"), "{name} -> {to}: a library has no terminal");
@@ -89,7 +102,7 @@ fn dependencies_follow_the_layers() {
 
 #[test]
 fn running_dm_needs_no_other_build_than_testing_it() {
-    // Every package below the chosen ones with the features it is built with.
+    // All packages that the chosen ones depend on, with the features that they are built with.
     let features = |chosen: &[&str]| -> BTreeSet<String> {
         let format = ["tree", "--locked", "--prefix", "none", "--no-dedupe", "--format", "{p} [{f}]"];
         cargo(&[&format, chosen].concat()).lines().map(str::to_owned).collect()
@@ -109,14 +122,14 @@ fn the_files_of_a_crate_form_no_cycles() {
     let mut found = Vec::new();
     for package in packages() {
         let src = Path::new(text(&package, "manifest_path")).with_file_name("src");
-        for entrance in ["lib.rs", "main.rs"].map(|file| src.join(file)) {
-            if entrance.is_file() {
-                let cycles = modules::Crate::read(&entrance).cycles();
+        for entry in ["lib.rs", "main.rs"].map(|file| src.join(file)) {
+            if entry.is_file() {
+                let cycles = modules::Crate::read(&entry).cycles();
                 found.extend(cycles.into_iter().map(|cycle| format!("{}: {cycle}", text(&package, "name"))));
             }
         }
     }
-    assert!(found.is_empty(), "files that use each other in a circle:\n{}", found.join("\n"));
+    assert!(found.is_empty(), "cycles of files that use each other:\n{}", found.join("\n"));
 }
 
 #[test]
@@ -141,18 +154,16 @@ fn no_library_fixes_the_shape_of_images() {
 
 #[test]
 fn the_map_of_the_code_names_files_that_exist() {
-    let file = "crates/ARCHITECTURE.md";
-    let map = std::fs::read_to_string(root().join(file)).unwrap();
-    // Two parts or more and a small first letter: `dm-nn/src/engine`, but neither `DIR/grid.png` nor `a::b`.
+    let map = map();
+    // A path has two parts or more and begins with a lower-case letter, unlike `DIR/grid.png` and `a::b`.
     let is_path = |name: &&str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
         let parts = name.trim_end_matches('/').split('/').count();
         parts > 1 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain)
     };
-    // What stands at odd places between backticks is code.
-    let names = map.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_path);
+    let names = map.lines().flat_map(in_backticks).filter(is_path);
     let missing: Vec<_> = names
         .filter(|name| !root().join(name).exists() && !root().join("crates").join(name).exists())
         .collect();
-    assert!(missing.is_empty(), "{file} names files that do not exist: {missing:?}");
+    assert!(missing.is_empty(), "{MAP} names files that do not exist: {missing:?}");
 }

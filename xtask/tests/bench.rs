@@ -1,5 +1,5 @@
 //! `cargo xtask bench` through the binary, with a script in place of both programs: the requests, the table, the file, and the
-//! message if a program cannot be measured.
+//! error message if a program cannot be measured.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
@@ -53,7 +53,7 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn both_programs_take_turns_and_table_and_file_agree() {
+fn both_programs_take_turns_and_the_results_are_in_table_and_file() {
     let place = Place::new();
     let output = place.bench(&["--against-torch", "--rounds", "2", "--json", "all.json"]);
     let table = stdout(&output);
@@ -68,7 +68,7 @@ fn both_programs_take_turns_and_table_and_file_agree() {
     if cfg!(target_os = "linux") {
         assert!(rows.iter().all(|row| row["ours_peak_mb"].as_f64().unwrap() > 0.1));
     }
-    // 1 GFLOP in 10 ms are all of 100 GFLOP/s; the 6 of a direct convolution in 55 ms are 1.09 times that.
+    // 1 GFLOP in 10 ms is the whole peak of 100 GFLOP/s. The 6 GFLOP of direct convolutions in 55 ms are 1.09 times the peak.
     assert!(rows.iter().all(|row| row["ours_share_of_peak"] == 1.0));
     assert!(rows.iter().all(|row| (row["torch_share_of_peak"].as_f64().unwrap() - 6.0 / 5.5).abs() < 1e-9));
     // 55 ms for 256 images, a hundred evaluations per image.
@@ -112,7 +112,7 @@ fn a_program_that_cannot_be_measured_is_reported_in_one_line() {
     assert!(said.contains("ref_cnn: eager: found Some(1) parameters"), "{said}");
     std::fs::write(place.path("no-compiler"), "").unwrap();
     let said = place.refusal(&json);
-    assert!(said.contains("train ref_cnn 128 3: no variant of PyTorch was able to"), "{said}");
+    assert!(said.contains("train ref_cnn 128 3: no variant of PyTorch could do this"), "{said}");
     std::fs::write(place.path("broken"), "").unwrap();
     let said = place.refusal(&json);
     assert!(said.contains("ours: `peak fma 1 5`: no compiler"), "{said}");

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Replaces the dm binary in the tests of the sweep: it writes a run folder as dm would, at once. Values of --set steer it:
+# Replaces the dm binary in the tests of the sweep. It writes a run folder like dm, but at once. Values of --set steer it:
 # steps=N, slow=1 (a tenth of a second per step), fail=1 (fails half-way, once).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

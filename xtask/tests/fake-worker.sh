@@ -1,7 +1,7 @@
 #!/bin/bash
 # Replaces both programs of `cargo xtask bench`: our bench program (called with `serve`) and a Python that has PyTorch
-# (called with the script and a variant). PyTorch takes six times as long; compiled, it refuses. Files beside it steer
-# it: no-torch, other-network, no-compiler (no variant of PyTorch is able to), broken (ours is not either).
+# (called with the script and a variant). PyTorch takes six times as long; its compiled variants refuse. Files beside
+# this script steer it: no-torch, other-network, no-compiler (all variants of PyTorch refuse), broken (ours refuses, too).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 case $1 in

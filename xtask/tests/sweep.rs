@@ -1,5 +1,5 @@
 //! Whole sweeps through the `xtask` binary, with a script in place of `dm`: skipping, resuming, cleaning, failures, interrupts,
-//! a killed sweep, and the files after each.
+//! killed sweeps, and the files that each of them leaves.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A place with a fake `dm`, a sweep of some runs and room for their folders.
+/// A folder with a fake `dm`, a study of some runs, and the run folders.
 struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    /// Each run by name, with what is set for it.
+    /// A study of `runs`, each given by its name and its overrides.
     fn new(runs: &[(&str, &str)]) -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap() };
         let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake-dm.sh");
@@ -58,7 +58,7 @@ impl Place {
         self.command(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// The subcommands of `dm` that did anything since the last call, with `resume` where training was resumed.
+    /// The subcommands of `dm` that did work since the last call, with `resume` if training was resumed.
     fn calls(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("calls.txt")).unwrap_or_default();
         let _ = std::fs::remove_file(self.path("calls.txt"));
@@ -132,7 +132,7 @@ fn a_sweep_trains_samples_summarises_and_draws_and_a_second_one_does_nothing() {
 }
 
 #[test]
-fn the_measurements_of_a_profile_are_in_the_table() {
+fn the_scores_of_a_profile_are_in_the_table() {
     let place = Place::new(&[("a", ""), ("b", "")]);
     let plain = place.sweep(&[]);
     place.calls();

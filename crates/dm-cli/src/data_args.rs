@@ -22,7 +22,7 @@ impl DataArgs {
     /// Reads the data set.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the data set cannot be read.
     pub fn open(&self) -> Result<Dataset> {
         Ok(Dataset::open(&locate::data(&self.data), &ReadOptions { size: self.size })?)
     }

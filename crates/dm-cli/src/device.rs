@@ -15,10 +15,10 @@ pub enum DeviceKind {
     Metal,
 }
 
-/// Opens the device.
+/// Opens a device of this kind.
 ///
 /// # Errors
-/// If this binary was built without it, or there is none.
+/// If this binary was built without support for the device, or the machine has no such device.
 pub fn open(kind: DeviceKind) -> Result<Device> {
     let missing =
         |feature: &str| format!("--device {feature}: this binary was built without --features {feature}");

@@ -17,14 +17,14 @@ use crate::image_files::ImageFiles;
 use crate::locate;
 use crate::terminal::Terminal;
 
-/// The options of a session.
+/// The options that `dm eval` and `dm sanity` share.
 #[derive(clap::Args)]
 pub struct SessionArgs {
     /// The reference images, of which at most 10,000 are used: test, train, or a path as for TARGET of dm eval.
     #[arg(long, default_value = "test", value_name = "test|train|PATH")]
     pub reference: String,
-    /// The classifier whose features are compared: a shipped name, a file or a run folder. Several, separated by commas, show
-    /// whether a ranking holds.
+    /// The classifier whose features are compared: a shipped name, a file or a run folder. Name
+    /// several, separated by commas, to see whether a ranking depends on the classifier.
     #[arg(long, value_delimiter = ',', default_value = locate::DEFAULT_CLASSIFIER)]
     #[arg(value_name = "CLASSIFIER[,CLASSIFIER...]")]
     pub classifier: Vec<String>,
@@ -38,10 +38,10 @@ pub struct SessionArgs {
     pub device: DeviceKind,
 }
 
-/// The number of reference images at most: that of MNIST's test set.
+/// The largest number of reference images: the size of MNIST's test set.
 pub const MAX_REFERENCE: usize = 10_000;
 
-/// An evaluation under way.
+/// An evaluation in progress: its classifiers, its data set, its cache and its progress bar.
 pub struct EvalSession<'a> {
     pub classifiers: Vec<Classifier>,
     pub data: Dataset,
@@ -79,7 +79,7 @@ impl<'a> EvalSession<'a> {
         self.data.shape()
     }
 
-    /// Shows how far a part of the evaluation has come.
+    /// Shows on the progress bar that `done` of `all` steps of a part of the evaluation are complete.
     pub fn watch(&self, part: &str, done: usize, all: usize) {
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
@@ -91,7 +91,7 @@ impl<'a> EvalSession<'a> {
         self.bar.finish_and_clear();
     }
 
-    /// The set `name` of `pixels` [n, C, H, W] with its features, which come from the cache if they are there.
+    /// The images `pixels` [n, C, H, W] with their features, which are read from the cache if possible. `name` names the set.
     ///
     /// # Errors
     /// If there are no images, or the classifier fails.
@@ -100,7 +100,7 @@ impl<'a> EvalSession<'a> {
         Ok(ImageSet::new(name, pixels.to_vec(), classifier, Some(&self.cache), &mut watch)?)
     }
 
-    /// The first `n` training images, or all there are.
+    /// The first `n` training images, or all of them if there are fewer.
     pub fn training_pixels(&self, n: usize) -> &[u8] {
         first(&self.data.train.pixels, n, self.shape())
     }
@@ -127,12 +127,12 @@ impl<'a> EvalSession<'a> {
     }
 }
 
-/// The test images that are the reference unless another one is named: pixels [n, C, H, W].
+/// The default reference, the first test images: pixels [n, C, H, W].
 pub fn test_reference(data: &Dataset) -> &[u8] {
     first(&data.test.pixels, MAX_REFERENCE, data.shape())
 }
 
-/// The first `n` images of `pixels` [n, C, H, W], or all there are.
+/// The first `n` images of `pixels` [n, C, H, W], or all of them if there are fewer.
 pub fn first(pixels: &[u8], n: usize, shape: ImageShape) -> &[u8] {
     &pixels[..pixels.len().min(n.saturating_mul(shape.len()))]
 }

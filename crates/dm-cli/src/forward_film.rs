@@ -1,5 +1,5 @@
-//! A film of the forward process, from the image to the prior. Ink is shown grain by grain, each grain on its own path; every
-//! other degradation with one noise per image.
+//! A film of the forward process, from the image to the prior. Ink is shown grain by grain, each grain moving along its own
+//! path. Every other degradation is shown with one noise per image.
 
 use anyhow::Result;
 use dm_degrade::degradations::ink::{Film, Ink};

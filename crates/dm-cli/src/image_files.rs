@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use dm_nn::data::{ReadOptions, SampleSet, idx, image_folder};
 use dm_nn::image::ImageShape;
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ pub struct ImageFiles {
     pub shape: ImageShape,
     /// Pixels [n, C, H, W].
     pub pixels: Vec<u8>,
-    /// What a sample set says of its model and sampler.
+    /// The model and the sampling settings that a sample set states; `None` for all other images.
     pub provenance: Option<Map<String, Value>>,
 }
 
@@ -29,7 +29,7 @@ impl ImageFiles {
     /// of a folder are in the order of their names.
     ///
     /// # Errors
-    /// If reading fails, or the images do not have one supported shape.
+    /// If reading fails, if there are no images, or if they do not have one supported shape.
     pub fn read(path: &Path) -> Result<Self> {
         let in_folder = path.join(SAMPLE_SET);
         let path = if in_folder.is_file() { in_folder } else { path.to_owned() };
@@ -48,6 +48,7 @@ impl ImageFiles {
             _ => bail!("{}: shape: found {:?}, expected [n, height, width]", path.display(), file.shape),
         };
         shape.check(&format!("{}: shape", path.display()))?;
+        ensure!(!file.items.is_empty(), "{}: found no images, expected at least one image", path.display());
         Ok(Self { path, shape, pixels: file.items, provenance: None })
     }
 
@@ -56,7 +57,7 @@ impl ImageFiles {
         self.pixels.len() / self.shape.len()
     }
 
-    /// The first `n` images, or all there are: pixels [n, C, H, W].
+    /// The first `n` images, or all of them if there are fewer: pixels [n, C, H, W].
     pub fn first(&self, n: usize) -> &[u8] {
         &self.pixels[..n.min(self.n()) * self.shape.len()]
     }

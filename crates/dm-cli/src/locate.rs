@@ -11,7 +11,7 @@ pub const DEFAULT_MODEL: &str = "ink-unet";
 /// The classifier that is used when none is named.
 pub const DEFAULT_CLASSIFIER: &str = "classifier";
 
-/// The metadata entries that tell a classifier's file, of schema 2 or 1, from a model's.
+/// The metadata entries that distinguish a classifier's file (of schema 2 or 1) from a model's.
 const CLASSIFIER_ENTRIES: [&str; 2] = ["classifier", "judge"];
 /// The metadata entry that every model file has.
 const MODEL_ENTRY: &str = "config";
@@ -51,17 +51,17 @@ pub fn data(path: &Path) -> PathBuf {
     below.and_then(shipped).unwrap_or_else(|| path.to_owned())
 }
 
-/// The SHA-256 of the running program. What a cache keeps for one build is not used by another.
+/// The SHA-256 of the running program. The cache includes it in its keys, so that one build does not reuse results of another.
 ///
 /// # Errors
 /// If the program cannot be read.
 pub fn program_sha256() -> Result<String> {
-    // On Linux this is the program that runs, even if another one has taken its place since.
+    // On Linux this link leads to the running program even if its file has been replaced since.
     let bytes = std::fs::read("/proc/self/exe").or_else(|_| std::fs::read(std::env::current_exe()?));
     Ok(sha256_hex(&bytes.context("reading the running program")?))
 }
 
-/// `name` as a path, or the shipped file of that name. `is_kind` tells files of this kind from others.
+/// `name` as a path, or the shipped file of that name. `is_kind` returns whether a file is of this kind.
 fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<PathBuf> {
     let path = Path::new(name);
     if path.exists() {

@@ -3,6 +3,7 @@
 //! This crate owns everything a person sees: arguments, standard output, colours, progress, devices and exit codes (0 done,
 //! 2 bad input, 130 interrupted).
 
+mod chart;
 mod commands;
 mod data_args;
 mod device;
@@ -20,9 +21,11 @@ mod records;
 mod revision;
 mod sampling_args;
 mod seed_arg;
+mod table;
 mod terminal;
 mod training_eval;
 mod trajectory;
+mod units;
 
 use std::process::ExitCode;
 
@@ -39,7 +42,7 @@ struct Cli {
     /// Print nothing but errors and results.
     #[arg(long, short, global = true, display_order = 100)]
     quiet: bool,
-    /// Print more messages; give it twice for all of them.
+    /// Print more messages; give the option twice to print all messages.
     #[arg(long, short, global = true, display_order = 101, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -47,6 +50,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(commands::train::Args),
+    Runs(commands::runs::Args),
     Sample(commands::sample::Args),
     Eval(commands::eval::Args),
     Likelihood(commands::likelihood::Args),
@@ -72,6 +76,7 @@ fn run(cli: Cli) -> ExitCode {
     let terminal = terminal::Terminal::new(cli.quiet, cli.verbose);
     let result = match cli.command {
         Command::Train(args) => commands::train::run(&args, &terminal),
+        Command::Runs(args) => commands::runs::run(&args, &terminal),
         Command::Sample(args) => commands::sample::run(&args, &terminal),
         Command::Eval(args) => commands::eval::run(&args, &terminal),
         Command::Likelihood(args) => commands::likelihood::run(&args, &terminal),
@@ -88,7 +93,7 @@ fn run(cli: Cli) -> ExitCode {
     })
 }
 
-/// Prints what clap has to say instead of a command: a help text, the version, or one line about a wrong argument.
+/// Prints clap's message where no command runs: a help text, the version, or one line about a wrong argument.
 fn explain(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let text = error.to_string();

@@ -6,7 +6,7 @@ use dm_nn::image::ImageShape;
 
 /// Letters from dark to light, for files and for terminals without colours.
 const LETTERS: &[u8; 10] = b" .:-=+*#%@";
-/// The most columns that one image takes. Wider images are shrunk.
+/// The largest number of columns of one image. Wider images are shrunk.
 const MAX_COLUMNS: usize = 64;
 
 /// Lines that show the first images of `images` [n, C, H, W]: as many side by side as fit into `width` columns, at least one.
@@ -111,7 +111,7 @@ mod tests {
         let plain = lines(shape, &images, 120, false);
         assert_eq!(plain.len(), 14);
         assert!(plain.iter().all(|line| line.len() == 2 * 29 && line.is_ascii()));
-        // Two white pixels are the lightest letter. One of two is half of the range: 255 of 511 parts of ten letters, the fifth.
+        // Two white pixels give the lightest letter. One white pixel of two gives 255/511 of the ten letters: the fifth.
         assert!(plain[0].starts_with("@ ") && plain[0][29..].starts_with(" = "), "{}", plain[0]);
         assert!(plain[1].trim().is_empty());
         assert!(lines(shape, &images, 120, true)[0].starts_with("\x1b[38;2;255;255;255;48;2;255;255;255m▀"));
@@ -139,7 +139,7 @@ mod tests {
         image[9 * 127 + 126] = 100;
         let shown = Thumbnail::of(shape, &image);
         assert_eq!((shown.height, shown.width), (5, 64));
-        // One of four pixels, and one of the two in the last, half square.
+        // One of the four pixels of the first square is bright, and one of the two pixels of the last square, which is cut off.
         assert_eq!((shown.at(0, 0), shown.at(63, 4)), ([50; 3], [50; 3]));
         assert_eq!(lines(shape, &image, 40, false)[0].len(), 65, "one image is always shown");
     }

@@ -7,7 +7,7 @@ use tracing::info;
 
 use crate::terminal::Terminal;
 
-/// Shows a run to a person.
+/// Shows the progress of a run in the terminal.
 pub struct Progress {
     bar: ProgressBar,
     /// Exponential average of the loss, for the bar.
@@ -16,7 +16,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar for the run `state`, which may have taken some of its steps already.
+    /// Creates the progress bar of a new or resumed run whose state is `state`.
     pub fn new<T: Task>(terminal: &Terminal, state: &TrainingState<T>) -> Self {
         let batch_size = state.settings.batch_size as u64;
         let template = "{msg:<34} {bar:28.cyan/blue} {percent:>3}%  {per_sec}  left {eta}";

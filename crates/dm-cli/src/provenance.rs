@@ -1,5 +1,5 @@
-//! The provenance of samples: what a sample set says of its model and sampler, and what a file of scores repeats, so that
-//! both can be made again.
+//! The provenance of samples: the model and the sampling settings, with which the samples can be drawn again. Sample sets
+//! state them in their metadata, and score files repeat them.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 /// Entries that are text. All others are JSON.
 const TEXTS: [&str; 5] = ["model", "sha256", "sampler", "variance", "spacing"];
-/// The entry of a sample set that states the version of all others. Sample sets of version 1 have no such entry.
+/// The entry of a sample set that states the schema of the other entries. Sample sets of schema 1 have no such entry.
 const VERSION: &str = "schema";
 
-/// What all samples of `model` have in common if they are sampled this way. `nfe` counts network evaluations per image.
+/// The provenance that all samples of `model` with the settings `sampling` share. `nfe` counts network evaluations per image.
 ///
 /// # Errors
 /// If the config of the degradation cannot be written as JSON.
@@ -42,7 +42,7 @@ pub fn to_metadata(provenance: &Map<String, Value>) -> BTreeMap<String, String> 
     provenance.iter().map(|(key, value)| (key.clone(), text(value))).collect()
 }
 
-/// The provenance that [`to_metadata`] has written; `None` for images that do not name a model.
+/// Reads the provenance that [`to_metadata`] has written; `None` if the metadata do not name a model.
 pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Option<Map<String, Value>> {
     metadata.get("model")?;
     let value = |(key, text): (&String, &String)| {
@@ -57,10 +57,10 @@ pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Option<Map<String, 
     Some(metadata.iter().map(value).collect())
 }
 
-/// `provenance` of sets of `n` images as the target of a file of scores, under today's names.
+/// Converts the provenance of sets of `n` images to the target of a score file. Names of schema 1 become current names.
 ///
 /// # Errors
-/// If an entry has another type than in a file of scores; the error names `path`.
+/// If an entry has another type than in a score file; the error names `path`.
 pub fn to_target(mut provenance: Map<String, Value>, n: usize, path: &str) -> Result<Target> {
     let is_current = provenance.remove(VERSION).is_some();
     provenance.insert("n".into(), n.into());
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_keep_every_entry_and_its_type() {
+    fn metadata_preserve_every_entry_and_its_type() {
         let provenance = json!({ "model": "12", "sha256": "1e3", "nfe": 100, "eta": 0.0, "degradation": { "kind": "ink" } });
         let provenance = provenance.as_object().cloned().unwrap_or_default();
         assert_eq!(from_metadata(&to_metadata(&provenance)), Some(provenance));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn sample_sets_of_schema_1_are_read_under_todays_names() {
+    fn sample_sets_of_schema_1_get_current_names() {
         let old = [
             ("model", "ink-unet"),
             ("sampler", "bridge"),

@@ -9,7 +9,7 @@ use dm_record::{
     RankedImage, Ranking, RealBaseline, ReferenceRecord, ScoreRow,
 };
 
-/// A classifier, with the number of its features where scores are made of them.
+/// A classifier, with the number of its features if scores are computed from them.
 pub fn classifier(classifier: &Classifier, features: Option<usize>) -> ClassifierRecord {
     ClassifierRecord {
         name: classifier.name.clone(),
@@ -33,7 +33,7 @@ pub fn table(table: &protocol::ScoreTable) -> (Vec<ScoreRow>, Vec<OmittedMetric>
     (table.rows.iter().map(row).collect(), table.omitted.iter().map(omitted).collect())
 }
 
-/// JSON has no infinity and no NaN.
+/// `value`, or `None` for infinity and NaN, which JSON cannot represent.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
@@ -70,7 +70,7 @@ fn row(row: &protocol::ScoreRow) -> ScoreRow {
     }
 }
 
-/// Distances from the images of a set to their nearest training images, and from unseen real images, as percentiles.
+/// Percentiles of the distances to the nearest training image: from the images of a set, and from unseen real images.
 pub fn nearest_training(all: &protocol::ImageSet, training: &TrainingSet) -> Option<NearestTraining> {
     let found = all.nearest.as_ref()?;
     let distances = |found: &Authenticity| {

@@ -7,7 +7,7 @@ use dm_degrade::{Model, SamplerKind, Sampling};
 /// Options that replace parts of the model's own `[sampling]` table.
 #[derive(clap::Args)]
 pub struct SamplingArgs {
-    /// Number of network evaluations per image, at most [default: as in the model's config].
+    /// Largest number of network evaluations per image [default: as in the model's config].
     #[arg(long, value_name = "COUNT")]
     pub nfe: Option<usize>,
     /// The sampler [default: as in the model's config].

@@ -1,4 +1,4 @@
-//! The terminal: results go to standard output, progress and messages to standard error.
+//! Printing: results go to standard output, progress and messages to standard error.
 
 #![allow(clippy::print_stderr, reason = "this is where the program prints")]
 
@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::{Context, Result};
+use dm_nn::escaped;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Where the program prints, and how much.
+/// The terminal: what the program prints, and in which form.
 pub struct Terminal {
     bars: MultiProgress,
     quiet: bool,
@@ -60,7 +61,16 @@ impl Terminal {
         self.colors
     }
 
-    /// Prints one line that says what was wrong.
+    /// Number of characters in a line of the result: the environment variable `COLUMNS` if it is set, or else the width of the
+    /// terminal, or else 80.
+    pub fn width(&self) -> usize {
+        let given =
+            std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
+        let measured = || terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns.0.into());
+        given.or_else(measured).unwrap_or(80)
+    }
+
+    /// Prints an error as one line.
     pub fn error(&self, error: &anyhow::Error) {
         self.bars.suspend(|| print_error(&format!("error: {error:#}")));
     }
@@ -96,12 +106,10 @@ pub fn print_help(help: &clap::Error) -> Result<()> {
     print_result(&text)
 }
 
-/// Writes `text` as one line to standard error.
+/// Writes `text` as one line to standard error. Control characters, which may come from names of files, are escaped.
 pub fn print_error(text: &str) {
-    eprintln!(
-        "{}",
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-    );
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    eprintln!("{}", lines.map(escaped).collect::<Vec<_>>().join(" "));
 }
 
 /// Standard output as a file. The standard library's own handle hides that a descriptor cannot be written to.

@@ -37,7 +37,7 @@ const SAMPLES: Seed = Seed(1);
 /// Images per batch; does not change the images.
 const BATCH: usize = 256;
 
-/// The shipped classifier if `config` asks for evaluations. To be called before anything is written.
+/// The shipped classifier, if `config` asks for evaluations. Call this function before anything is written.
 ///
 /// # Errors
 /// If there is no classifier, or it is for images of another shape than `data`.
@@ -58,19 +58,21 @@ pub struct TrainingEval<'a> {
     radii: KnnRadii,
     metrics: PathBuf,
     lines: JsonLines,
-    /// Epochs between two evaluations, epochs of the run, images, and how they are sampled.
+    /// Number of epochs between two evaluations.
     every: u64,
+    /// Number of epochs of the run.
     epochs: u64,
+    /// Number of samples.
     n: usize,
     sampling: Sampling,
     stop: &'a (dyn Fn() -> bool + Sync),
-    /// Time spent here.
+    /// Total time of the evaluations.
     time: &'a Cell<Duration>,
 }
 
 impl<'a> TrainingEval<'a> {
-    /// Lines go to the metrics of `folder`. The reference are the test images of `data`, as many as `dm eval` uses. `stop`
-    /// returns true when the run is to be interrupted; `time` receives the time of the evaluations.
+    /// Lines are added to the metrics of `folder`. The reference is that of `dm eval`: test images of `data`. `stop` returns
+    /// true when the run is to be interrupted; `time` receives the time of the evaluations.
     ///
     /// # Errors
     /// If the classifier fails.
@@ -113,14 +115,14 @@ impl<'a> TrainingEval<'a> {
         epoch.is_multiple_of(self.every) || epoch == self.epochs
     }
 
-    /// Whether the metrics have the line of `epoch`.
+    /// Whether the metrics contain an evaluation of `epoch`.
     fn is_recorded(&self, epoch: u64) -> bool {
         let text = std::fs::read_to_string(&self.metrics).unwrap_or_default();
         let mut lines = text.lines().map(serde_json::from_str::<MetricsLine>);
         lines.any(|line| matches!(line, Ok(MetricsLine::Eval(line)) if line.epoch == epoch))
     }
 
-    /// Samples from `state`; `None` if the run is interrupted meanwhile.
+    /// Draws samples from `state`; `None` if the run is interrupted while sampling.
     fn sample(&self, state: &TrainingState<DiffusionTask>) -> dm_train::Result<Option<Vec<u8>>> {
         let degradation = state.task.degradation();
         let (last, len) = (degradation.timesteps(), degradation.shape().len());
@@ -162,7 +164,7 @@ impl<'a> TrainingEval<'a> {
             nfe: self.sampling.nfe_taken(),
             seed: SAMPLES.0,
             fd: Some(frechet(set, real)?.value),
-            // It is not defined for fewer than ten times as many images as features.
+            // The extrapolated distance is defined only for at least ten times as many images as features.
             fd_infinity: fd_infinity(set, real, SEED).ok().map(|fit| fit.intercept),
             precision: Some(manifold.precision),
             recall: Some(manifold.recall),
@@ -170,7 +172,7 @@ impl<'a> TrainingEval<'a> {
         })
     }
 
-    /// Samples, scores and writes the line of `epoch`.
+    /// Draws samples, scores them and writes the line of `epoch`.
     fn evaluate(&self, epoch: u64, state: &TrainingState<DiffusionTask>) -> dm_train::Result<()> {
         let start = Instant::now();
         if let Some(pixels) = self.sample(state)? {
@@ -193,7 +195,7 @@ impl<'a> TrainingEval<'a> {
 impl Observer<DiffusionTask> for TrainingEval<'_> {
     fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> dm_train::Result<()> {
         match event {
-            // The evaluation that was interrupted.
+            // A resumed run makes up for an interrupted evaluation.
             Event::Start { state } => match state.ended_epoch() {
                 Some(epoch) if self.is_due(epoch) && !self.is_recorded(epoch) => self.evaluate(epoch, state),
                 _ => Ok(()),

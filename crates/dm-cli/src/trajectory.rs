@@ -1,4 +1,4 @@
-//! States of the first samples along the reverse chain, kept for a strip or a film.
+//! States of the first samples along the reverse chain, recorded for a strip or a film.
 
 use dm_degrade::{Degradation, Timestep};
 use dm_nn::image::to_bytes;
@@ -23,8 +23,8 @@ impl Trajectory {
         Self { samples, frames: vec![Vec::new(); keep.len()], keep, batch: (0, 0) }
     }
 
-    /// Takes the next `states` [n, C, H, W], at timestep `t`, of the batch whose first sample is `first`.
-    pub fn see(&mut self, degradation: &dyn Degradation, first: u64, t: Timestep, states: &[f32]) {
+    /// Records the next `states` [n, C, H, W], at timestep `t`, of the batch whose first sample is `first`.
+    pub fn record(&mut self, degradation: &dyn Degradation, first: u64, t: Timestep, states: &[f32]) {
         if self.batch.0 != first {
             self.batch = (first, 0);
         }

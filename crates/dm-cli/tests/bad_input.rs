@@ -1,4 +1,5 @@
-//! Bad input: one line that names file, field, found and expected; exit code 2; nothing half-written.
+//! Bad input is refused with one line that names the file, the field, what was found and what was expected. The exit code is
+//! 2, and nothing is left half-written.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,7 +28,7 @@ fn data_with(dir: &Path, name: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) {
 }
 
 #[test]
-fn data_files() {
+fn damaged_data_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let check = |words: &[&str]| refused(dir.path(), &["data", "check", "d"], words);
     check(&["d: data set", "no such file or folder", "train-images-idx3-ubyte"]);
@@ -79,7 +80,7 @@ fn data_files() {
 }
 
 #[test]
-fn configs() {
+fn wrong_configs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "softmax");
     refused(dir.path(), &["train", "none.toml"], &["none.toml", "No such file"]);
@@ -122,7 +123,7 @@ fn configs() {
 }
 
 #[test]
-fn run_folders() {
+fn run_folders_of_other_runs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "gaussian", "eps");
     ok(dir.path(), &["train", arg(&config), "--set", "training.epochs=1"]);
@@ -146,11 +147,11 @@ fn run_folders() {
     refused(dir.path(), &resume, &["checkpoint.safetensors", "safetensors header"]);
 }
 
-/// What becomes of a tensor: name, shape and values, or nothing.
+/// A change of a tensor: maps name, shape and values to new ones, or removes the tensor.
 type Change<'a> = dyn Fn(&str, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)> + 'a;
 
 #[test]
-fn models() {
+fn damaged_models_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "softmax");
     ok(
@@ -194,16 +195,9 @@ fn models() {
         Some((name.to_owned(), shape, values))
     });
     sample(&["m.safetensors", "output.weight, element 3", "NaN", "finite"]);
-    let mut extra = whole.clone();
-    extra.insert_values("intruder", vec![1], vec![0.0]);
-    let mut file = TensorFile::new(&damaged);
-    for key in ["schema", "config", "fitted", "step", "data_sha256"] {
-        file.set_metadata(key, whole.metadata(key).unwrap());
-    }
-    for name in extra.names() {
-        let (shape, values) = extra.get(name).unwrap();
-        file.insert_values(name, shape.to_vec(), values.to_vec());
-    }
+    rewrite(&|name, shape, values| Some((name.to_owned(), shape, values)));
+    let mut file = TensorFile::read(&damaged).unwrap();
+    file.insert_values("intruder", vec![1], vec![0.0]);
     file.write().unwrap();
     sample(&["m.safetensors", "intruder", "does not have"]);
     fs::write(&damaged, b"not a model").unwrap();
@@ -235,7 +229,7 @@ fn write_image(path: &Path, height: u32, width: u32, channels: u8) {
     image.save(path).unwrap();
 }
 
-/// Every command that reads data refuses them in one line and writes nothing.
+/// Checks that every command that reads `data` refuses the data in one line and writes nothing.
 fn refused_by_all(dir: &Path, data: &str, words: &[&str]) {
     let config = small_config(dir, "gaussian", "v");
     for args in [
@@ -249,7 +243,7 @@ fn refused_by_all(dir: &Path, data: &str, words: &[&str]) {
 }
 
 #[test]
-fn folders_of_images() {
+fn unusable_folders_of_images_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     write_image(&at("two-sizes/a.png"), 12, 16, 3);
@@ -263,6 +257,7 @@ fn folders_of_images() {
     fs::create_dir(at("nothing")).unwrap();
     refused_by_all(dir.path(), "nothing", &["nothing", "an empty folder"]);
     refused_by_all(dir.path(), "nowhere", &["nowhere", "no such file or folder"]);
+    refused_by_all(dir.path(), "it's", &["it's: data set", "no such file or folder"]);
 
     // A size that the U-Net cannot halve often enough.
     for i in 0..40 {
@@ -319,7 +314,7 @@ fn npy(descr: &str, shape: &str, items: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn npz_files() {
+fn damaged_npz_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let images = || npy("|u1", "(4, 8, 10)", &[7; 320]);
     let labels = || npy("|u1", "(4,)", &[0, 1, 0, 1]);
@@ -343,7 +338,7 @@ fn npz_files() {
     };
     case((0, "pictures.npy", images()), &["d.npz", "x_train"]);
     case((0, "x_train.npy", npy("<f4", "(4, 8, 10)", &[0; 1280])), &["d.npz", "x_train", "float"]);
-    // What pickle would execute is never executed.
+    // Code in a pickle is never executed.
     let marker = dir.path().join("executed");
     let pickle = format!("cposix\nsystem\n(S'touch {}'\ntR.", marker.display());
     case((1, "y_train.npy", npy("|O", "(4,)", pickle.as_bytes())), &["d.npz", "y_train", "Python objects"]);

@@ -39,7 +39,7 @@ fn row<'a>(report: &'a Value, name: &str, setting: &str) -> &'a Value {
 }
 
 #[test]
-fn training_copies_are_faithful_and_copied() {
+fn copies_of_training_images_are_faithful_and_detected() {
     let dir = tempfile::tempdir().unwrap();
     let (_, data) = small_data(dir.path(), 600, 300);
     let copies = data.train.pixels[..200 * MNIST.len()].to_vec();
@@ -50,12 +50,12 @@ fn training_copies_are_faithful_and_copied() {
     assert_eq!(report["target"]["n"], 200);
     assert_eq!(report["reference"]["n"], 300);
     let fd = row(&report, "frechet distance", "");
-    // Copies of real images have the distance of real images: the Frechet distance does not see copies.
-    let floor: Vec<f64> =
+    // The Frechet distance of copies is that of real images: the distance does not detect copies.
+    let baseline: Vec<f64> =
         fd["floor"]["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-    assert_eq!(floor.len(), 3);
+    assert_eq!(baseline.len(), 3);
     let value = fd["value"].as_f64().unwrap();
-    assert!(value > 0.5 * floor[0] && value < 2.0 * floor[0], "{value}, floor {floor:?}");
+    assert!(value > 0.5 * baseline[0] && value < 2.0 * baseline[0], "{value}, baseline {baseline:?}");
     assert!(fd["interval"].is_null());
     for of in ["pixels", "features"] {
         let memorised = report["scores"]
@@ -69,15 +69,15 @@ fn training_copies_are_faithful_and_copied() {
     }
     // The second time everything comes from the cache and is the same.
     assert_eq!(eval(dir.path(), &["copies.safetensors"]), report);
-    // An IDX file of the same images gives the same.
+    // An IDX file of the same images gives the same values.
     let images = dir.path().join("data").join(FILES[0]);
     let idx = eval(dir.path(), &[arg(&images), "-n", "200", "--metrics", "fd,manifold,balance"]);
     assert_eq!(row(&idx, "frechet distance", "")["value"], fd["value"]);
-    // Several sets of real images: the values of the floor, with an interval.
+    // Several sets of real images have the values of the baseline, with an interval.
     let sets = eval(dir.path(), &[arg(&images), "-n", "200", "--seeds", "2", "--metrics", "fd"]);
     assert_eq!((&sets["target"]["sets"], &sets["target"]["n"]), (&2.into(), &200.into()));
     let sets = row(&sets, "frechet distance", "");
-    // They are the floor's batches. How images are batched for the classifier changes the last digits.
+    // The sets are the batches of the baseline. The batches of the classifier are others, which changes the last digits.
     for (set, batch) in [0, 1].map(|i| (&sets["values"][i], &sets["floor"]["values"][i])) {
         let (set, batch) = (set.as_f64().unwrap(), batch.as_f64().unwrap());
         assert!((set - batch).abs() < 1e-6 * batch, "{set}, {batch}");
@@ -96,13 +96,13 @@ fn training_copies_are_faithful_and_copied() {
     .map(str::to_owned);
     let table = ok(dir.path(), &table.each_ref().map(String::as_str));
     assert!(
-        table.contains("frechet distance") && table.contains("floor") && table.contains("lower"),
+        table.contains("frechet distance") && table.contains("real baseline") && table.contains("lower"),
         "{table}"
     );
 }
 
 #[test]
-fn a_model_is_measured_over_seeds() {
+fn a_model_is_evaluated_over_seeds() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     let config = small_config(dir.path(), "ink", "softmax");
@@ -119,14 +119,14 @@ fn a_model_is_measured_over_seeds() {
     assert_eq!((&fd["design"], &fd["n"]), (&"seeds".into(), &100.into()));
     assert_eq!(report["target"]["nfe"], 2);
     assert_eq!(report["target"]["sampler"], "ancestral");
-    // The images of a network that was hardly trained are far above the floor.
+    // The distance of a network that was hardly trained is far above the baseline.
     assert!(mean.as_f64().unwrap() > 3.0 * fd["floor"]["values"][0].as_f64().unwrap());
 }
 
-/// One set of two seeds has the value of as many images. It is the same whether a model is sampled, sample sets of `dm sample`
-/// are read, or an evaluation continues after it was stopped.
+/// A pooled set of two seeds has the scores of one set of as many images. The scores are the same whether a model is sampled,
+/// sample sets of `dm sample` are read, or an interrupted evaluation continues.
 #[test]
-fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
+fn a_pooled_set_has_the_same_scores_from_a_model_and_from_files() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     let config = small_config(dir.path(), "ink", "softmax");
@@ -145,7 +145,7 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     let (low, value, high) = (fd["interval"][0].as_f64(), fd["value"].as_f64(), fd["interval"][1].as_f64());
     assert!(low < value && value < high);
     let values: Vec<f64> = fd["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
-    // Half the size of the interval, from its definition: t of one degree of freedom, k = 2.
+    // Half of the width of the interval by its definition: t quantile of one degree of freedom, two parts.
     let half = 12.7062 * ((values[0] - values[1]).powi(2) / 4.0).sqrt();
     assert!((high.unwrap() - value.unwrap() - half).abs() < 1e-9 * half);
     assert_eq!(report["target"]["degradation"]["density"], 256.0);
@@ -157,10 +157,10 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     });
     let of_files = [&files[0], &files[1], "--pool", "--cache", "elsewhere"];
     let again = eval(dir.path(), &[&of_files[..], &common].concat());
-    let told = |report: &Value| {
+    let results = |report: &Value| {
         (report["scores"].clone(), report["classes"].clone(), report["nearest_training"].clone())
     };
-    assert_eq!(told(&report), told(&again));
+    assert_eq!(results(&report), results(&again));
     for key in [
         "model",
         "sha256",
@@ -180,10 +180,10 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     let sets = eval(dir.path(), &[&files[0], "2", "-n", "200", "--metrics", "fd"]);
     let sets = row(&sets, "frechet distance", "");
     assert_eq!((&sets["design"], &sets["n"]), (&"seeds".into(), &200.into()));
-    // Without one of two parts, the other part is left.
+    // A pooled set of two parts without its first part is the second part.
     assert_eq!(sets["values"][0], fd["values"][1]);
 
-    // What the cache still holds after an interruption is not sampled again, and changes nothing.
+    // Blocks that the cache holds after an interruption are not sampled again, and the scores are the same.
     let cache = dir.path().join("runs/.cache");
     let images = || -> Vec<_> {
         let entries = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap());
@@ -194,7 +194,7 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     fs::remove_file(kept[0].path()).unwrap();
     let other = fs::metadata(kept[1].path()).unwrap().modified().unwrap();
     let resumed = eval(dir.path(), &[&of_model[..], &common].concat());
-    assert_eq!(told(&report), told(&resumed));
+    assert_eq!(results(&report), results(&resumed));
     assert_eq!(fs::metadata(kept[1].path()).unwrap().modified().unwrap(), other);
     assert_eq!(images().len(), 2);
 
@@ -216,13 +216,13 @@ fn a_pooled_set_is_one_set_wherever_its_images_come_from() {
     bad(&[&files[0], "3/images.safetensors"], &["3/images.safetensors", "found 20 images", "expected 210"]);
 }
 
-/// The shipped classifier on real data. Which of two corruptions of one group is worse changes with the classifier and with n;
-/// the order of all others is what the classifier was chosen for.
+/// The shipped classifier on real data. The order of two corruptions of one group depends on the classifier and on n. The order
+/// of the groups must hold.
 #[test]
 fn corruptions_are_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    // All test images: the first 2000 alone differ from the rest so much that real images are no nearer to them than images
-    // with a little noise.
+    // All test images are used. The first 2000 of them differ so much from the rest that real images are no closer to them
+    // than images with a little noise.
     small_data(dir.path(), 2000, 10_000);
     let report = json("sanity", dir.path(), &[]);
     assert_eq!(report["n"], 2000);
@@ -234,13 +234,13 @@ fn corruptions_are_in_order() {
     assert!(groups.into_iter().eq(CORRUPTIONS.iter().map(|corruption| corruption.groups[0] as u64)));
     let of =
         |name: &str| corruptions.iter().find(|one| one["name"].as_str().unwrap().starts_with(name)).unwrap();
-    // The distance does not see copies, and cannot tell class means from heavy noise; other metrics can.
+    // The distance does not detect copies, and does not distinguish class means from heavy noise. Other metrics do.
     assert_eq!(of("real")["memorised"], 1.0);
     assert_eq!(of("class means")["recall"], 0.0);
     assert_eq!(of("class means")["precision"], 1.0);
 }
 
-/// What the report shows was measured with the classifiers that are shipped.
+/// The corruptions in the report were evaluated with the shipped classifiers.
 #[test]
 fn corruptions_of_the_report_are_in_order_for_every_shipped_classifier() {
     let text = fs::read(root().join("report/scores/sanity.json")).unwrap();
@@ -258,14 +258,14 @@ fn corruptions_of_the_report_are_in_order_for_every_shipped_classifier() {
 
 /// A pool of unseen real images, with two classifiers: every picture is there, and the ranking follows its rule.
 #[test]
-fn panels_show_a_pool_by_a_rule() {
+fn panels_rank_the_images_of_a_pool() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 400, 200);
     let images = dir.path().join("data").join(FILES[2]);
     let second = root().join("data/models/classifier-2.safetensors");
     let args = [arg(&images), "-n", "60", "--reference", "train", "--metrics", "manifold", "--panels", "p"];
     let report = eval(dir.path(), &[&args[..], &["--classifier", arg(&second)]].concat());
-    // The first classifier chooses the images; the other one scores them, too.
+    // The first classifier ranks the images; both classifiers score them.
     assert_eq!(report["classifier"]["name"], "classifier-2");
     assert_eq!(report["other_classifiers"][0]["classifier"]["name"], "classifier");
     assert_ne!(row(&report, "recall", "")["value"], report["other_classifiers"][0]["scores"][1]["value"]);
@@ -282,7 +282,7 @@ fn panels_show_a_pool_by_a_rule() {
 }
 
 #[test]
-fn bad_input_is_one_line() {
+fn bad_input_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     let classifier = classifier();
@@ -293,6 +293,9 @@ fn bad_input_is_one_line() {
     write_samples(&dir.path().join("flat.safetensors"), vec![7; 100 * MNIST.len()]);
     write_samples(&dir.path().join("none.safetensors"), Vec::new());
     bad(&["nobody"], &["model `nobody`"]);
+    let no_images = [[0u8, 0, 8, 3], [0, 0, 0, 0], [0, 0, 0, 28], [0, 0, 0, 28]].concat();
+    fs::write(dir.path().join("no-images"), no_images).unwrap();
+    bad(&["no-images"], &["no-images", "no images", "at least one image"]);
     bad(&["none.safetensors"], &["none.safetensors", "no images", "at least one image"]);
     bad(&["flat.safetensors", "-n", "0"], &["--n", "found 0"]);
     bad(&["flat.safetensors", "--seeds", "2"], &["--seeds", "found 2", "not a model"]);
@@ -321,21 +324,22 @@ fn bad_input_is_one_line() {
     let none = ["eval", "flat.safetensors", "--classifier", "flat.safetensors", "--data", "data"];
     refused(dir.path(), &none, &["flat.safetensors"]);
     assert_eq!(dm(dir.path(), &["eval"]).status.code(), Some(2));
-    assert!(ok(dir.path(), &["info", arg(&classifier)]).contains("a classifier"));
+    let info = ok(dir.path(), &["info", arg(&classifier)]);
+    assert!(info.contains("a classifier") && info.contains("name = \"classifier\""), "{info}");
 }
 
 #[test]
-fn degenerate_sets_have_values_or_reasons() {
+fn degenerate_sets_have_scores_or_a_reason_for_none() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     write_samples(&dir.path().join("flat.safetensors"), vec![0; 100 * MNIST.len()]);
     write_samples(&dir.path().join("one.safetensors"), vec![0; MNIST.len()]);
-    // A hundred black images are far away and have no variety.
+    // A hundred black images have a large distance and no variety.
     let flat = eval(dir.path(), &["flat.safetensors"]);
     let fd = row(&flat, "frechet distance", "");
     assert!(fd["value"].as_f64().unwrap() > 2.0 * fd["floor"]["values"][0].as_f64().unwrap());
     assert_eq!(row(&flat, "recall", "")["value"], 0.0);
-    // One image has no covariance; a metric that is not defined says why.
+    // One image has no covariance. A metric that is not defined states the reason.
     let one = eval(dir.path(), &["one.safetensors"]);
     let omitted = one["omitted"].as_array().unwrap();
     let fd = omitted.iter().find(|omitted| omitted["measure"] == "fd").unwrap();

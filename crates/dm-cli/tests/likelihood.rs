@@ -1,4 +1,4 @@
-//! `dm likelihood` through the binary: both bounds, their JSON, and what is refused.
+//! `dm likelihood` through the binary: both bounds, their JSON, and refused input.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 fn both_bounds_are_printed_and_written_with_all_their_terms() {
     let dir = tempfile::tempdir().unwrap();
     let mnist = root().join("data/mnist");
-    // The uniform timesteps of five steps of ink do not include t = 1, which is added.
+    // Five uniform steps of Ink do not visit t = 1, so a sixth step is added.
     for (degradation, parameterization, of, parts, steps) in [
         ("gaussian", "v", "images of 256 greys", 1, 5),
         ("ink", "softmax", "grain counts, 256 grains per full pixel", 3, 6),
@@ -22,10 +22,10 @@ fn both_bounds_are_printed_and_written_with_all_their_terms() {
         let short = ["--set", "training.epochs=1", "--set", "training.sample_count=0", "--run", degradation];
         ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
         let args = ["likelihood", degradation, "-n", "6", "--data", arg(&mnist), "--out", "bound.json"];
-        let said = ok(dir.path(), &args);
-        assert!(said.starts_with("small: at most ") && said.contains("lower is better"), "{said}");
-        assert!(said.contains(&format!("of {of}, 6 images, {steps} steps")), "{said}");
-        assert!(said.contains("decoder, t = 1 to 0"), "{said}");
+        let table = ok(dir.path(), &args);
+        assert!(table.starts_with("small: at most ") && table.contains("lower is better"), "{table}");
+        assert!(table.contains(&format!("of {of}, 6 images, {steps} steps")), "{table}");
+        assert!(table.contains("decoder, t = 1 to 0"), "{table}");
         let report: Value =
             serde_json::from_slice(&fs::read(dir.path().join("bound.json")).unwrap()).unwrap();
         let bound = &report["bound"];
@@ -41,7 +41,7 @@ fn both_bounds_are_printed_and_written_with_all_their_terms() {
         assert!(total > 0.0 && (sum - total).abs() < 1e-9 * total, "{sum} for {total}");
         let interval = bound["interval"].as_array().unwrap();
         assert!(interval[0].as_f64().unwrap() < total && total < interval[1].as_f64().unwrap());
-        // The same twice; other timesteps and other images give other values.
+        // A second call gives the same bound; other timesteps and other images give other bounds.
         let again = |more: &[&str]| {
             let args = [&["likelihood", degradation, "-n", "6", "--data", arg(&mnist), "--json"], more];
             serde_json::from_str::<Value>(&ok(dir.path(), &args.concat())).unwrap()

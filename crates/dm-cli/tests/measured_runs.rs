@@ -1,5 +1,5 @@
-//! `training.eval_every` through the binary: what is measured while a model trains, that training takes no notice, that a
-//! kill loses nothing, and that a missing classifier is noticed first.
+//! `training.eval_every` through the binary: the evaluations of a model while it trains. They do not change the training, a
+//! killed run loses none of them, and a missing classifier is an error before training starts.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 /// The `eval` lines of a run, without the time they took.
 fn evaluations(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
-    // The last line may still be on its way.
+    // The last line may be incomplete.
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut lines: Vec<Value> = lines.filter(|line| line["event"] == "eval").collect();
     lines.iter_mut().for_each(|line| line["seconds"] = Value::Null);
@@ -25,7 +25,7 @@ fn evaluations(run: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn a_run_is_measured_on_its_way_and_learns_the_same() {
+fn evaluations_during_training_do_not_change_the_model() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);
     let config = small_config(dir.path(), "ink", "softmax");
@@ -42,18 +42,18 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
     for line in &lines {
         assert_eq!((&line["n"], &line["n_reference"]), (&100.into(), &300.into()));
         assert_eq!((&line["nfe"], &line["sampler"]), (&5.into(), &"ancestral".into()));
-        // It is not defined for so few images, so it is null.
+        // The extrapolated distance is not defined for so few images.
         assert!(line["fd_infinity"].is_null() && line["fd"].as_f64().unwrap() > 0.0, "{line}");
     }
     assert!(evaluations(&run("plain")).is_empty());
 
-    // The files differ in the config they carry, the weights in no bit.
+    // The files differ in their configs only; the weights are the same to the last bit.
     let weights = |name: &str| TensorFile::read(&run(name).join("model.safetensors")).unwrap();
     let (plain, with) = (weights("plain"), weights("measured"));
     assert!(plain.names().eq(with.names()) && plain.names().count() > 10);
     assert!(plain.names().all(|name| plain.get(name) == with.get(name)));
 
-    // `dm eval` says the same of the finished model.
+    // `dm eval` computes the same scores for the finished model.
     let text = ok(
         dir.path(),
         &["eval", "measured", "-n", "100", "--metrics", "fd,manifold", "--data", "data", "--json"],
@@ -68,7 +68,7 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
     assert_eq!((value("precision"), value("recall")), (last["precision"].clone(), last["recall"].clone()));
     assert_eq!(report["classifier"]["sha256"], last["classifier_sha256"]);
 
-    // Killed right after the first measurement, a run that continues has every line once, and the same.
+    // A run that is killed right after its first evaluation and resumed has every line once, with the same values.
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("dm"))
         .current_dir(dir.path())
         .args(args("killed", &measured))
@@ -89,12 +89,12 @@ fn a_run_is_measured_on_its_way_and_learns_the_same() {
 }
 
 #[test]
-fn a_missing_or_damaged_classifier_is_noticed_before_training() {
+fn a_missing_or_damaged_classifier_is_refused_before_training() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 40, 40);
     let config = small_config(dir.path(), "ink", "softmax");
     let args = ["train", arg(&config), "--data", "data", "--set", "training.eval_every=1"];
-    // A copy of the program far from the repository finds nothing that is shipped.
+    // A copy of the program outside the repository finds no shipped files.
     let program = dir.path().join("dm");
     fs::copy(assert_cmd::cargo::cargo_bin("dm"), &program).unwrap();
     let output = Command::new(program).current_dir(dir.path()).args(args).output().unwrap();
@@ -110,8 +110,8 @@ fn a_missing_or_damaged_classifier_is_noticed_before_training() {
     assert!(!dir.path().join("runs").exists(), "a run folder was left");
 }
 
-/// A termination signal ends a run at once, also while samples are drawn for a picture or for an evaluation. The resumed run
-/// makes up for what was stopped.
+/// A termination signal ends a run at once, even while samples are drawn for a picture or for an evaluation. The resumed run
+/// makes up for the interrupted evaluation.
 #[test]
 #[cfg(unix)]
 fn a_terminated_run_is_saved_at_once_and_continues() {

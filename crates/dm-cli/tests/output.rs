@@ -20,7 +20,7 @@ fn into(file: File, args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn output_that_is_lost_is_an_error_that_names_stdout() {
+fn an_unwritable_standard_output_is_an_error() {
     for args in [&["degrade", "--list"][..], &["--help"], &["--version"], &["sample", "--help"]] {
         // A full device, and a file that is open for reading only.
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -35,7 +35,7 @@ fn output_that_is_lost_is_an_error_that_names_stdout() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_not_an_error() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("dm"))
         .args(["degrade", "--list", "--json"])
         .stdout(Stdio::piped())
@@ -49,7 +49,7 @@ fn a_reader_that_goes_away_is_not_an_error() {
 }
 
 #[test]
-fn wrong_arguments_are_one_line() {
+fn wrong_arguments_are_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     refused(
         dir.path(),

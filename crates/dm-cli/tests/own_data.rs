@@ -34,7 +34,7 @@ fn png(path: &Path) -> (u32, u32, bool) {
     (picture.width(), picture.height(), picture.color().has_color())
 }
 
-/// Width and height of a grid of so many columns and rows, at zoom 2.
+/// Width and height of a grid with this number of columns and rows, at zoom 2.
 fn grid(columns: u32, rows: u32) -> (u32, u32, bool) {
     (2 * (columns * 18 + 2), 2 * (rows * 14 + 2), true)
 }
@@ -113,7 +113,7 @@ fn evaluated(root: &Path, model: &str) {
     assert_eq!(png(&root.join("p/nearest.png")), grid(9, 8));
     let bound = json(root, &format!("likelihood {model} --data colours -n 3 --json"));
     assert!(bound["bound"]["total"].as_f64().unwrap() > 0.0);
-    // The images that were sampled last, from their file.
+    // The images that were sampled last are read from their file.
     let of_file = "--data colours --classifier runs/small-classifier --metrics score --json";
     assert_eq!(json(root, &format!("eval out {of_file}"))["target"]["model"], "small");
 }
@@ -122,7 +122,7 @@ fn degraded_and_restored(root: &Path, model: &str) {
     let restored = ok(root, &format!("restore {model} --data colours --count 3 --timesteps 2"));
     assert!(restored.ends_with("PSNR and SSIM of 3 test images\n"), "{restored}");
     assert_eq!(png(&root.join("out/restore.png")), grid(7, 3));
-    // A name alone is that of a registered degradation.
+    // A plain name is that of a registered degradation; a path is that of a model.
     for name in [format!("./{model}"), "blur".to_owned()] {
         ok(root, &format!("degrade {name} --data colours --count 2 --film forward.png"));
         assert_eq!(png(&root.join("out/degrade.png")), grid(12, 2));

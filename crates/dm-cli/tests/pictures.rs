@@ -1,4 +1,4 @@
-//! Restoring, films, interpolation and classes through the binary: what is written, and what is refused.
+//! Restoration, films, interpolation and classes through the binary: written files and refused input.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,7 +37,7 @@ fn gif(path: &Path) -> (u32, u32) {
 }
 
 #[test]
-fn a_gaussian_model_restores_interpolates_and_is_filmed() {
+fn a_gaussian_model_restores_interpolates_and_makes_films() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "gaussian", "v");
     let short = ["--set", "training.epochs=1", "--set", "training.sample_count=0"];
@@ -53,7 +53,7 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
     let rows = scores["restoration"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| row["t"].as_u64().unwrap()).collect::<Vec<_>>(), [5, 10, 15, 20]);
     let psnr = |row: &Value| row["degraded"]["psnr"].as_f64().unwrap();
-    assert!(rows.is_sorted_by(|a, b| psnr(a) > psnr(b)), "more noise, fewer decibels: {rows:?}");
+    assert!(rows.is_sorted_by(|a, b| psnr(a) > psnr(b)), "PSNR falls with the timestep: {rows:?}");
     assert!(rows.iter().all(|row| row["restored"]["ssim"].as_f64().unwrap() < 1.0));
     assert_eq!(png(&dir.path().join("out/restore.png")), (extent(13), extent(3), 0));
 
@@ -72,7 +72,7 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
     let between = samples(&dir.path().join("out/images.safetensors")).pixels;
     ok(dir.path(), &["sample", "runs/small", "-n", "4", "--sampler", "ddim"]);
     let ends = samples(&dir.path().join("out/images.safetensors")).pixels;
-    // Rows begin and end with the samples of the same seed; sin and division leave a last digit.
+    // Rows begin and end with the samples of the same seed, up to rounding errors.
     for (image, sample) in [(0, 0), (9, 1), (10, 2), (19, 3)] {
         let pixels = |all: &[u8], i: usize| all[i * MNIST.len()..(i + 1) * MNIST.len()].to_vec();
         let pairs = pixels(&between, image).into_iter().zip(pixels(&ends, sample));
@@ -97,7 +97,7 @@ fn a_gaussian_model_restores_interpolates_and_is_filmed() {
 }
 
 #[test]
-fn a_conditional_model_draws_the_classes_it_is_asked_for() {
+fn a_conditional_model_draws_the_requested_classes() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "softmax");
     let set = [
@@ -130,6 +130,6 @@ fn a_conditional_model_draws_the_classes_it_is_asked_for() {
     assert_eq!(gif(&dir.path().join("ink.gif")), (screen(4), screen(1)));
     let between = ["sample", "runs/small", "--interpolate"];
     refused(dir.path(), &between, &["--interpolate", "`ink`", "Gaussian"]);
-    let inverse = ["sample", "runs/small", "--class", "1", "--guidance", "inf"];
-    refused(dir.path(), &inverse, &["--guidance", "inf", "finite"]);
+    let infinite = ["sample", "runs/small", "--class", "1", "--guidance", "inf"];
+    refused(dir.path(), &infinite, &["--guidance", "inf", "finite"]);
 }

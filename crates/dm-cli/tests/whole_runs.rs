@@ -1,4 +1,4 @@
-//! From a config to images through the binary: training, interruption, sampling, and what a sample depends on.
+//! Whole runs through the binary: training, interruption, sampling, the inputs that a sample depends on, and import.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,7 +29,7 @@ fn train_then_sample_for_both_degradations() {
 
         let out = ok(dir.path(), &["sample", "runs/small", "-n", "5", "--seed", "9", "--strip", "--show"]);
         assert!(out.contains("5 images, 5 network evaluations each, sampler ancestral, seed 9"), "{out}");
-        // Not a terminal: letters, no escapes.
+        // Standard output is not a terminal, so the preview consists of letters without escape codes.
         let drawn: Vec<_> = out.lines().take(14).collect();
         assert!(drawn.iter().all(|line| line.len() == 4 * 29 && line.is_ascii()), "{out}");
         assert!(!out.contains('\u{1b}'));
@@ -52,7 +52,7 @@ fn train_then_sample_for_both_degradations() {
 }
 
 #[test]
-fn an_image_depends_on_its_seed_and_number_alone() {
+fn an_image_depends_only_on_its_seed_and_index() {
     let dir = tempfile::tempdir().unwrap();
     for (degradation, parameterization, sampler) in [
         ("gaussian", "eps", "ancestral"),
@@ -88,7 +88,7 @@ fn a_killed_run_continues_to_the_same_model() {
     ok(dir.path(), &[&["train", arg(&config), "--run", "whole"], &epochs[..]].concat());
     let metrics = dir.path().join("killed/metrics.jsonl");
     let args = [&["train", arg(&config), "--run", "killed", "--resume"], &epochs[..]].concat();
-    // SIGKILL as soon as some steps are on the disk.
+    // The run is killed as soon as the metrics contain some steps.
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("dm"))
         .current_dir(dir.path())
         .args(&args)
@@ -107,11 +107,21 @@ fn a_killed_run_continues_to_the_same_model() {
 }
 
 #[test]
-fn help_and_lists() {
+fn every_command_has_a_help_text() {
     let dir = tempfile::tempdir().unwrap();
-    for command in
-        ["train", "sample", "eval", "likelihood", "sanity", "restore", "degrade", "info", "import", "data"]
-    {
+    for command in [
+        "train",
+        "runs",
+        "sample",
+        "eval",
+        "likelihood",
+        "sanity",
+        "restore",
+        "degrade",
+        "info",
+        "import",
+        "data",
+    ] {
         assert!(ok(dir.path(), &[command, "--help"]).contains("Usage: dm"), "{command}");
     }
     let check = ok(dir.path(), &["data", "check", arg(&common::root().join("data/mnist"))]);

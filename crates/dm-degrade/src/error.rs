@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use dm_nn::one_line;
+
 /// Everything that can go wrong in degrading, sampling, and reading or writing models.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,7 +32,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A value outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
-        Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
+        Self::Invalid {
+            field: one_line(&field.into()),
+            found: one_line(&found.to_string()),
+            expected: one_line(&expected.to_string()),
+        }
     }
 
     /// A field of the file at `path` that is not what the file format demands.

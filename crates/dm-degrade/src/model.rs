@@ -106,19 +106,27 @@ impl Model {
             config: table.to_string(),
         };
         let config = ModelConfig::from_table(table, &path)?;
+        let invalid = |e: Error| Error::format(&path, "config", e, "the config of a model");
+        config.check().map_err(invalid)?;
         let fitted: Vec<f32> = json_entry(&file, "fitted", "a list of numbers")?;
-        let class_names = if file.has_metadata("class_names") {
+        let class_names: Vec<String> = if file.has_metadata("class_names") {
             json_entry(&file, "class_names", "a list of names")?
         } else {
             (0..config.num_classes).map(|class| class.to_string()).collect()
         };
-        let invalid = |e| Error::format(&path, "config", e, "the config of a model");
+        if class_names.len() != config.num_classes {
+            let found = format!("{} names", class_names.len());
+            let expected = format!("{} as in the config", config.num_classes);
+            return Err(Error::format(&path, "metadata `class_names`", found, expected));
+        }
         let degradation = config.degradation.build(config.image, &fitted).map_err(invalid)?;
         let parameterization = config.objective.parameterization.build();
         parameterization.check(&*degradation).map_err(invalid)?;
-        let mut params = Params::new(config.seed, device);
+        config.sampling.check(&*degradation).map_err(invalid)?;
+        let mut params = Params::for_file(&file, config.seed, device);
         let input = config.image.with_channels(degradation.codec().input_channels());
-        let network = config.network.build(input, config.image.channels, params.frozen())?;
+        let network = config.network.build(input, config.image.channels, params.frozen());
+        let network = network.map_err(|e| invalid(e.into()))?;
         params.load(&file, "")?;
         Ok(Self {
             name: config.name.clone(),

@@ -18,6 +18,10 @@ use crate::schema1;
 pub const SCHEMA: &str = "2";
 /// The older version that this crate still reads; see [`crate::schema1`].
 const OLD_SCHEMA: &str = "1";
+/// The largest number of classes: labels are bytes.
+const MAX_CLASSES: usize = 256;
+/// The longest name of a model or run, in bytes.
+const MAX_NAME: usize = 100;
 
 /// The part of a run's resolved config that rebuilds a model. A run's config has further tables, which are ignored here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +64,32 @@ impl ModelConfig {
     pub fn from_table(config: Table, path: &Path) -> Result<Self> {
         config.try_into().map_err(|e| Error::format(path, "config", toml_error(&e), "the config of a model"))
     }
+
+    /// Checks the fields that are not parts of the process or the network.
+    ///
+    /// # Errors
+    /// If one is outside its domain.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_name(&self.name)?;
+        self.image.check("image")?;
+        if self.num_classes > MAX_CLASSES {
+            return Err(Error::invalid("num_classes", self.num_classes, format!("0 to {MAX_CLASSES}")));
+        }
+        Ok(())
+    }
+}
+
+/// Checks the name of a model or run. It becomes the name of a folder, so it must not lead elsewhere.
+///
+/// # Errors
+/// If the name has other characters than letters, digits, `-`, `_` and `.`, begins with a dot, or is empty or long.
+pub fn check_name(name: &str) -> Result<()> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=MAX_NAME).contains(&name.len()) && !name.starts_with('.') && name.chars().all(is_allowed) {
+        return Ok(());
+    }
+    let expected = format!("1 to {MAX_NAME} letters, digits, - _ . and no dot at the beginning");
+    Err(Error::invalid("name", format!("{name:?}"), expected))
 }
 
 /// Parses the config in a file of schema `schema`, and upgrades it to the current one.

@@ -2,8 +2,8 @@
 //! in the training set (Alaa et al. 2022 call it not authentic). The Frechet distance does not detect this: training images
 //! score perfectly.
 //!
-//! The comparison works with pixels and with features. Some unseen real images also look copied; a model's share has to be
-//! compared with theirs.
+//! Distances may be between pixels or between features. Some unseen real images also look copied, so a model's share has to be
+//! compared with the share of unseen real images.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //!
 //! An entry cannot be stale. Its key is made of the hashes of pixels, models, classifiers and of the program itself, not of
 //! names, versions or dates. An entry is used only if its key is the requested one and the hash of its content is correct;
-//! otherwise the result is computed again and replaced. If the cache cannot be written, nothing fails.
+//! otherwise the result is computed again and the entry replaced. A cache that cannot be written costs time and is no error.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::error::Result;
 /// Number of hexadecimal digits of the key in the name of a file.
 const NAME_DIGITS: usize = 32;
 
-/// The folder.
+/// A cache of results in a folder.
 pub struct Cache {
     folder: PathBuf,
     program: String,

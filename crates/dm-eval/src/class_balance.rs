@@ -1,7 +1,7 @@
-//! Whether the classes occur as often as in the real set: total variation and Kullback-Leibler divergence of the histogram of
-//! predicted labels from that of the real images.
+//! The balance of the classes: total variation and Kullback-Leibler divergence between the histogram of the labels predicted for
+//! generated images and that of the labels predicted for real images.
 //!
-//! Both are above 0 even for a perfect generator, because counts vary at random; [`simulated_baseline`] says by how much. The
+//! Both are above 0 even for a perfect generator, because counts vary at random; [`simulated_baseline`] estimates by how much. The
 //! predicted labels contain the errors of the classifier, which are not corrected.
 
 use dm_nn::rng::{Rng, Seed};
@@ -40,7 +40,7 @@ pub struct ClassBalance {
 }
 
 impl ClassBalance {
-    /// Both as scores.
+    /// Both distances as scores.
     pub fn scores(&self) -> [Score; 2] {
         [
             TOTAL_VARIATION.score(self.total_variation, self.n, self.n_reference, ""),
@@ -74,7 +74,7 @@ pub fn histogram(labels: &[u8], num_classes: usize) -> Result<Vec<u64>> {
 pub fn class_balance(generated: &[u64], real: &[u64]) -> Result<ClassBalance> {
     if generated.len() != real.len() {
         let (expected, found) = (real.len(), generated.len());
-        return Err(EvalError::Width { metric: TOTAL_VARIATION.name, expected, found });
+        return Err(EvalError::Length { set: "class counts of the generated set".into(), expected, found });
     }
     let (n, n_reference) = (generated.iter().sum::<u64>(), real.iter().sum::<u64>());
     for (set, total) in [("generated", n), ("reference", n_reference)] {

@@ -71,7 +71,7 @@ impl Classifier {
             Some(rest) if schema == "1" => format!("classifier{rest}"),
             _ => name.to_owned(),
         };
-        let mut params = Params::new(Seed(0), device);
+        let mut params = Params::for_file(&file, Seed(0), device);
         let net = config.build(shape, num_classes, params.frozen())?;
         params.load(&file, "")?;
         Ok(Self {

@@ -7,7 +7,7 @@ use crate::error::{EvalError, Result};
 use crate::features::Features;
 use crate::score::{Direction, Quantity, Score};
 
-/// The exponential of the mean KL divergence of an image's class distribution from that of the set.
+/// The exponential of the mean, over images, of the KL divergence of an image's class distribution from that of the set.
 pub const CLASSIFIER_SCORE: Quantity = Quantity {
     name: "classifier score",
     unit: "classes",
@@ -22,7 +22,12 @@ pub const CLASSIFIER_SCORE: Quantity = Quantity {
 pub fn classifier_score(logits: &Features) -> Result<Score> {
     logits.at_least(2, "generated", CLASSIFIER_SCORE.name)?;
     if logits.dim() < 2 {
-        return Err(EvalError::Width { metric: CLASSIFIER_SCORE.name, expected: 2, found: logits.dim() });
+        return Err(EvalError::Argument {
+            metric: CLASSIFIER_SCORE.name,
+            argument: "number of classes",
+            expected: "at least 2".into(),
+            found: logits.dim().to_string(),
+        });
     }
     let log_probabilities: Vec<f64> = logits.rows().flat_map(log_softmax).collect();
     let mut marginal = vec![0.0; logits.dim()];

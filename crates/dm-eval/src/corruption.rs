@@ -1,4 +1,4 @@
-//! Known corruptions of real images, from one that nobody sees to uniform noise.
+//! Known corruptions of real images, from imperceptible noise to images of nothing but noise.
 //!
 //! The corruptions form families. Within a family the strength rises: more noise, a wider blur, fewer different images, means
 //! over more images. This order holds whatever the data set and the classifier. How corruptions of different families compare

@@ -16,7 +16,8 @@ pub const DATA_COPYING: Quantity = Quantity {
     source: "Meehan et al. 2020, arXiv:2004.05675",
 };
 
-/// Compares the squared distances of `generated` images to their nearest training images with those of `unseen` real images.
+/// Compares the squared distances of `generated` images to their nearest training images with those of `unseen` real images. There
+/// are `n_training` training images.
 ///
 /// # Errors
 /// If either list is empty.

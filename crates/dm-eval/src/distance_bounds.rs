@@ -22,7 +22,7 @@ pub(crate) struct DistanceBounds<'a> {
     squared_scale: f64,
     /// Slack per unit of the squared norms.
     relative: f64,
-    /// Slack beside the relative one.
+    /// Slack that does not depend on the norms. It covers underflow.
     absolute: f64,
 }
 

@@ -40,7 +40,7 @@ impl Neighbours {
         &self.pairs[i * self.k..(i + 1) * self.k]
     }
 
-    /// Squared distance of each query to its k-th neighbour.
+    /// Squared distance of each query to its k-th neighbour, `[n]`.
     pub fn kth_squared(&self) -> Vec<f64> {
         self.pairs.chunks_exact(self.k).map(|pairs| pairs[self.k - 1].0).collect()
     }
@@ -51,7 +51,7 @@ impl Neighbours {
     }
 }
 
-/// The reference row that is not a neighbour of a query.
+/// The reference row that does not count as a neighbour of a query.
 #[derive(Clone, Copy, Debug)]
 pub enum Exclude<'a> {
     /// None: the queries are not in the reference set.
@@ -74,7 +74,8 @@ impl Exclude<'_> {
 
 /// The `k` nearest reference rows of each query.
 ///
-/// Memory: n x k results, half as much again as both sets take, and 1 MiB per thread.
+/// Beside both sets, memory is needed for n x k results, for f32 copies of both sets, which take half as much as the sets, and for
+/// 1 MiB per thread.
 ///
 /// # Errors
 /// If the sets differ in width, `k` is 0, there are fewer than `k` reference rows (`k + 1` where one is excluded), or the

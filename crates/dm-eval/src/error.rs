@@ -59,7 +59,7 @@ pub enum EvalError {
     Width {
         /// Name of the metric.
         metric: &'static str,
-        /// Columns of the reference set, or the number of columns for which the metric is defined.
+        /// Columns of the reference set, or of the set that was fitted.
         expected: usize,
         /// Columns of the other set.
         found: usize,
@@ -91,6 +91,16 @@ pub enum EvalError {
     /// An eigenvalue iteration did not converge.
     #[error("{metric}: the eigenvalues of a {dim} x {dim} matrix did not converge")]
     Eigenvalues {
+        /// Name of the metric.
+        metric: &'static str,
+        /// Number of rows of the matrix.
+        dim: usize,
+    },
+    /// A matrix that has to be positive definite is not.
+    #[error(
+        "{metric}: found a {dim} x {dim} matrix that is not positive definite, expected a positive definite one"
+    )]
+    NotPositiveDefinite {
         /// Name of the metric.
         metric: &'static str,
         /// Number of rows of the matrix.

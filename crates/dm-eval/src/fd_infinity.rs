@@ -1,4 +1,4 @@
-//! The Frechet distance at n = infinity, extrapolated along a straight line through its values at several n.
+//! The Frechet distance at n = infinity, extrapolated along a straight line that is fitted to its values at several n.
 //!
 //! At finite n the distance is too large by about c / n, where c depends on the model (Chong & Forsyth 2020). Two models with
 //! different c are therefore compared fairly only in the limit. Only the generated set is extrapolated: the reference is the

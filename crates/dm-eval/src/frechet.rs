@@ -118,7 +118,7 @@ impl Moments {
             .map_err(|_| EvalError::Eigenvalues { metric: FRECHET.name, dim })?;
         let values = eigen.S().column_vector();
         let largest = (0..dim).map(|i| values[i]).fold(0.0, f64::max);
-        // A smaller eigenvalue is a rounding error, whose root would be 1e8 times as large.
+        // A smaller eigenvalue is a rounding error. Its square root would be 1e8 times as large as the error itself.
         let noise = dim as f64 * f64::EPSILON * largest;
         let vectors = eigen.U();
         Ok(Mat::from_fn(

@@ -11,7 +11,7 @@ use crate::frechet::Moments;
 pub struct Pca {
     mean: Vec<f64>,
     axes: [Vec<f64>; 2],
-    /// Share of the variance along each axis.
+    /// Share of the total variance along each component.
     pub explained: [f64; 2],
 }
 
@@ -25,7 +25,12 @@ impl Pca {
         let moments = Moments::of(real)?;
         let dim = moments.dim();
         if dim < 2 {
-            return Err(EvalError::Width { metric: NAME, expected: 2, found: dim });
+            return Err(EvalError::Argument {
+                metric: NAME,
+                argument: "number of features",
+                expected: "at least 2".into(),
+                found: dim.to_string(),
+            });
         }
         let eigen = MatRef::from_row_major_slice(moments.covariance(), dim, dim)
             .self_adjoint_eigen(Side::Lower)
@@ -46,7 +51,7 @@ impl Pca {
         })
     }
 
-    /// Coordinates of each row of `set` along both components.
+    /// Coordinates of each row of `set` along both components, `[n]`, relative to the mean of the fitted set.
     ///
     /// # Errors
     /// If the set has another width than the fitted one.

@@ -35,7 +35,7 @@ const C1: f64 = 0.01 * 0.01;
 /// `(K_2 L)^2` of the paper with L = 1.
 const C2: f64 = 0.03 * 0.03;
 
-/// The values of each restored image.
+/// The similarity of each restored image to its original.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restoration {
     /// Mean squared error of each image, `[n]`.
@@ -47,8 +47,8 @@ pub struct Restoration {
 }
 
 impl Restoration {
-    /// The PSNR of the mean squared error over all images, and the mean SSIM. (A mean of the images' PSNR would be infinite as
-    /// soon as one image is perfect.)
+    /// The PSNR of the mean squared error over all images, and the mean SSIM. (The mean of the images' PSNR would be
+    /// infinite if a single image were restored perfectly.)
     pub fn scores(&self) -> [Score; 2] {
         let (n, window) = (self.ssim.len(), self.window);
         let mean = |values: &[f64]| values.iter().sum::<f64>() / n as f64;

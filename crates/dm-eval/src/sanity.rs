@@ -2,8 +2,8 @@
 //! classifier that fails the check should not be used to compare models.
 //!
 //! Each corruption is applied to the same training images and compared with the reference. The Frechet distance has to rise
-//! strictly within each family of corruptions, and every corruption has to be worse than the uncorrupted training images:
-//! this holds for every data set. Between families the order was measured on MNIST with three classifiers: real < noise 0.02 <
+//! strictly within each family of corruptions, and every corruption has to be worse than the uncorrupted training images. This
+//! order holds for every data set. Between families the order was measured on MNIST with three classifiers: real < noise 0.02 <
 //! blur 0.5 < noise 0.1 < blur 1 < mix-up < {class means, noise 0.3} < 10 repeated images < {global mean, uniform noise}, with
 //! 100 repeated images between noise 0.02 and blur 1. [`disorder`] reports every violation.
 
@@ -133,7 +133,7 @@ pub fn disorder(results: &[CorruptionResult]) -> Vec<Disorder<'_>> {
             let pair = Disorder { milder, stronger };
             // Within a family the list rises in strength.
             let is_ordered = if pair.is_certain() { i < j } else { milder.groups[1] < stronger.groups[0] };
-            // Not a comparison with <: a distance that is not a number is out of order too.
+            // Written without < because a distance that is not a number is out of order, too.
             if is_ordered && !matches!(milder.fd.partial_cmp(&stronger.fd), Some(std::cmp::Ordering::Less)) {
                 found.push(pair);
             }

@@ -1,4 +1,4 @@
-//! What a quantity is called, in which unit it is measured, and which way is better; and a measured value of it.
+//! A quantity with its name, unit, direction and source, and a measured value of a quantity.
 
 use serde::Serialize;
 

@@ -2,5 +2,5 @@
 
 use dm_nn::rng::Purpose;
 
-/// Whatever a metric draws: projections, subsets, splits, corruptions, the noise of a likelihood bound.
+/// All random choices of metrics: projections, subsets, splits, corruptions, and the noise of a likelihood bound.
 pub const METRIC: Purpose = Purpose(8);

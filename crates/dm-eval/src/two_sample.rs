@@ -25,7 +25,7 @@ pub const TWO_SAMPLE: Quantity = Quantity {
 
 /// Weight of the squared coefficients relative to the mean log-likelihood.
 const RIDGE: f64 = 1e-3;
-/// Newton steps at most.
+/// The largest number of Newton steps.
 const NEWTON_STEPS: usize = 50;
 
 /// A row with its class (1 for generated, 0 for real) and its weight.
@@ -35,10 +35,10 @@ struct Example<'a> {
     weight: f64,
 }
 
-/// Trains on half of both sets and returns the accuracy on the other half.
+/// Trains on a random half of both sets, chosen by `seed`, and returns the accuracy on the other half.
 ///
 /// # Errors
-/// If the sets differ in width, or either has fewer than four rows.
+/// If the sets differ in width, either has fewer than four rows, or a Newton step has no solution.
 pub fn two_sample(generated: &Features, reference: &Features, seed: Seed) -> Result<Score> {
     generated.same_width(reference, TWO_SAMPLE.name)?;
     generated.at_least(4, "generated", TWO_SAMPLE.name)?;
@@ -114,7 +114,7 @@ fn fit(examples: &[Example<'_>], standardization: &Standardization) -> Result<Ve
         });
         let solver = matrix
             .llt(Side::Lower)
-            .map_err(|_| EvalError::Eigenvalues { metric: TWO_SAMPLE.name, dim: size })?;
+            .map_err(|_| EvalError::NotPositiveDefinite { metric: TWO_SAMPLE.name, dim: size })?;
         let step = solver.solve(Mat::from_fn(size, 1, |i, _| gradient[i]));
         beta.iter_mut().enumerate().for_each(|(i, b)| *b -= step[(i, 0)]);
         if (0..size).all(|i| step[(i, 0)].abs() < 1e-8) {

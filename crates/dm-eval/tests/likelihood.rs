@@ -161,7 +161,7 @@ impl Denoiser for Oracle {
     }
 }
 
-/// Knows nothing: returns an even intensity.
+/// Ignores the degraded image and returns a uniform intensity.
 struct Even;
 
 impl Denoiser for Even {

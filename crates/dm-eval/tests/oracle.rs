@@ -125,7 +125,7 @@ fn realism_of_inside_outside_and_copy() {
 }
 
 #[test]
-fn copies_are_told_from_neighbours() {
+fn copies_are_distinguished_from_neighbours() {
     let training = set(&[&[0.0], &[1.0], &[5.0], &[5.0]]);
     // Near 0 (own neighbour at 1): nearer. Beyond it: not. A copy of the image held twice: not, equality is not nearer.
     let found = authenticity(&set(&[&[-0.5], &[-1.5], &[1.0], &[5.0]]), &training).unwrap();
@@ -133,7 +133,7 @@ fn copies_are_told_from_neighbours() {
     assert_eq!(found.own_squared, [1.0, 1.0, 1.0, 0.0]);
     assert_eq!(found.score().value, 0.5);
     assert_eq!((found.squared[3], found.row[3]), (0.0, 2));
-    // Parts put together again are the whole.
+    // Joining the parts of a set gives the set.
     let parts = [found.select(&[0, 1]), found.select(&[2, 3])];
     assert_eq!(Authenticity::join(&parts.each_ref()), found);
 }
@@ -142,7 +142,7 @@ fn copies_are_told_from_neighbours() {
 fn distances_to_training_by_hand() {
     // Of the nine pairs the generated image is farther in (2 > 1), (4 > 1), (4 > 3); (3, 3) ties and counts half.
     close(data_copying(&[2.0, 3.0, 4.0], &[1.0, 3.0, 9.0], 10).unwrap().value, (4.0 + 0.5) / 9.0, 1e-15);
-    // Copies are nearer than anything, whatever keeps its distance is at a half.
+    // Copies are nearer than every unseen image. Equal distances give one half.
     assert_eq!(data_copying(&[0.0; 4], &[1.0, 2.0], 10).unwrap().value, 0.0);
     assert_eq!(data_copying(&[1.0, 2.0], &[1.0, 2.0], 10).unwrap().value, 0.5);
 }
@@ -271,7 +271,7 @@ fn every_metric_and_every_quantity_has_a_name_of_its_own() {
 }
 
 #[test]
-fn a_score_explains_itself() {
+fn a_score_is_written_with_its_quantity() {
     let score = frechet(&normal(50, 3, 0.0, 1), &normal(60, 3, 0.0, 2)).unwrap();
     let json = serde_json::to_value(&score).unwrap();
     assert_eq!(json["name"], "frechet distance");

@@ -1,4 +1,4 @@
-//! Properties over generated shapes: PSNR and SSIM, corruptions, the classifier, sets of images, and a metric of one's own.
+//! Properties for random image shapes: PSNR and SSIM, corruptions, the classifier, sets of images, and a metric of another crate.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -45,10 +45,10 @@ fn rectangles(shape: ImageShape, n: usize, classes: usize, seed: u64) -> (Vec<u8
         let mut rng = Seed(seed).stream(SAMPLE, i as u64, 1);
         let (top, left) = (usize::from(label) % 4 + rng.below(2) as usize, rng.below(3) as usize);
         let (rows, columns) = (top..top + shape.height / 3, left..left + shape.width / 3);
-        let level = 128 + rng.below(128) as u8;
+        let brightness = 128 + rng.below(128) as u8;
         (0..shape.len()).map(move |p| {
             let (y, x) = (p / shape.width % shape.height, p % shape.width);
-            if rows.contains(&y) && columns.contains(&x) { level } else { 0 }
+            if rows.contains(&y) && columns.contains(&x) { brightness } else { 0 }
         })
     });
     (pixels.collect(), labels)

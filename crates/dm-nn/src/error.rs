@@ -1,17 +1,19 @@
 //! The error type of this crate.
 //!
 //! Every message names the file or the argument, the field, what was found and what was expected. A command line can print
-//! it unchanged.
+//! it unchanged: a message is one line, and what it quotes from a file is escaped and cut to a readable length.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+
+use crate::one_line::one_line;
 
 /// An error of data files, parameter files, networks or their configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Reading or writing a file failed.
-    #[error("{path}: {cause}", path = path.display())]
+    #[error("{path}: {cause}", path = one_line(&path.to_string_lossy()))]
     Io {
         /// The file.
         path: PathBuf,
@@ -20,7 +22,7 @@ pub enum Error {
         cause: std::io::Error,
     },
     /// The content of a file does not follow the file's format.
-    #[error("{path}: {field}: found {found}, expected {expected}", path = path.display())]
+    #[error("{path}: {field}: found {found}, expected {expected}", path = one_line(&path.to_string_lossy()))]
     Format {
         /// The file.
         path: PathBuf,
@@ -50,12 +52,12 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A failure to read or write the file at `path`.
+    /// An error for the file at `path`, which could not be read or written.
     pub fn io(path: &Path, cause: std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), cause }
     }
 
-    /// A violation of its format by the file at `path`.
+    /// An error for the file at `path`, whose content does not follow its format.
     pub fn format(
         path: &Path,
         field: impl Into<String>,
@@ -64,15 +66,19 @@ impl Error {
     ) -> Self {
         Self::Format {
             path: path.to_owned(),
-            field: field.into(),
-            found: found.to_string(),
-            expected: expected.to_string(),
+            field: one_line(&field.into()),
+            found: one_line(&found.to_string()),
+            expected: one_line(&expected.to_string()),
         }
     }
 
-    /// An argument or a configuration value outside its domain.
+    /// An error for an argument or a configuration value outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
-        Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
+        Self::Invalid {
+            field: one_line(&field.into()),
+            found: one_line(&found.to_string()),
+            expected: one_line(&expected.to_string()),
+        }
     }
 }
 

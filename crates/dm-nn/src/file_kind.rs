@@ -1,9 +1,12 @@
 //! Recognizing files that are not what their name says: web pages, Git LFS pointers, archives.
 
-/// The kind of a file that starts with `bytes`, if it is one that is often saved by mistake under the name of a data or
-/// parameter file. The text reads as "found ..." in an error message.
+/// The number of bytes at the start of a file that determine its kind.
+pub const PREFIX: usize = 512;
+
+/// The kind of a file that starts with `bytes`, if files of this kind are often saved by mistake under the name of a data or
+/// parameter file. The returned text follows the word "found" in an error message.
 pub fn mistaken_kind(bytes: &[u8]) -> Option<&'static str> {
-    let start = bytes.get(..bytes.len().min(512)).unwrap_or_default();
+    let start = bytes.get(..bytes.len().min(PREFIX)).unwrap_or_default();
     let text =
         String::from_utf8_lossy(start).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     let kinds = [

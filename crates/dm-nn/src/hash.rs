@@ -12,6 +12,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// The SHA-256 of `parts`, one after the other, as 64 hexadecimal digits.
+pub(crate) fn sha256_of(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hex(&hash.finalize())
+}
+
 /// The SHA-256 of the file at `path` as 64 hexadecimal digits. The file is read in pieces.
 ///
 /// # Errors
@@ -25,7 +32,7 @@ pub fn sha256_file(path: &Path) -> Result<String> {
         if count == 0 {
             return Ok(hex(&hash.finalize()));
         }
-        hash.update(&piece[..count]);
+        hash.update(piece.get(..count).unwrap_or_default());
     }
 }
 

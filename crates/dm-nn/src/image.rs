@@ -11,7 +11,7 @@ const MAX_CHANNELS: usize = 4;
 /// The smallest height and width of an image, in pixels.
 const MIN_SIDE: usize = 8;
 /// The largest height and width of an image, in pixels.
-const MAX_SIDE: usize = 128;
+pub const MAX_SIDE: usize = 128;
 
 /// The shape of an image: channels, height and width.
 ///
@@ -90,9 +90,19 @@ pub fn to_unit(bytes: &[u8], out: &mut [f32]) {
     out.iter_mut().zip(bytes).for_each(|(unit, &byte)| *unit = f32::from(byte) / 255.0);
 }
 
-/// As [`to_unit`], with numbers in double precision.
+/// Like [`to_unit`], with numbers in double precision.
 pub fn to_unit_f64(bytes: &[u8], out: &mut [f64]) {
     out.iter_mut().zip(bytes).for_each(|(unit, &byte)| *unit = f64::from(byte) / 255.0);
+}
+
+/// The total intensity of `bytes`: their sum divided by 255.
+pub fn total_intensity(bytes: &[u8]) -> f32 {
+    bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>() as f32 / 255.0
+}
+
+/// The mean intensity of `count` bytes whose sum is `sum`: sum / (255 count), rounded once to f32.
+pub fn mean_intensity(sum: u64, count: usize) -> f32 {
+    (sum as f64 / (255.0 * count as f64)) as f32
 }
 
 /// Converts numbers in [0, 1] to bytes 0 to 255: clamps each to [0, 1], multiplies it by 255 and rounds it.
@@ -115,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn unsupported_shapes_are_refused_by_name() {
+    fn errors_about_unsupported_shapes_name_the_shape() {
         for shape in [(1, 28, 28), (3, 8, 128), (4, 17, 9)] {
             assert!(ImageShape::new(shape.0, shape.1, shape.2).check("image").is_ok());
         }

@@ -1,4 +1,5 @@
-//! Tensors and models of images: random numbers, data sets, the CPU engine, networks, parameter files and pictures.
+//! Building blocks for neural networks on images: random numbers, data sets, the CPU engine, networks, parameter files and
+//! pictures.
 //!
 //! This crate knows nothing of diffusion. Timesteps, schedules and degradations are defined in the crates above it.
 //! Images have any shape from 8x8 to 128x128 pixels with 1 to 4 channels; see [`image::ImageShape`].
@@ -25,6 +26,7 @@
 //! # Ok::<(), dm_nn::Error>(())
 //! ```
 
+mod archive;
 pub mod data;
 pub mod engine;
 mod error;
@@ -32,6 +34,7 @@ pub(crate) mod file_kind;
 pub mod hash;
 pub mod image;
 pub mod nets;
+mod one_line;
 pub mod params;
 pub mod picture;
 pub mod planes;
@@ -39,3 +42,4 @@ pub mod rng;
 pub mod threads;
 
 pub use error::{Error, Result};
+pub use one_line::{escaped, one_line};

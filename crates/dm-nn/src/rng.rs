@@ -18,9 +18,9 @@ pub struct Seed(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Purpose(pub u32);
 
-/// Initial weights. The index is the position of the parameter in its network.
+/// The purpose of initial weights. The index is the position of the parameter in its network.
 pub const INIT: Purpose = Purpose(1);
-/// The split of a folder of images into training and test set.
+/// The purpose of splitting a folder of images into training set and test set.
 pub const SPLIT: Purpose = Purpose(10);
 
 /// A stream of random numbers: ChaCha8 with its own key.
@@ -45,8 +45,8 @@ impl Seed {
 }
 
 impl Rng {
-    /// This stream, but [`Self::normal`] first returns `normals` in order. A caller can thus fix all the noise of a
-    /// sampler.
+    /// Makes [`Self::normal`] return the numbers `normals`, in order, before it draws further ones. A caller can in this way
+    /// replace all the normal numbers that an algorithm draws.
     #[must_use]
     pub fn with_normals(mut self, normals: &[f32]) -> Self {
         self.ready = normals.iter().rev().copied().collect();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_pinned_and_distinct() {
+    fn equal_keys_give_equal_streams_and_different_keys_different_ones() {
         let a = first(7, SAMPLE, 3, 0);
         assert_eq!(a, first(7, SAMPLE, 3, 0));
         for other in
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_of_uniform_and_normal() {
+    fn uniform_and_normal_numbers_have_the_right_moments() {
         let mut rng = Seed(1).stream(INIT, 0, 0);
         let n = 200_000;
         let (mut u1, mut u2, mut z1, mut z2, mut z4) = (0.0, 0.0, 0.0, 0.0, 0.0);

@@ -134,7 +134,7 @@ fn images_are_resized_on_request() {
 }
 
 #[test]
-fn bad_images_are_refused_by_name() {
+fn errors_about_bad_images_name_the_file() {
     let dir = tempfile::tempdir().unwrap();
     for i in 0..20u8 {
         save(dir.path(), &format!("{i:02}.png"), &grey(8, 8, i));
@@ -165,7 +165,7 @@ fn bad_images_are_refused_by_name() {
 }
 
 #[test]
-fn bad_folders_are_refused_by_name() {
+fn errors_about_bad_folders_name_the_folder_or_file() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
     save(root, "one.png", &grey(8, 8, 0));

@@ -94,7 +94,7 @@ fn medmnist_archives_in_colour_are_read() {
 }
 
 #[test]
-fn bad_archives_are_refused_by_name() {
+fn errors_about_bad_archives_name_the_file_and_the_array() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("set.npz");
     let pickle = b"\x80\x04cos\nsystem\n(S'touch /tmp/executed'\ntR.".as_slice();

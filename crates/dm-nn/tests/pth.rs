@@ -162,7 +162,7 @@ fn nested_state_dicts_are_found() {
 }
 
 #[test]
-fn bad_checkpoints_are_refused_by_name() {
+fn errors_about_bad_checkpoints_name_the_file_or_the_tensor() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.pth");
     for (content, expected) in [

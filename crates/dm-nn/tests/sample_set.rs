@@ -23,7 +23,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn sample_sets_come_back(
+    fn sample_sets_are_read_as_they_were_written(
         channels in 1usize..=4,
         height in 8usize..40,
         width in 8usize..40,
@@ -49,7 +49,7 @@ proptest! {
 }
 
 #[test]
-fn other_files_are_refused_by_name() {
+fn errors_about_other_files_name_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("images.safetensors");
     for (name, dtype, shape, expected) in [

@@ -1,13 +1,13 @@
-//! `bench.json`: speed of the engine beside PyTorch's, and how it scales.
+//! `bench.json`: the speed of the engine compared with PyTorch's, and how it scales with batch size and threads.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that `cargo xtask bench` measured. Lists that were not asked for are absent from the file.
+/// Everything that `cargo xtask bench` measured. Measurements that were not requested are absent from the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchFile {
-    /// The machine it ran on.
+    /// The machine that the programs ran on.
     pub machine: Machine,
     /// Number of timed turns of each program.
     pub rounds: usize,
@@ -34,7 +34,7 @@ pub struct BenchFile {
     pub notes: Vec<String>,
 }
 
-/// A machine; what the system does not tell is empty or absent.
+/// A machine. What the operating system does not report is empty or absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Operating system.
@@ -86,7 +86,7 @@ pub struct StepTime {
     pub torch_share_of_peak: Option<f64>,
 }
 
-/// A training epoch with everything that belongs to it, beside as many bare steps.
+/// A training epoch with data, validation, pictures and checkpoints, compared with the same number of bare steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochTime {
     /// Name of the network.
@@ -95,9 +95,9 @@ pub struct EpochTime {
     pub steps: usize,
     /// Time of the epoch in seconds.
     pub seconds: f64,
-    /// The part of it that draws sample pictures.
+    /// Time spent on pictures of samples in seconds.
     pub pictures_seconds: f64,
-    /// Time of as many bare steps in seconds.
+    /// Time of the same number of bare steps in seconds.
     pub bare_seconds: f64,
     /// `seconds` over `bare_seconds`.
     pub ratio: f64,
@@ -111,9 +111,9 @@ pub struct SamplingTime {
     /// Network evaluations per image.
     #[serde(rename = "evaluations")]
     pub nfe: usize,
-    /// Our time per image, the whole reverse chain.
+    /// Our time per image for the whole reverse chain.
     pub ours_ms_per_image: f64,
-    /// Time of as many forward passes of PyTorch's fastest variant, and nothing else.
+    /// Time per image of as many forward passes of PyTorch's fastest variant, without the sampler's own arithmetic.
     pub torch_network_alone_ms_per_image: f64,
     /// PyTorch's time over ours.
     pub ratio: f64,

@@ -14,8 +14,8 @@
 //! JSON has no infinity and no NaN: serde_json writes both as null. A value that may be one of them is an [`Option`], which
 //! is [`None`] after reading.
 //!
-//! Files of schema 1 are read, too. Keys that were renamed since are serde aliases beside the field; values that were renamed
-//! are translated by [`Record::upgrade`], which every reader calls after parsing.
+//! Files of schema 1 are still read. A key that has been renamed since is a serde alias of its field. Values that have been
+//! renamed are translated by [`Record::upgrade`], which every reader calls after parsing.
 //!
 //! ```
 //! use dm_record::{MetricsLine, Record, RunManifest, RunStatus};

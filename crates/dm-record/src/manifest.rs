@@ -1,13 +1,13 @@
-//! `manifest.json`: what a run trains, on which data, and how far it has come.
+//! `manifest.json`: what a run trains, on which data, and how far the training has progressed.
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Record;
+use crate::schema::{Record, SCHEMA};
 
 /// The manifest of a run folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunManifest {
-    /// Version of this file.
+    /// Version of the file format.
     pub schema: u32,
     /// Whether the run is complete.
     pub status: RunStatus,
@@ -17,10 +17,10 @@ pub struct RunManifest {
     /// Root seed.
     #[serde(default)]
     pub seed: u64,
-    /// Hash of config.toml.
+    /// SHA-256 of config.toml, in hexadecimal.
     #[serde(default)]
     pub config_sha256: String,
-    /// Git revision of the code, where it was built in a repository.
+    /// Git revision of the code; none if the program was not built in a repository.
     #[serde(default)]
     pub git_revision: Option<String>,
     /// Hash of the data set.
@@ -45,7 +45,7 @@ pub struct RunManifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// Training, or stopped before its last step.
+    /// The run is training, or it was stopped before its last step.
     Running,
     /// All steps are done.
     Complete,
@@ -54,5 +54,9 @@ pub enum RunStatus {
 impl Record for RunManifest {
     fn schema(&self) -> u32 {
         self.schema
+    }
+
+    fn upgrade(&mut self) {
+        self.schema = self.schema.max(SCHEMA);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One line; the key `event` says which kind.
+/// One line of the file. The key `event` states its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum MetricsLine {
@@ -17,18 +17,18 @@ pub enum MetricsLine {
     Unknown,
 }
 
-/// Means over the steps since the last such line.
+/// Loss and speed since the last such line, and the optimizer's last step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
     /// Steps taken so far.
     pub step: u64,
-    /// The epoch these steps belong to, counted from 1.
+    /// The epoch of the last step, counted from 1.
     pub epoch: u64,
-    /// Mean loss.
+    /// Mean loss since the last such line.
     pub loss: Option<f64>,
     /// Learning rate of the last step.
     pub lr: Option<f64>,
-    /// Norm of all gradients of the last step, before clipping.
+    /// Norm of the whole gradient of the last step, before clipping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
     /// Images per second of training.
@@ -89,15 +89,15 @@ pub struct EvalLine {
     /// Seed of the samples.
     #[serde(default)]
     pub seed: u64,
-    /// Fréchet distance.
+    /// Frechet distance.
     pub fd: Option<f64>,
-    /// Fréchet distance extrapolated to infinitely many samples; none for too few samples.
+    /// Frechet distance extrapolated to infinitely many samples; none for too few samples.
     pub fd_infinity: Option<f64>,
     /// Precision.
     pub precision: Option<f64>,
     /// Recall.
     pub recall: Option<f64>,
-    /// Time of drawing and scoring in seconds.
+    /// Time of sampling and scoring in seconds.
     #[serde(default)]
     pub seconds: f64,
 }

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Record;
+use crate::schema::{Record, SCHEMA};
 use crate::target::Target;
 
 /// `ranking.json`: which images of a pool the pictures show, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingFile {
-    /// Version of this file.
+    /// Version of the file format.
     pub schema: u32,
     /// The images to choose from.
     #[serde(default)]
@@ -26,7 +26,7 @@ pub struct RankingFile {
     pub rule: String,
     /// The images shown.
     pub ranking: Ranking,
-    /// Places in the pool of the images nearest to a training image.
+    /// Indices in the pool of the images nearest to a training image.
     #[serde(default)]
     pub closest: Vec<usize>,
     /// Images that the classifier is unsure of.
@@ -37,7 +37,7 @@ pub struct RankingFile {
 /// A set of images to choose from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
-    /// Which of the evaluated sets.
+    /// Which of the evaluated sets forms the pool.
     pub set: String,
     /// The evaluated images.
     pub of: Target,
@@ -56,11 +56,11 @@ pub struct Ranking {
     /// Seed of the random choice.
     #[serde(default)]
     pub seed: u64,
-    /// Highest realism first.
+    /// The images of highest realism, highest first, without near copies.
     pub best: Vec<RankedImage>,
-    /// Lowest realism first.
+    /// The images of lowest realism, lowest first.
     pub worst: Vec<RankedImage>,
-    /// Randomly chosen.
+    /// Randomly chosen images.
     #[serde(default)]
     pub random: Vec<RankedImage>,
 }
@@ -68,7 +68,7 @@ pub struct Ranking {
 /// One image of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankedImage {
-    /// Place in the pool.
+    /// Index in the pool.
     pub index: usize,
     /// Realism; none for a copy of a reference image, whose realism is infinite.
     pub realism: Option<f64>,
@@ -84,7 +84,8 @@ pub struct RankedImage {
     /// Index of that training image.
     #[serde(default)]
     pub nearest_training: u32,
-    /// Whether it is nearer to that training image than that training image's own nearest neighbour.
+    /// Whether the image is nearer to its nearest training image than that training image's own nearest neighbour in the
+    /// training set is.
     #[serde(default)]
     pub near_copy: bool,
 }
@@ -102,21 +103,21 @@ pub struct Failures {
     pub groups: Vec<FailureGroup>,
 }
 
-/// Images between two classes.
+/// Uncertain images with the same two most likely classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureGroup {
     /// The two classes, smaller first.
     pub classes: [u8; 2],
     /// Number of images.
     pub count: usize,
-    /// Indices of the least certain of them, least certain first.
+    /// Indices of the least certain images, least certain first.
     pub images: Vec<usize>,
 }
 
 /// `pca.json`: features of generated and real images along the first two principal components of the real ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PcaFile {
-    /// Version of this file.
+    /// Version of the file format.
     pub schema: u32,
     /// Number of real images that the components were fitted on.
     #[serde(default)]
@@ -138,11 +139,16 @@ impl Record for RankingFile {
         if let (1, Some(pool)) = (self.schema, &mut self.pool) {
             pool.of.upgrade();
         }
+        self.schema = self.schema.max(SCHEMA);
     }
 }
 
 impl Record for PcaFile {
     fn schema(&self) -> u32 {
         self.schema
+    }
+
+    fn upgrade(&mut self) {
+        self.schema = self.schema.max(SCHEMA);
     }
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{self, Record};
+use crate::schema::{self, Record, SCHEMA};
 
 /// Restorations by one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RestorationFile {
-    /// Version of this file.
+    /// Version of the file format.
     pub schema: u32,
     /// Name of the model.
     #[serde(default)]
@@ -17,7 +17,7 @@ pub struct RestorationFile {
     pub step: u64,
     /// Number of test images.
     pub n: usize,
-    /// Index of the first of them.
+    /// Index of the first test image.
     #[serde(default)]
     pub first_image: usize,
     /// Root seed.
@@ -29,7 +29,7 @@ pub struct RestorationFile {
     /// Network evaluations per image of a reverse chain that starts at T.
     #[serde(default, alias = "evaluations_from_last_level")]
     pub nfe_from_last_timestep: usize,
-    /// By rising timestep, the last one T.
+    /// One entry per timestep, in increasing order; the last timestep is T.
     pub restoration: Vec<Restoration>,
 }
 
@@ -41,11 +41,11 @@ pub struct Restoration {
     /// T, the number of timesteps of the degradation.
     #[serde(alias = "steps")]
     pub timesteps: usize,
-    /// The degraded images.
+    /// Similarity of the degraded images.
     pub degraded: Similarity,
-    /// The network's estimate in one evaluation.
+    /// Similarity of the network's estimate from one evaluation.
     pub estimate: Similarity,
-    /// The end of the reverse chain.
+    /// Similarity of the images at the end of the reverse chain.
     pub restored: Similarity,
 }
 
@@ -67,5 +67,6 @@ impl Record for RestorationFile {
         if self.schema == 1 {
             self.sampler = schema::sampler(&self.sampler).to_owned();
         }
+        self.schema = self.schema.max(SCHEMA);
     }
 }

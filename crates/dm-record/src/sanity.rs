@@ -3,23 +3,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Record;
+use crate::schema::{Record, SCHEMA};
 use crate::scores::{ClassifierRecord, ReferenceRecord};
 
 /// The corruptions as several classifiers score them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SanityFile {
-    /// Version of this file.
+    /// Version of the file format.
     pub schema: u32,
     /// Version of the program.
     #[serde(default)]
     pub dm_version: String,
-    /// The real images they were compared with.
+    /// The real images that the corrupted ones were compared with.
     pub reference: ReferenceRecord,
     /// Hash of the data set.
     #[serde(default)]
     pub data_sha256: String,
-    /// Images of each corruption.
+    /// Number of images of each corruption.
     pub n: usize,
     /// One entry per classifier.
     #[serde(alias = "ladders")]
@@ -32,7 +32,7 @@ pub struct SanityResult {
     /// The classifier.
     #[serde(alias = "judge")]
     pub classifier: ClassifierRecord,
-    /// The mildest corruption first.
+    /// The corruptions, mildest first.
     #[serde(alias = "rungs")]
     pub corruptions: Vec<CorruptionScores>,
     /// Pairs of corruptions that are out of order: the milder one, then the stronger one.
@@ -42,11 +42,11 @@ pub struct SanityResult {
 /// Scores of one corruption.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CorruptionScores {
-    /// Its name.
+    /// Name of the corruption.
     pub name: String,
     /// First and last group of severity. A corruption whose first group is above another one's last must score worse.
     pub groups: [usize; 2],
-    /// Fréchet distance.
+    /// Frechet distance.
     pub fd: f64,
     /// Precision.
     pub precision: f64,
@@ -54,7 +54,7 @@ pub struct CorruptionScores {
     pub recall: f64,
     /// Coverage.
     pub coverage: f64,
-    /// Share that looks copied from training images, in pixels.
+    /// Share of images that look copied from training images, by the distance between pixels.
     pub memorised: f64,
 }
 
@@ -67,5 +67,6 @@ impl Record for SanityFile {
         if self.schema == 1 {
             self.results.iter_mut().for_each(|result| result.classifier.upgrade());
         }
+        self.schema = self.schema.max(SCHEMA);
     }
 }

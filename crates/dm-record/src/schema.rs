@@ -1,9 +1,9 @@
-//! The version of all these files, and what reading an older one takes.
+//! The version of the file formats, and the translation of files of an older version.
 
-/// The version that is written today.
+/// The current version, which all files are written in.
 pub const SCHEMA: u32 = 2;
 
-/// A file with a version.
+/// A file that states the version of its format.
 pub trait Record {
     /// The version that the file states.
     fn schema(&self) -> u32;
@@ -13,11 +13,12 @@ pub trait Record {
         (1..=SCHEMA).contains(&self.schema())
     }
 
-    /// Translates values that were renamed since the file was written. Renamed keys are serde aliases and need nothing.
-    fn upgrade(&mut self) {}
+    /// Translates values that have been renamed since the file was written, after which [`Self::schema`] is [`SCHEMA`]. A
+    /// second call has no effect. Renamed keys are serde aliases and need no translation.
+    fn upgrade(&mut self);
 }
 
-/// Today's name of a sampler of schema 1.
+/// The current name of a sampler of schema 1.
 pub(crate) fn sampler(old: &str) -> &str {
     match old {
         "bridge" => "ancestral",
@@ -28,7 +29,7 @@ pub(crate) fn sampler(old: &str) -> &str {
     }
 }
 
-/// Today's name of a spacing of schema 1.
+/// The current name of a spacing of schema 1.
 pub(crate) fn spacing(old: &str) -> &str {
     match old {
         "even" => "uniform",
@@ -38,7 +39,7 @@ pub(crate) fn spacing(old: &str) -> &str {
     }
 }
 
-/// Today's name of a classifier of schema 1.
+/// The current name of a classifier of schema 1.
 pub(crate) fn classifier(old: &str) -> String {
     old.strip_prefix("judge").map_or_else(|| old.to_owned(), |rest| format!("classifier{rest}"))
 }

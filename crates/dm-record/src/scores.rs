@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::panels::Failures;
-use crate::schema::{self, Record};
+use crate::schema::{self, Record, SCHEMA};
 use crate::target::Target;
 
 /// Everything that is needed to repeat an evaluation, and its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreFile {
-    /// Version of this file.
+    /// Version of the file format.
     pub schema: u32,
     /// Version of the program.
     #[serde(default)]
@@ -19,7 +19,7 @@ pub struct ScoreFile {
     /// The classifier behind `scores`.
     #[serde(alias = "judge")]
     pub classifier: ClassifierRecord,
-    /// The real images they were compared with.
+    /// The real images that the evaluated images were compared with.
     pub reference: ReferenceRecord,
     /// Hash of the data set.
     #[serde(default)]
@@ -48,11 +48,11 @@ pub struct ScoreFile {
 /// A classifier whose features are compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierRecord {
-    /// Its name.
+    /// Name of the classifier.
     pub name: String,
-    /// Hash of its file.
+    /// SHA-256 of the classifier's file, in hexadecimal.
     pub sha256: String,
-    /// Share of the test images that it assigns to their class.
+    /// Share of the test images that the classifier assigns to their class.
     #[serde(default)]
     pub test_accuracy: Option<f64>,
     /// Number of features per image.
@@ -63,12 +63,12 @@ pub struct ClassifierRecord {
 /// Real images that others are compared with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceRecord {
-    /// What they are.
+    /// Description of the images.
     pub name: String,
-    /// Hash of their pixels.
+    /// SHA-256 of the pixels, in hexadecimal.
     #[serde(default)]
     pub sha256: String,
-    /// How many there are.
+    /// Number of images.
     pub n: usize,
 }
 
@@ -92,10 +92,10 @@ pub struct ScoreRow {
     /// Free parameters of the metric; empty where it has none.
     #[serde(default)]
     pub setting: String,
-    /// Images behind the value; of several sets, behind each.
+    /// Number of images behind the value; for several sets, the number in each set.
     #[serde(default)]
     pub n: usize,
-    /// Reference images behind the value; 0 where there are none.
+    /// Number of reference images behind the value; 0 for a metric without a reference.
     #[serde(default)]
     pub n_reference: usize,
     /// The value; none where it is not finite.
@@ -103,7 +103,7 @@ pub struct ScoreRow {
     /// How the confidence interval is estimated.
     #[serde(default)]
     pub design: Option<Design>,
-    /// The values behind the interval: of every set, or of the pooled set without one of its parts after another.
+    /// The values behind the interval: the value of each set, or the values of the pooled set with one part left out at a time.
     #[serde(default)]
     pub values: Vec<Option<f64>>,
     /// 95 % confidence interval over generation seeds; none for a single seed.
@@ -143,11 +143,11 @@ pub struct RealBaseline {
     /// Free parameters of the metric.
     #[serde(default)]
     pub setting: String,
-    /// Images in each batch.
+    /// Number of images in each batch.
     pub n: usize,
     /// The value of each batch.
     pub values: Vec<Option<f64>>,
-    /// What the images are.
+    /// Description of the images.
     #[serde(default)]
     pub of: String,
 }
@@ -161,25 +161,25 @@ pub struct OmittedMetric {
     pub reason: String,
 }
 
-/// Images of each class as the first classifier assigns them.
+/// Number of images of each class, by the class that the first classifier assigns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Classes {
-    /// Evaluated images of each class.
+    /// Number of evaluated images of each class.
     pub counts: Vec<u64>,
     /// 95 % confidence interval of each class's share.
     pub share_intervals: Vec<[f64; 2]>,
-    /// Reference images of each class.
+    /// Number of reference images of each class.
     pub reference_counts: Vec<u64>,
 }
 
 /// Distances to the nearest training image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NearestTraining {
-    /// Evaluated images.
+    /// Number of evaluated images.
     pub n: usize,
-    /// Training images.
+    /// Number of training images.
     pub n_training: usize,
-    /// Real images that were not trained on.
+    /// Number of real images that were not trained on.
     pub n_unseen: usize,
     /// Distances between pixels.
     pub pixels: DistancePercentiles,
@@ -190,9 +190,9 @@ pub struct NearestTraining {
 /// Percentiles 0 to 100 of the distances to the nearest training image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistancePercentiles {
-    /// Of the evaluated images.
+    /// Percentiles for the evaluated images.
     pub generated: Vec<f64>,
-    /// Of real images that were not trained on.
+    /// Percentiles for real images that were not trained on.
     pub unseen: Vec<f64>,
 }
 
@@ -220,6 +220,7 @@ impl Record for ScoreFile {
             self.classifier.upgrade();
             self.other_classifiers.iter_mut().for_each(|other| other.classifier.upgrade());
         }
+        self.schema = self.schema.max(SCHEMA);
     }
 }
 

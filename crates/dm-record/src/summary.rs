@@ -21,7 +21,7 @@ pub struct SummaryRow {
     pub train_loss: Option<f64>,
     /// Mean validation loss after the last epoch.
     pub val_loss: Option<f64>,
-    /// Mean training speed.
+    /// Mean training speed in images per second.
     pub images_per_s: Option<f64>,
     /// Training time in seconds.
     pub wall_s: f64,
@@ -30,28 +30,28 @@ pub struct SummaryRow {
     pub scores: RunScores,
 }
 
-/// Scores of one run's images; what was not measured is none.
+/// Scores of one run's images. A score that was not computed is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunScores {
     /// Number of images behind the scores.
     pub n: Option<usize>,
     /// Number of generation seeds.
     pub seeds: Option<usize>,
-    /// Fréchet distance.
+    /// Frechet distance.
     pub frechet_distance: Option<f64>,
-    /// Half of its 95 % confidence interval.
+    /// Half-width of the 95 % confidence interval of the Frechet distance.
     pub frechet_half: Option<f64>,
     /// Precision.
     pub precision: Option<f64>,
-    /// Half of its 95 % confidence interval.
+    /// Half-width of the 95 % confidence interval of the precision.
     pub precision_half: Option<f64>,
     /// Recall.
     pub recall: Option<f64>,
-    /// Half of its 95 % confidence interval.
+    /// Half-width of the 95 % confidence interval of the recall.
     pub recall_half: Option<f64>,
     /// Number of test images that were restored.
     pub n_restored: Option<usize>,
-    /// By rising timestep, the last one T.
+    /// One entry per timestep, in increasing order; the last timestep is T.
     pub restored: Vec<RestoredSummary>,
 }
 
@@ -63,10 +63,10 @@ pub struct RestoredSummary {
     /// T, the number of timesteps of the degradation.
     #[serde(alias = "steps")]
     pub timesteps: usize,
-    /// Of the degraded images.
+    /// PSNR of the degraded images.
     pub degraded: Option<f64>,
-    /// Of the network's estimate in one evaluation.
+    /// PSNR of the network's estimate from one evaluation.
     pub estimate: Option<f64>,
-    /// Of the end of the reverse chain.
+    /// PSNR of the images at the end of the reverse chain.
     pub chain: Option<f64>,
 }

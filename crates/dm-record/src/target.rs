@@ -10,7 +10,7 @@ use crate::value::Value;
 /// The images that were evaluated.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// Name of the model that drew them.
+    /// Name of the model that the images were sampled from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Hash of the model's file.
@@ -40,7 +40,7 @@ pub struct Target {
     /// Generation seeds, one for each set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<u64>,
-    /// Files of the images, where they were not drawn for this evaluation.
+    /// Files of the images, if they were not sampled for this evaluation.
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
     /// Shape of one image; absent in files of schema 1, where it is 1 x 28 x 28.
@@ -57,7 +57,7 @@ pub struct Target {
     /// Hash of the pixels of each set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets_sha256: Vec<String>,
-    /// Time of drawing in seconds, if every image was drawn for this evaluation.
+    /// Time of sampling in seconds, if every image was sampled for this evaluation.
     #[serde(default)]
     pub seconds: Option<f64>,
     /// Everything else that the metadata of a sample set states.
@@ -77,14 +77,15 @@ pub struct ImageSize {
 }
 
 impl Default for ImageSize {
-    /// The shape of MNIST, which every file of schema 1 means.
+    /// The shape of MNIST, which every file of schema 1 assumes.
     fn default() -> Self {
         Self { channels: 1, height: 28, width: 28 }
     }
 }
 
 impl Target {
-    /// Translates the names of schema 1.
+    /// Translates the names of schema 1. It must be called once only: schema 1 used the current name `ancestral` for another
+    /// sampler.
     pub fn upgrade(&mut self) {
         if self.sampler.as_deref() == Some("ancestral") {
             self.variance = Some("beta".into());

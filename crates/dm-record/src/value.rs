@@ -25,12 +25,12 @@ pub enum Value {
 }
 
 impl Value {
-    /// The text, if this is one.
+    /// The text, if the value is a text.
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The number, if this is one.
+    /// The number, if the value is a number.
     pub fn as_f64(&self) -> Option<f64> {
         match *self {
             Self::Integer(number) => Some(number as f64),

@@ -1,11 +1,12 @@
-//! Every file recorded in `report/` is of schema 1 and reads, and written again it says the same under today's names.
+//! Every file recorded in `report/`, whatever its schema, can be read, and has the same content after it is written and read
+//! again under the current names.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
 use std::path::{Path, PathBuf};
 
 use dm_record::{
-    BenchFile, MetricsLine, PcaFile, RankingFile, Record, RestorationFile, RunManifest, SanityFile,
+    BenchFile, MetricsLine, PcaFile, RankingFile, Record, RestorationFile, RunManifest, SCHEMA, SanityFile,
     ScoreFile, SummaryRow,
 };
 use serde::Serialize;
@@ -38,16 +39,21 @@ fn read<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(path: &Pa
     value
 }
 
-/// As [`read`], with today's names for its values.
+/// As [`read`], with the current names for the values. Upgrading a second time, or after writing and reading, has no effect.
 fn upgraded<T: Record + DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(path: &Path) -> T {
     let mut value: T = read(path);
     assert!(value.is_readable(), "{}: schema {}", path.display(), value.schema());
     value.upgrade();
+    assert_eq!(value.schema(), SCHEMA);
+    let text = serde_json::to_string(&value).unwrap();
+    let mut again: T = serde_json::from_str(&text).unwrap();
+    again.upgrade();
+    assert_eq!(again, value, "{}", path.display());
     value
 }
 
 #[test]
-fn manifests_and_metrics_read() {
+fn manifests_and_metrics_are_read() {
     let manifests = files(&report().join("runs"), "manifest.json");
     assert!(manifests.len() > 30);
     for path in &manifests {
@@ -69,7 +75,7 @@ fn manifests_and_metrics_read() {
 }
 
 #[test]
-fn evaluations_of_schema_1_read_under_their_new_names() {
+fn evaluations_of_schema_1_are_read_under_their_new_names() {
     let line = r#"{"event":"eval","step":10,"epoch":1,"n":1000,"n_reference":10000,"judge_sha256":"a","sampler":"bridge",
                    "evaluations":50,"seed":1,"fd":3.5,"fd_infinity":null,"precision":0.5,"recall":0.25,"seconds":1.0}"#;
     let MetricsLine::Eval(eval) = serde_json::from_str(line).unwrap() else {
@@ -83,7 +89,7 @@ fn evaluations_of_schema_1_read_under_their_new_names() {
 }
 
 #[test]
-fn scores_read_under_their_new_names() {
+fn scores_are_read_under_their_new_names() {
     let file: ScoreFile = upgraded(&report().join("scores/ink-unet-20-power.json"));
     let target = &file.target;
     assert_eq!(
@@ -110,7 +116,7 @@ fn scores_read_under_their_new_names() {
 }
 
 #[test]
-fn old_values_become_new_ones_only_in_old_files() {
+fn values_are_translated_only_in_files_of_schema_1() {
     let text = |schema: u32| {
         format!(
             r#"{{"schema":{schema},"target":{{"model":"m","sampler":"ancestral","n":1}},"classifier":{{"name":"c","sha256":"a"}},
@@ -128,7 +134,7 @@ fn old_values_become_new_ones_only_in_old_files() {
 }
 
 #[test]
-fn the_other_files_read() {
+fn all_other_files_are_read() {
     let sanity: SanityFile = upgraded(&report().join("scores/sanity.json"));
     assert_eq!((sanity.results.len(), sanity.results[0].corruptions.len()), (3, 10));
     assert_eq!(sanity.results[2].classifier.name, "classifier-3");

@@ -1,5 +1,5 @@
-//! What a training step does to the parameters: the optimizer's step, with and without clipping, and the moving average of
-//! the weights, for both shipped networks.
+//! Time that a training step spends on the parameters of both shipped networks: the optimizer's step, with and without
+//! clipping, and the update of the moving average of the weights.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

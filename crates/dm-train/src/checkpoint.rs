@@ -1,7 +1,7 @@
 //! Checkpoints: everything that a run needs to continue as if it had never stopped.
 //!
 //! A checkpoint is one tensor file with the groups `param/NAME`, `ema/NAME`, `adam.m/NAME` and `adam.v/NAME`. Its metadata
-//! hold the config, the step, the training time and what the task has accumulated. Random numbers need no state: their
+//! holds the config, the step, the training time and what the task has accumulated. Random numbers need no state, because their
 //! streams are numbered by seed and step.
 
 use std::path::Path;
@@ -40,8 +40,8 @@ pub fn write<T: Task>(path: &Path, state: &TrainingState<T>, config: &str, elaps
     Ok(file.write()?)
 }
 
-/// The state of the run in `folder`, with its training time so far: from its checkpoint if there is one, otherwise `state`,
-/// which must be at step 0, as it is.
+/// Restores the run in `folder` from its checkpoint into `state`, which must be at step 0. If there is no checkpoint, `state` is
+/// returned unchanged. Also returns the training time so far.
 ///
 /// # Errors
 /// If the checkpoint is damaged, or belongs to another config or data set.
@@ -64,8 +64,8 @@ pub fn resume_or_new<T: Task>(
     restore(&file, state)
 }
 
-/// Restores into `state`, which must be at step 0, what [`write()`] has written to `file`. Returns the state and the training
-/// time so far. The config is not compared.
+/// Restores the checkpoint `file`, which [`write()`] has written, into `state`, which must be at step 0. Returns the state and the
+/// training time so far. The config in the checkpoint is not compared with that of the run.
 ///
 /// # Errors
 /// If the checkpoint is damaged or does not fit the state.
@@ -102,7 +102,7 @@ pub fn restore<T: Task>(
     Ok((state, elapsed))
 }
 
-/// Name in the file and variable of every tensor of a checkpoint.
+/// Every tensor of a checkpoint: its name in the file, and the variable that holds it.
 fn variables<T: Task>(state: &TrainingState<T>) -> Vec<(String, Var)> {
     let group = |group: &'static str, params: &Params| {
         let named = params.iter().map(move |(name, var)| (format!("{group}/{name}"), var.clone()));

@@ -1,4 +1,5 @@
-//! Training a classifier: draw images, shift them a little, classify them, compute the cross-entropy.
+//! Training a classifier. One step draws images, shifts each image by a few pixels, classifies them, and computes the
+//! cross-entropy.
 //!
 //! The features of the classifier are what the metrics of `dm-eval` compare.
 
@@ -12,7 +13,7 @@ use dm_nn::params::Path;
 use dm_nn::params::file::TensorFile;
 use dm_nn::rng::Rng;
 
-use crate::config::ClassifierConfig;
+use crate::config::{ClassifierConfig, check_max_shift};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::running_mean::RunningMean;
@@ -22,14 +23,14 @@ use crate::task::{BatchGradients, EpochSummary, ModelContents, Task, TrainingBat
 /// Number of test images in a batch.
 const TEST_BATCH: usize = 256;
 
-/// Trains a classifier.
+/// The task of training a classifier.
 pub struct ClassifierTask {
     name: String,
     config: classifier::ClassifierConfig,
     shape: ImageShape,
     num_classes: usize,
     max_shift: usize,
-    /// Losses of the current epoch.
+    /// Mean loss of the current epoch so far.
     losses: RunningMean,
     /// Accuracy on the test images after the last epoch.
     test_accuracy: Option<f64>,
@@ -40,7 +41,7 @@ impl ClassifierTask {
     /// shifted by up to `max_shift` pixels in each direction.
     ///
     /// # Errors
-    /// If the config or the shape is not valid.
+    /// If the config or the shape is not valid, or `max_shift` is not less than the height and the width.
     pub fn new(
         name: &str,
         config: &classifier::ClassifierConfig,
@@ -50,6 +51,7 @@ impl ClassifierTask {
     ) -> Result<Self> {
         config.check()?;
         shape.check("image")?;
+        check_max_shift(max_shift, shape)?;
         Ok(Self {
             name: name.to_owned(),
             config: config.clone(),
@@ -151,8 +153,8 @@ impl Task for ClassifierTask {
     }
 }
 
-/// Writes to `out` the `image` `[C, H, W]` in [0, 1], shifted by up to `max_shift` pixels down and right or up and left.
-/// Pixels that enter at the edges are 0.
+/// Shifts the bytes `image` `[C, H, W]` by a random number of pixels, at most `max_shift` vertically and horizontally, and writes
+/// the result to `out` with values in [0, 1]. Pixels that enter at the edges are 0.
 fn shift(shape: ImageShape, image: &[u8], max_shift: usize, rng: &mut Rng, out: &mut [f32]) {
     let mut draw = || rng.below(2 * max_shift as u64 + 1).cast_signed() as isize - max_shift.cast_signed();
     let (down, right) = (draw(), draw());
@@ -170,7 +172,7 @@ fn shift(shape: ImageShape, image: &[u8], max_shift: usize, rng: &mut Rng, out: 
     }
 }
 
-/// The share of `images` that `network` assigns to the class of their label.
+/// The share of `images` that `network` assigns to the class of their label; NaN if there are no images.
 ///
 /// # Errors
 /// If the tensor library fails.
@@ -193,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// Every shift occurs, in both directions, the same in all channels, and nothing else changes.
+    /// Every shift up to the largest occurs in both directions, all channels shift alike, and nothing else changes.
     #[test]
     fn images_are_shifted_as_a_whole() {
         let shape = ImageShape::new(3, 9, 8);

@@ -16,20 +16,20 @@ use crate::loss_by_timestep::LossByTimestep;
 pub(crate) struct DegradedBatch {
     /// What the network sees of the degraded images, [B, input channels, H, W].
     pub x: Tensor,
-    /// Their times t/T, `[B]`.
+    /// The times t/T of the images, `[B]`.
     pub times: Tensor,
-    /// Their classes, for a network that takes classes.
+    /// The classes of the images, `[B]`, for a network that takes classes.
     pub classes: Option<Vec<u8>>,
     /// What the network should predict, [B, C, H, W].
     pub target: Tensor,
-    /// The timestep of each image, with the weight that makes up for how it was drawn.
+    /// The timestep of each image, `[B]`, with the weight that corrects for the distribution it was drawn from.
     pub timesteps: Vec<(Timestep, f64)>,
-    /// How much each image counts in the objective.
+    /// How much each image counts in the objective, `[B]`.
     pub weights: Vec<f64>,
 }
 
 impl DegradedBatch {
-    /// Losses of `network` on the images in `part`, `[part]`.
+    /// The loss of `network` on each image in `part`, `[part.len()]`.
     fn losses_of(
         &self,
         part: &Range<usize>,
@@ -44,7 +44,10 @@ impl DegradedBatch {
         losses(parameterization, &output, &rows(&self.target, part)?)
     }
 
-    /// The loss of each image.
+    /// The loss of `network` on each image, `[B]`, not weighted.
+    ///
+    /// # Errors
+    /// If the network fails.
     pub fn losses(
         &self,
         network: &dyn Network,
@@ -54,7 +57,10 @@ impl DegradedBatch {
     }
 
     /// The gradients of the objective: the mean over the images of their losses, each multiplied by the weight of the image
-    /// and by the weight that makes up for how its timestep was drawn.
+    /// and by the weight that corrects for the distribution its timestep was drawn from.
+    ///
+    /// # Errors
+    /// If the network fails.
     pub fn gradients(
         &self,
         network: &dyn Network,
@@ -68,7 +74,7 @@ impl DegradedBatch {
         Ok(Gradients::compute(&weights, self.x.device(), losses)?)
     }
 
-    /// Adds `losses`, one per image and not weighted, to `sums`.
+    /// Adds `losses`, `[B]` and not weighted, to `sums`. The degradation has `timesteps` timesteps.
     pub fn add_losses(&self, losses: &[f32], timesteps: usize, sums: &mut LossByTimestep) {
         for (&(t, drawn), &loss) in self.timesteps.iter().zip(losses) {
             sums.add(t.0, timesteps, f64::from(loss), drawn);

@@ -1,7 +1,7 @@
 //! Training a diffusion model, for every degradation and every parameterization.
 //!
-//! Prince 2023, algorithm 18.1 in general form: draw images, timesteps and noise; degrade the images; let the network
-//! predict; compute the loss.
+//! One step is a general form of algorithm 18.1 of Prince 2023: draw images, timesteps and noise, degrade the images, let the
+//! network predict, and compute the loss.
 
 use std::sync::Arc;
 
@@ -21,45 +21,17 @@ use rayon::prelude::*;
 
 use crate::config::{DiffusionConfig, check_num_classes};
 use crate::degraded_batch::DegradedBatch;
+use crate::diffusion_settings::DiffusionSettings;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::loss_by_timestep::LossByTimestep;
 use crate::state::TrainingState;
 use crate::streams::{DROPOUT, TIMESTEP, VALIDATE};
 use crate::task::{BatchGradients, EpochSummary, ModelContents, Task, TrainingBatch};
-use crate::timestep_sampler::{TimestepDistribution, TimestepSampler};
-use crate::weighting::Weighting;
+use crate::timestep_sampler::TimestepSampler;
 
 /// Number of validation images in a batch.
 const VALIDATION_BATCH: usize = 256;
-
-/// Options of the training of a diffusion model.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DiffusionSettings {
-    /// Whether the last timestep T is trained on.
-    pub include_last_timestep: bool,
-    /// How much the loss of each image counts.
-    pub weighting: Weighting,
-    /// The distribution of the timesteps of a batch.
-    pub timestep_sampler: TimestepDistribution,
-    /// Share of the training images whose class is hidden from a network that takes classes, so that it also learns to
-    /// predict without the class.
-    pub label_dropout: f64,
-    /// Number of test images whose loss is computed after each epoch; 0 switches it off.
-    pub validation_images: usize,
-}
-
-impl Default for DiffusionSettings {
-    fn default() -> Self {
-        Self {
-            include_last_timestep: true,
-            weighting: Weighting::Uniform,
-            timestep_sampler: TimestepDistribution::Uniform,
-            label_dropout: 0.1,
-            validation_images: 1000,
-        }
-    }
-}
 
 /// Trains a network to undo a degradation.
 pub struct DiffusionTask {
@@ -67,9 +39,9 @@ pub struct DiffusionTask {
     network: Box<dyn BuildNetwork>,
     parameterization: Arc<dyn Parameterization>,
     settings: DiffusionSettings,
-    /// What the degradation has been fitted to; part of the model file.
+    /// The statistics of the training images that the degradation was fitted to. They are written to the model file.
     fitted: Vec<f32>,
-    /// Draws timesteps and, with importance sampling, learns from their losses.
+    /// Draws the timesteps; with importance sampling it adapts to their losses.
     timestep_sampler: TimestepSampler,
     /// Losses of the current epoch.
     losses: LossByTimestep,
@@ -77,21 +49,21 @@ pub struct DiffusionTask {
     mean_intensity: f64,
 }
 
-/// Images to be degraded.
+/// The images of a batch that is to be degraded.
 struct Selection<'a, F: Fn(usize) -> usize> {
     images: &'a Images,
-    /// Position in `images` of the image at each place of the batch.
+    /// Maps a position in the batch to the position of the image in `images`.
     index: F,
-    /// Timestep of each place, with the weight that makes up for how it was drawn.
+    /// Timestep of each image of the batch, with the weight that corrects for the distribution it was drawn from.
     timesteps: Vec<(Timestep, f64)>,
 }
 
 impl DiffusionTask {
-    /// A task that trains `network` to undo `degradation`, with the meaning that `parameterization` gives to its output. Each
-    /// of them may be your own.
+    /// A task that trains `network` to undo `degradation`, where `parameterization` defines what the network's output
+    /// means. Each of the three may be an implementation of your own.
     ///
     /// # Errors
-    /// If they do not fit each other, or a setting is outside its domain.
+    /// If the three do not fit each other, or a setting is outside its domain.
     pub fn new(
         degradation: Box<dyn Degradation>,
         network: Box<dyn BuildNetwork>,
@@ -100,16 +72,8 @@ impl DiffusionTask {
     ) -> Result<Self> {
         network.check()?;
         network.check_shape(degradation.shape())?;
-        parameterization.check(&*degradation)?;
-        settings.weighting.check(&*parameterization, &*degradation)?;
-        if !(0.0..1.0).contains(&settings.label_dropout) {
-            return Err(Error::invalid("objective.label_dropout", settings.label_dropout, "0 to below 1"));
-        }
-        let last = degradation.timesteps() - usize::from(!settings.include_last_timestep);
-        if last == 0 {
-            let (found, expected) = ("false with one timestep", "at least two timesteps");
-            return Err(Error::invalid("objective.include_last_timestep", found, expected));
-        }
+        settings.check(&*parameterization, &*degradation)?;
+        let last = settings.last_timestep(&*degradation);
         let timestep_sampler = TimestepSampler::new(settings.timestep_sampler, last);
         Ok(Self {
             degradation,
@@ -129,17 +93,10 @@ impl DiffusionTask {
     /// If the config does not fit the data.
     pub fn from_config(config: &DiffusionConfig, data: &Dataset) -> Result<Self> {
         let fitted = config.degradation.fit(&data.train);
-        let objective = &config.objective;
-        let settings = DiffusionSettings {
-            include_last_timestep: objective.include_last_timestep,
-            weighting: objective.weighting,
-            timestep_sampler: objective.timestep_sampler,
-            label_dropout: objective.label_dropout,
-            validation_images: config.training.validation_images,
-        };
         let degradation = config.degradation.build(data.shape(), &fitted)?;
         let network = Box::new(config.network.clone());
-        let task = Self::new(degradation, network, objective.parameterization.build(), settings)?;
+        let parameterization = config.objective.parameterization.build();
+        let task = Self::new(degradation, network, parameterization, config.task_settings())?;
         Ok(Self { fitted, ..task })
     }
 
@@ -148,7 +105,7 @@ impl DiffusionTask {
         &*self.degradation
     }
 
-    /// The meaning of the network's output.
+    /// What the network's output means.
     pub fn parameterization(&self) -> &dyn Parameterization {
         &*self.parameterization
     }
@@ -158,7 +115,7 @@ impl DiffusionTask {
         self.network.num_classes()
     }
 
-    /// Degrades `selection`; the noise of the image at place i comes from `rng(i)`.
+    /// Degrades the images of `selection`. The noise of image i of the batch comes from `rng(i)`.
     fn degrade(
         &self,
         selection: Selection<'_, impl Fn(usize) -> usize + Sync>,
@@ -309,7 +266,7 @@ impl Task for DiffusionTask {
 }
 
 impl TrainingState<DiffusionTask> {
-    /// The evaluated network as a denoiser, without a class.
+    /// The evaluated network as an unconditional denoiser.
     pub fn denoiser(&self) -> NetworkDenoiser<'_> {
         NetworkDenoiser {
             network: &**self.evaluated_network(),

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use dm_nn::one_line;
+
 /// Everything that can go wrong in training and in reading and writing its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A config file or a run folder is not valid.
-    #[error("{path}: {message}", path = path.display())]
+    #[error("{path}: {message}", path = one_line(&path.to_string_lossy()))]
     Config {
         /// The config file or run folder.
         path: PathBuf,
@@ -24,16 +26,18 @@ pub enum Error {
         /// What is allowed.
         expected: String,
     },
-    /// The loss is infinite or not a number.
+    /// The loss or the gradient is infinite or not a number.
     #[error(
-        "step {step}: the loss is {loss}, expected a finite number (try a smaller optimizer.learning_rate or \
-         optimizer.grad_clip_norm)"
+        "step {step}: found a loss of {loss} and a gradient norm of {grad_norm}, expected finite numbers (try a smaller \
+         optimizer.learning_rate or a smaller optimizer.grad_clip_norm above 0)"
     )]
     Diverged {
-        /// The step.
+        /// Number of the step, from 1.
         step: u64,
-        /// The loss.
+        /// The objective of the step.
         loss: f64,
+        /// Norm of the whole gradient before clipping.
+        grad_norm: f64,
     },
     /// An observer of another crate failed.
     #[error(transparent)]
@@ -55,12 +59,16 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// The error of a value outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
-        Self::Invalid { field: field.into(), found: found.to_string(), expected: expected.to_string() }
+        Self::Invalid {
+            field: one_line(&field.into()),
+            found: one_line(&found.to_string()),
+            expected: one_line(&expected.to_string()),
+        }
     }
 
     /// The error of an invalid config file or run folder at `path`.
     pub fn config(path: &Path, message: impl ToString) -> Self {
-        Self::Config { path: path.to_owned(), message: message.to_string() }
+        Self::Config { path: path.to_owned(), message: one_line(&message.to_string()) }
     }
 
     /// The error of a file at `path` whose `field` is not what its format demands.

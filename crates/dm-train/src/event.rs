@@ -1,4 +1,4 @@
-//! What happens in a run: the only interface between the training loop and whatever watches it.
+//! The events of a run: the only interface between the training loop and its observers.
 
 use crate::error::Result;
 use crate::state::TrainingState;
@@ -17,13 +17,13 @@ pub enum Event<'a, T: Task> {
         step: u64,
         /// Epoch of this step, from 1.
         epoch: u64,
-        /// Objective of its batch: the mean loss, weighted where the task weights losses.
+        /// Objective of the batch: the mean loss, weighted where the task weights losses.
         loss: f64,
-        /// Mean objective since the last report, every `log_every` steps.
+        /// Mean objective since the last report; `None` except every `log_every` steps.
         recent_loss: Option<f64>,
         /// Learning rate of the step.
         learning_rate: f64,
-        /// Norm of the gradient before clipping.
+        /// Norm of the whole gradient before clipping.
         grad_norm: f64,
         /// The run after the step.
         state: &'a TrainingState<T>,
@@ -32,7 +32,7 @@ pub enum Event<'a, T: Task> {
     Epoch {
         /// Number of the epoch, from 1.
         epoch: u64,
-        /// Its losses.
+        /// Losses of the epoch.
         summary: &'a EpochSummary,
         /// The run after the epoch.
         state: &'a TrainingState<T>,

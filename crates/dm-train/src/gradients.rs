@@ -1,5 +1,4 @@
-//! The gradients of a batch. The parts of a batch are computed in parallel: each goes forward and backward on a thread of its
-//! own.
+//! The gradients of a batch. The parts of a batch run in parallel: each part's forward and backward pass run on one thread.
 
 use std::ops::Range;
 
@@ -12,7 +11,7 @@ use crate::in_place;
 
 /// The losses of the images of a batch, the objective and its gradients.
 pub struct Gradients {
-    /// Loss of each image, not weighted.
+    /// Loss of each image, `[B]`, not weighted.
     pub losses: Vec<f32>,
     /// The objective: the weighted sum of the losses.
     pub objective: f64,
@@ -22,7 +21,7 @@ pub struct Gradients {
 
 impl Gradients {
     /// Computes the gradients of a batch whose images have the weights `weights`, `[B]`. `losses` returns the loss of each
-    /// image in a part of the batch, `[part]`.
+    /// image in a part of the batch, `[part.len()]`.
     ///
     /// # Errors
     /// If `losses` or the tensor library fails.

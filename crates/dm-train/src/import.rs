@@ -1,8 +1,8 @@
 //! Checkpoints of the starter notebook (a PyTorch state_dict of its DDPM) as models of this project.
 //!
 //! The state_dict holds the network's parameters (with or without the prefix `gt.`), the frequencies of the time embedding,
-//! and the tables beta_t and alpha_t, from which T and the schedule are read. The two kinds of LayerNorm, over all channels
-//! and over single planes, are told apart by the shape of their weights; so is the shape of the images.
+//! and the tables beta_t and alpha_t, from which T and the schedule are read. The shape of the LayerNorm weights tells
+//! whether a norm runs over all channels or over single planes, and gives the height and width of the images.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ const NOTEBOOK_SCHEDULE: ScheduleConfig = ScheduleConfig::Linear { beta_1: 1e-4,
 /// The starter notebook scales images to [-0.5, 0.5].
 const NOTEBOOK_RANGE: f32 = 0.5;
 
-/// A checkpoint that has been converted.
+/// The result of converting a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     /// The config of the model.
@@ -73,7 +73,7 @@ pub fn convert(file: &TensorFile, to: &Path) -> Result<Imported> {
         training: DiffusionTrainingConfig::default(),
         sampling: Sampling::new(SamplerKind::DdpmNotebook, timesteps),
     };
-    // Written and read again, because reading checks every field.
+    // Parsing the written text checks every field.
     let text = RunConfig::Diffusion(config.clone()).to_toml()?;
     RunConfig::parse(&text, file.path())?;
 
@@ -108,11 +108,13 @@ fn network_of(file: &TensorFile, tables: &TensorFile) -> Result<(RefCnnConfig, I
     let mut channels = Vec::new();
     let mut norm = Norm::Joint;
     let mut image = (0, 0);
-    while let Some((shape, _)) = file.get(&format!("blocks.{}.net.1.weight", channels.len())) {
+    loop {
+        let weight = format!("blocks.{}.net.1.weight", channels.len());
+        let Some((shape, _)) = file.get(&weight) else { break };
         (norm, image) = match *shape {
             [height, width] => (Norm::Plane, (height, width)),
             [_, height, width] => (Norm::Joint, (height, width)),
-            _ => return Err(bad("blocks.0.net.1.weight", format!("shape {shape:?}"), "[C, H, W] or [H, W]")),
+            _ => return Err(bad(&weight, format!("shape {shape:?}"), "[C, H, W] or [H, W]")),
         };
         let conv = format!("blocks.{}.net.0.weight", channels.len());
         let (shape, _) = file.get(&conv).ok_or_else(|| bad(&conv, "none".into(), "a convolution"))?;
@@ -142,7 +144,7 @@ fn schedule_of(file: &TensorFile, beta: &[f32]) -> Result<(usize, ScheduleConfig
         return Err(Error::format(file.path(), "beta_t", found, "T + 1 values, T >= 1"));
     };
     let timesteps = beta.len() - 1;
-    // The first entry where the tables differ by more than the rounding of f32. A schedule that is not valid has no table.
+    // The first entry where the tables differ by more than the rounding of f32; the first entry if the schedule is not valid.
     let difference = |schedule: ScheduleConfig| {
         let table = schedule.table(timesteps).ok();
         let differs =

@@ -1,12 +1,12 @@
 //! Arithmetic on parameters in place, for the optimizer and the moving average of the weights, and the norm of gradients.
 //!
-//! On the CPU each operation is one pass over the parameter. candle's own operations would write a new tensor for every
-//! term, and for 64k elements or more they would start a pool of spinning threads beside the engine's. On other devices
-//! candle's operations are used.
+//! On the CPU each operation is one pass over the parameter. candle's own operations would write a new tensor for every term,
+//! and for 64k elements or more they would start a second pool of threads, which spin beside the engine's threads. On other
+//! devices candle's operations are used.
 
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Storage, Tensor, Var, bail};
 
-/// x <- keep x + add f(y), f the identity or the square.
+/// x <- keep x + add f(y), where f is the identity or the square.
 struct Blend {
     keep: f32,
     add: f32,
@@ -75,10 +75,12 @@ pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {
-        bail!("sum of squares: found a tensor outside the CPU's memory, expected it there")
+        bail!(
+            "sum of squares: found a tensor in the memory of another device, expected one in the CPU's memory"
+        )
     };
     let (eights, rest) = values(storage, layout)?.as_chunks::<8>();
-    // Eight independent sums: in a single sum each addition would wait for the one before.
+    // Eight independent sums, because in a single sum each addition waits for the previous one.
     let mut sums = [0.0; 8];
     for eight in eights {
         sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += f64::from(*x) * f64::from(*x));
@@ -90,7 +92,7 @@ pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
 fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
         bail!(
-            "parameters and gradients: found a strided tensor or another type, expected contiguous f32 values"
+            "parameters and gradients: found a strided tensor or one of another type, expected contiguous f32 values"
         )
     };
     Ok(&values[start..end])
@@ -100,7 +102,7 @@ fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
     let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
         bail!(
-            "parameters and gradients: found a strided tensor or another type, expected contiguous f32 values"
+            "parameters and gradients: found a strided tensor or one of another type, expected contiguous f32 values"
         )
     };
     Ok(&mut values[start..end])

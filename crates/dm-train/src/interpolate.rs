@@ -11,8 +11,8 @@ use dm_nn::rng::Seed;
 /// Number of images in a row, both ends included.
 pub const COLUMNS: usize = 10;
 
-/// The state at timestep T, `[C, H, W]`, from which image `i` of a grid with [`COLUMNS`] columns starts, and its noise, which
-/// is the state itself. Row r leads from sample 2r to sample 2r + 1 of `seed`.
+/// The state at timestep T, `[C, H, W]`, from which image `i` of a grid with [`COLUMNS`] columns is sampled, and the noise of the
+/// state, which is the state itself. Row r leads from sample 2r to sample 2r + 1 of `seed`.
 pub fn start(degradation: &dyn Degradation, seed: Seed, i: u64) -> (Vec<f32>, Noise) {
     let (row, column) = (i / COLUMNS as u64, i % COLUMNS as u64);
     let (stream, last) = (randomness(seed), Timestep(degradation.timesteps()));

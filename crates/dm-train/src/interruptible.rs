@@ -1,14 +1,14 @@
-//! A network that can be stopped in the middle of a long sampling.
+//! A network whose evaluations can be interrupted, so that sampling for a long time can be stopped.
 
 use candle_core::{Result, Tensor, bail};
 use dm_nn::nets::Network;
 
-/// A network that fails as soon as `stop` returns true. Whoever samples from it takes any error as an interruption while
-/// `stop` returns true.
+/// A network whose evaluations fail as soon as `stop` returns true. A caller that samples with the network must take any error
+/// as an interruption while `stop` returns true.
 pub struct InterruptibleNetwork<'a> {
     /// The network.
     pub network: &'a dyn Network,
-    /// Whether to stop.
+    /// Returns true when sampling is to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 

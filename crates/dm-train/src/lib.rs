@@ -1,9 +1,9 @@
-//! Training: from a config or from parts of your own to a trained diffusion model or classifier.
+//! Trains diffusion models and classifiers, from a config or from components of your own.
 //!
 //! A [`Task`] says what is trained, a [`Trainer`] runs the one training loop of this crate, and [`Observer`]s watch it: they
-//! write metrics, pictures of samples, checkpoints and the model into a [`RunFolder`]. [`RunConfig`] is a run as TOML. This
-//! crate does not use the clock, the environment, the working directory or the standard output; what a run needs of these is
-//! passed to it.
+//! write metrics, pictures of samples, checkpoints and the model into a [`RunFolder`]. A [`RunConfig`] describes a run
+//! in TOML. This crate does not use the clock, the environment, the working directory or standard output. The caller passes in
+//! what a run needs of them.
 //!
 //! ```
 //! use candle_core::Device;
@@ -51,6 +51,7 @@ pub mod classifier;
 pub mod config;
 mod degraded_batch;
 pub mod diffusion;
+mod diffusion_settings;
 pub mod ema;
 mod error;
 pub mod event;
@@ -60,6 +61,7 @@ mod in_place;
 pub mod interpolate;
 pub mod interruptible;
 mod json;
+mod links;
 pub mod loss_by_timestep;
 pub mod manifest;
 pub mod observers;
@@ -71,13 +73,15 @@ pub mod settings;
 pub mod state;
 pub mod streams;
 pub mod task;
+mod tensorboard;
 pub mod timestep_sampler;
 pub mod trainer;
 pub mod weighting;
 
 pub use classifier::ClassifierTask;
 pub use config::RunConfig;
-pub use diffusion::{DiffusionSettings, DiffusionTask};
+pub use diffusion::DiffusionTask;
+pub use diffusion_settings::DiffusionSettings;
 pub use error::{Error, Result};
 pub use event::{Event, Observer};
 pub use run_folder::RunFolder;

@@ -1,12 +1,12 @@
-//! Sums of losses over an epoch, in all and by timestep: the loss curves of a run.
+//! Sums of the losses of an epoch, in total and by timestep. The loss curves of a run are made from them.
 
 use serde::{Deserialize, Serialize};
 
 /// Number of bins of equal width in t/T. The first bin holds the least degraded timesteps.
 pub const BINS: usize = 10;
 
-/// Losses of many images, summed in bins of t/T. Part of a checkpoint, so that an interrupted epoch reports the same
-/// numbers.
+/// Losses of many images, summed in bins of t/T. They are part of a checkpoint, so that an interrupted epoch reports the same
+/// numbers as an uninterrupted one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossByTimestep {
@@ -25,13 +25,13 @@ impl LossByTimestep {
         self.count[bin] += weight;
     }
 
-    /// Mean loss of all images; `None` if there are none.
+    /// Mean loss of all images; `None` if there are no images.
     pub fn mean(&self) -> Option<f64> {
         let count: f64 = self.count.iter().sum();
         (count > 0.0).then(|| self.sum.iter().sum::<f64>() / count)
     }
 
-    /// Mean loss in each bin; `None` where a bin is empty.
+    /// Mean loss in each bin, `[BINS]`; `None` where a bin is empty.
     pub fn by_timestep(&self) -> [Option<f64>; BINS] {
         std::array::from_fn(|i| (self.count[i] > 0.0).then(|| self.sum[i] / self.count[i]))
     }

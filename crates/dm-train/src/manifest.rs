@@ -1,4 +1,4 @@
-//! The manifest of a run folder: what runs, on which data, and how far it has come.
+//! The manifest of a run folder: what is trained, on which data, and how far the training has progressed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::run_folder::RunFolder;
 use crate::state::TrainingState;
 use crate::task::Task;
 
-/// The manifest of the run `state` in `folder`; `elapsed` is its training time so far.
+/// The manifest of the run in `folder`, whose state is `state`. `elapsed` is the training time so far.
 pub fn of<T: Task>(
     state: &TrainingState<T>,
     folder: &RunFolder,

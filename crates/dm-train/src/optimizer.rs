@@ -1,7 +1,7 @@
 //! Adam with decoupled weight decay, a learning-rate schedule and gradient clipping.
 //!
-//! candle-nn's AdamW does not expose its moments, so a run that uses it could not be resumed exactly. This one keeps the
-//! moments as named tensors, which a checkpoint stores.
+//! candle-nn's AdamW does not expose its moments, so a run that uses it could not be resumed exactly. [`Adam`] keeps the moments
+//! as named tensors, which a checkpoint stores.
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Var};
@@ -15,9 +15,9 @@ use crate::in_place;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LrSchedule {
-    /// It stays the same.
+    /// The learning rate stays constant.
     Constant,
-    /// It follows half a cosine down to 2 % of the learning rate.
+    /// The learning rate falls along half a cosine to 2 % of its highest value at the end of the run.
     Cosine,
 }
 
@@ -35,7 +35,7 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// Decoupled weight decay; 0 is plain Adam.
     pub weight_decay: f64,
-    /// Number of steps in which the learning rate rises linearly from 0.
+    /// Number of steps in which the learning rate rises linearly to its highest value; 0 switches the warm-up off.
     pub warmup_steps: u64,
     /// The learning rate after the warm-up.
     pub lr_schedule: LrSchedule,
@@ -59,7 +59,7 @@ impl Default for OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// Checks every field.
+    /// Checks every field. Errors name the fields by their keys in a config.
     ///
     /// # Errors
     /// If a field is outside its domain; the error names the first one.
@@ -84,7 +84,7 @@ impl OptimizerConfig {
     }
 }
 
-/// Adam with its moments.
+/// The optimizer with its moments.
 pub struct Adam {
     config: OptimizerConfig,
     total_steps: u64,
@@ -96,9 +96,9 @@ pub struct Slot {
     /// Name of the parameter.
     pub name: String,
     var: Var,
-    /// First moment.
+    /// First moment, of the parameter's shape.
     pub m: Var,
-    /// Second moment.
+    /// Second moment, of the parameter's shape.
     pub v: Var,
 }
 

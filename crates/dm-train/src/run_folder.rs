@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! config.toml            the resolved config
-//! manifest.json          what runs, on which data, how far it has come
+//! manifest.json          what is trained, on which data, and how far the training has progressed
 //! metrics.jsonl          one line per report
+//! events.out.tfevents.*  the metrics, pictures and the config for TensorBoard
 //! samples/epoch-0001.png samples from the same seeds after every epoch
 //! checkpoint.safetensors everything that is needed to continue
 //! model.safetensors      the evaluated weights with their config, after every epoch
@@ -15,14 +16,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use dm_nn::hash::sha256_hex;
-use dm_nn::params::file::write_atomic;
+use dm_nn::params::file::{read_at_most, write_atomic};
 use dm_record::{RunManifest, RunStatus};
 
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
+use crate::links::refuse_links;
 
 const MANIFEST: &str = "manifest.json";
-const LOCK: &str = ".lock";
+/// Larger manifests are not read: 1 MiB.
+const MAX_MANIFEST: u64 = 1 << 20;
+/// Name of the file that is locked while a process trains into the folder.
+pub const LOCK: &str = ".lock";
 
 /// An open, locked run folder.
 pub struct RunFolder {
@@ -40,15 +45,15 @@ impl RunFolder {
     /// the same config.
     ///
     /// # Errors
-    /// If the folder belongs to another config, holds other files, exists although `resume` is false, or another process is
-    /// training into it.
+    /// If the folder belongs to another config, holds other files or symbolic links, exists although `resume` is false, or
+    /// another process is training into it.
     pub fn open(path: &Path, config: &RunConfig, resume: bool, git_revision: Option<String>) -> Result<Self> {
         let io = |e| Error::io(path, e);
+        refuse_links(path)?;
         let config_toml = config.to_toml()?;
         let config_file = path.join("config.toml");
         if config_file.is_file() {
-            let found = fs::read_to_string(&config_file).map_err(|e| Error::io(&config_file, e))?;
-            let found = RunConfig::parse(&found, &config_file)?;
+            let found = RunConfig::read(&config_file, &[])?;
             if let Some((found, expected)) = first_difference(&found.to_toml()?, &config_toml) {
                 let message =
                     format!("found {found}, expected {expected}: the run folder has another config");
@@ -61,18 +66,11 @@ impl RunFolder {
         } else if path.is_dir() && fs::read_dir(path).map_err(io)?.next().is_some_and(|e| !is_lock(&e)) {
             return Err(Error::config(
                 path,
-                "found a folder with other files, expected a run folder or none",
+                "found a folder with other files, expected a run folder, an empty folder or no folder",
             ));
         }
         fs::create_dir_all(path.join("samples")).map_err(io)?;
-        let lock = File::create(path.join(LOCK)).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(Error::config(path, "another process is training into this folder"));
-            }
-            Err(fs::TryLockError::Error(error)) => return Err(io(error)),
-        }
+        let lock = lock(path)?;
         write_atomic(&config_file, config_toml.as_bytes())?;
         Ok(Self {
             path: path.to_owned(),
@@ -119,7 +117,7 @@ impl RunFolder {
         &self.config_toml
     }
 
-    /// Hash of config.toml.
+    /// SHA-256 of config.toml, in hexadecimal.
     pub fn config_sha256(&self) -> String {
         sha256_hex(self.config_toml.as_bytes())
     }
@@ -159,16 +157,48 @@ impl RunFolder {
     }
 }
 
+/// Locks the run folder at `path`: no other process can train into the folder as long as the returned file is open.
+///
+/// # Errors
+/// If another process is training into the folder, or the file cannot be locked.
+pub fn lock(path: &Path) -> Result<File> {
+    let lock = File::create(path.join(LOCK)).map_err(|e| Error::io(path, e))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(Error::config(path, "another process is training into this folder"))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(Error::io(path, error)),
+    }
+}
+
+/// Whether a process is training into the run folder at `path`. A process that has died holds no lock.
+///
+/// # Errors
+/// If the lock's file cannot be read.
+pub fn is_locked(path: &Path) -> Result<bool> {
+    let path = path.join(LOCK);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(|e| Error::io(&path, e))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(Error::io(&path, error)),
+    }
+}
+
 /// The manifest of the run folder at `path`, if there is one that can be read.
 pub fn read_manifest(path: &Path) -> Option<RunManifest> {
-    serde_json::from_slice(&fs::read(path.join(MANIFEST)).ok()?).ok()
+    serde_json::from_slice(&read_at_most(&path.join(MANIFEST), MAX_MANIFEST).ok()?).ok()
 }
 
 fn is_lock(entry: &std::io::Result<fs::DirEntry>) -> bool {
     entry.as_ref().is_ok_and(|e| e.file_name() == LOCK)
 }
 
-/// The first line in which two configs differ, in the first and in the second.
+/// The first line in which two configs differ, as it stands in each of the two.
 fn first_difference(found: &str, expected: &str) -> Option<(String, String)> {
     let (mut a, mut b) = (found.lines(), expected.lines());
     loop {

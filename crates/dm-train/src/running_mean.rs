@@ -1,8 +1,8 @@
-//! The mean of the numbers seen since the last report.
+//! The mean of the numbers that have been added since the last report.
 
 use serde::{Deserialize, Serialize};
 
-/// The mean of a growing list of numbers. Part of a checkpoint, so that a resumed run reports the same means.
+/// The mean of a growing list of numbers. It is part of a checkpoint, so that a resumed run reports the same means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunningMean {
@@ -14,15 +14,15 @@ impl RunningMean {
     /// Adds a number.
     pub fn add(&mut self, value: f64) {
         self.sum += value;
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
     }
 
-    /// The mean of the numbers; `None` if there are none.
+    /// The mean of the numbers; `None` if no number has been added.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
-    /// The mean of the numbers, after which the list is empty; `None` if there are none.
+    /// Returns the mean of the numbers and empties the list; `None` if no number has been added.
     pub fn take(&mut self) -> Option<f64> {
         std::mem::take(self).mean()
     }

@@ -1,8 +1,8 @@
-//! Checkpoints of schema 1, in the current layout.
+//! Upgrades configs and checkpoints of schema 1 to the current schema.
 //!
-//! Schema 1 named the moving average of the weights `average`, had other names for what a task has accumulated, and its
-//! classifiers (then called judges) had no accumulated losses, because they were saved after whole epochs only. Configs of
-//! schema 1 are upgraded by [`dm_degrade::schema1`].
+//! The keys of a config are renamed by [`dm_degrade::schema1`]; this file adds the values that only this crate knows. Checkpoints
+//! of schema 1 named the moving average of the weights `average` and had other names for what a task has accumulated. Those of
+//! classifiers, then called judges, had no accumulated losses, because they were written after whole epochs only.
 
 use dm_degrade::SCHEMA;
 use dm_nn::params::file::TensorFile;
@@ -10,20 +10,32 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 
-/// Metadata whose name has changed: old and new name.
+/// Metadata entries whose name has changed: old and new name.
 const RENAMED: [(&str, &str); 4] = [
     ("judge_config", "config"),
     ("totals", "loss_by_timestep"),
     ("recent", "recent_loss"),
     ("levels", "timestep_sampler"),
 ];
-/// Metadata whose name has not changed.
+/// Metadata entries whose name has not changed.
 const KEPT: [&str; 4] = ["config", "step", "elapsed_s", "data_sha256"];
-/// Keys within these metadata that have changed: old and new key.
+/// Keys within the JSON of these entries that have changed: old and new key.
 const RENAMED_KEYS: [(&str, &str); 4] =
     [("steps", "count"), ("law", "distribution"), ("square", "mean_square"), ("seen", "count")];
 
-/// Returns `file` in the current layout if it is a checkpoint of schema 1, otherwise as it is.
+/// Returns `config`, the config of a run in either schema, in the current schema.
+pub(crate) fn upgrade_config(config: toml::Table) -> toml::Table {
+    let mut config = dm_degrade::schema1::upgrade(config);
+    let objective = config.get_mut("objective").and_then(toml::Value::as_table_mut);
+    if let Some(weighting) = objective.and_then(|objective| objective.get_mut("weighting"))
+        && weighting.as_str() == Some("ink")
+    {
+        *weighting = toml::Value::String("intensity".to_owned());
+    }
+    config
+}
+
+/// Returns `file` in the current layout if it is a checkpoint of schema 1; otherwise returns it unchanged.
 ///
 /// # Errors
 /// If the metadata are damaged.

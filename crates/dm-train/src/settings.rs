@@ -1,5 +1,6 @@
-//! What a run needs to know whatever it trains: seed, length, batches and optimizer.
+//! The settings that every run has, whatever it trains: seed, length, batches and optimizer.
 
+use dm_degrade::model_config::check_name;
 use dm_nn::data::Images;
 use dm_nn::rng::Seed;
 
@@ -9,7 +10,7 @@ use crate::optimizer::OptimizerConfig;
 /// Settings of a run that do not depend on the task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingSettings {
-    /// Name of the run and of the model: letters, digits, `-`, `_` and `.`.
+    /// Name of the run and of the model: 1 to 100 letters, digits, `-`, `_` and `.`, and no dot at the beginning.
     pub name: String,
     /// Root of all randomness.
     pub seed: Seed,
@@ -27,7 +28,7 @@ pub struct TrainingSettings {
     pub optimizer: OptimizerConfig,
 }
 
-/// The seed where none is given.
+/// The seed of a config that does not state one.
 pub(crate) fn default_seed() -> Seed {
     Seed(1)
 }
@@ -53,10 +54,7 @@ impl TrainingSettings {
     /// # Errors
     /// If a field is outside its domain; the error names the first one.
     pub fn check(&self) -> Result<()> {
-        let is_file_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if self.name.is_empty() || !self.name.chars().all(is_file_name) {
-            return Err(Error::invalid("name", format!("{:?}", self.name), "letters, digits, - _ ."));
-        }
+        check_name(&self.name)?;
         // A config stores the seed as a number of TOML, which is signed.
         if i64::try_from(self.seed.0).is_err() {
             return Err(Error::invalid("seed", self.seed.0, format!("0 to {}", i64::MAX)));
@@ -75,7 +73,7 @@ impl TrainingSettings {
     /// Number of images of `train` that the run uses.
     ///
     /// # Errors
-    /// If `max_images` is more than there are, or a batch needs more images than the run uses.
+    /// If `max_images` is larger than the training set, or a batch needs more images than the run uses.
     pub fn used_images(&self, train: &Images) -> Result<usize> {
         let used = if self.max_images == 0 { train.len() } else { self.max_images };
         if used > train.len() {

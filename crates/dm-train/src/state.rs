@@ -1,5 +1,5 @@
-//! The state of a run: weights, their moving average, optimizer and step count. Checkpoints, the manifest and the loop are
-//! built on it.
+//! The state of a run: weights, their moving average, optimizer and step count. The training loop changes the state, checkpoints
+//! store it, and the manifest summarizes it.
 
 use candle_core::Device;
 use dm_nn::data::Dataset;
@@ -13,9 +13,9 @@ use crate::task::Task;
 
 /// Everything that a run has computed so far.
 pub struct TrainingState<T: Task> {
-    /// What is trained.
+    /// The task, which defines what is trained.
     pub task: T,
-    /// How it is trained.
+    /// The settings of the run.
     pub settings: TrainingSettings,
     /// The weights that are trained.
     pub params: Params,
@@ -29,14 +29,15 @@ pub struct TrainingState<T: Task> {
     pub recent_loss: RunningMean,
     /// Number of training images used.
     pub images: usize,
-    /// Hash of the data set.
+    /// Hash of the content of the data set; see [`Dataset::sha256`].
     pub data_sha256: String,
     /// Names of the classes of the data set.
     pub class_names: Vec<String>,
-    /// Where the run computes.
+    /// The device on which the run computes.
     pub device: Device,
     /// The network with the weights that are trained.
     pub(crate) network: T::Network,
+    /// The network with the moving average of the weights, or with the trained weights if the average is switched off.
     pub(crate) evaluated_network: T::Network,
 }
 
@@ -88,7 +89,7 @@ impl<T: Task> TrainingState<T> {
         ended.then(|| self.step / self.steps_per_epoch())
     }
 
-    /// The network that is evaluated and shipped: with the averaged weights if there is an average.
+    /// The network that is evaluated and shipped. It has the averaged weights unless the average is switched off.
     pub fn evaluated_network(&self) -> &T::Network {
         &self.evaluated_network
     }

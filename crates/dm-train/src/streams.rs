@@ -8,7 +8,7 @@ pub const SHUFFLE: Purpose = Purpose(2);
 /// Timesteps of a training batch: index = training step.
 pub const TIMESTEP: Purpose = Purpose(3);
 
-/// Labels that are hidden from the network: index = training step.
+/// Choice of the labels that are hidden from the network: index = training step.
 pub const DROPOUT: Purpose = Purpose(5);
 
 /// Noise of the validation images, the same throughout a run: index = position in the validation set.

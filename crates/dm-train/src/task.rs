@@ -1,4 +1,4 @@
-//! The trait of what a run trains. The trainer knows the loop; a task knows the network, the loss and the model file.
+//! The trait [`Task`] of what a run trains. The trainer defines the loop; a task defines the network, the loss and the model file.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub trait Task {
     /// once, before the network is built.
     ///
     /// # Errors
-    /// If the data do not fit the task; the error names found and expected.
+    /// If the data do not fit the task; the error states what was found and what was expected.
     fn prepare(&mut self, data: &Dataset) -> Result<()>;
 
     /// Builds the network with its parameters from `path`. Called twice: for the weights that are trained, and for those
@@ -31,14 +31,14 @@ pub trait Task {
     /// If the network's configuration is invalid.
     fn build_network(&self, path: params::Path<'_>) -> Result<Self::Network>;
 
-    /// The gradients of the objective on one batch. Everything random comes from streams of `batch.seed` with the index
-    /// `batch.step`, so that a resumed run continues exactly.
+    /// Computes the objective on one batch and its gradients. Everything random comes from streams of `batch.seed` with the
+    /// index `batch.step`, so that a resumed run gives the same numbers as an uninterrupted one.
     ///
     /// # Errors
     /// If the network fails.
     fn gradients(&mut self, network: &Self::Network, batch: &TrainingBatch<'_>) -> Result<BatchGradients>;
 
-    /// Evaluates the network after an epoch and returns the epoch's losses, which start anew.
+    /// Evaluates the network after an epoch. Returns the losses of the epoch and resets them for the next one.
     ///
     /// # Errors
     /// If the network fails.
@@ -73,7 +73,7 @@ pub struct TrainingBatch<'a> {
     pub seed: Seed,
     /// Number of steps taken before this one.
     pub step: u64,
-    /// Where the network computes.
+    /// The device on which the network computes.
     pub device: &'a Device,
 }
 
@@ -100,7 +100,7 @@ pub struct EpochSummary {
     pub test_accuracy: Option<f64>,
 }
 
-/// What a model file is written from.
+/// The contents of a model file, except what the task itself knows.
 pub struct ModelContents<'a> {
     /// The file to write.
     pub path: &'a Path,
@@ -110,7 +110,7 @@ pub struct ModelContents<'a> {
     pub params: &'a Params,
     /// Number of steps taken.
     pub step: u64,
-    /// Hash of the data set.
+    /// Hash of the content of the data set; see [`Dataset::sha256`].
     pub data_sha256: &'a str,
     /// Names of the classes of the data set.
     pub class_names: &'a [String],

@@ -3,7 +3,8 @@
 //!
 //! Importance sampling, Nichol and Dhariwal 2021, section 3.3: draw t with p_t proportional to sqrt(E[L_t^2]) and multiply
 //! its loss by 1 / (T p_t). The objective stays the same and its gradient varies less. Nichol and Dhariwal estimate E[L_t^2]
-//! from the last ten losses of each t; here it is an exponential moving average in each of up to 50 bins of equal width.
+//! from the last ten losses of each t. This sampler estimates it by an exponential moving average in each of up to 50 bins of
+//! equal width.
 
 use dm_degrade::Timestep;
 use dm_nn::rng::Rng;
@@ -26,10 +27,10 @@ const MAX_BINS: usize = 50;
 const MIN_LOSSES: u64 = 10;
 /// Weight of a new loss in the moving average of its bin.
 const NEW_LOSS_WEIGHT: f64 = 0.01;
-/// Share of the timesteps that is drawn uniformly all the same, so that every bin keeps receiving losses.
+/// Share of the timesteps that is drawn uniformly even with importance sampling, so that every bin keeps receiving losses.
 const UNIFORM_SHARE: f64 = 0.001;
 
-/// Draws timesteps and, with importance sampling, learns from their losses. Part of a checkpoint with importance sampling.
+/// Draws timesteps. With importance sampling it adapts to their losses, and is part of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimestepSampler {
@@ -43,9 +44,10 @@ pub struct TimestepSampler {
 }
 
 impl TimestepSampler {
-    /// A sampler of the timesteps 1..=`last` that has not seen any loss.
+    /// A sampler of the timesteps 1..=`last` that has not seen any loss. A `last` of 0 is taken as 1.
     pub fn new(distribution: TimestepDistribution, last: usize) -> Self {
-        let bins = last.clamp(1, MAX_BINS);
+        let last = last.max(1);
+        let bins = last.min(MAX_BINS);
         Self { distribution, last, mean_square: vec![0.0; bins], count: vec![0; bins] }
     }
 
@@ -61,11 +63,12 @@ impl TimestepSampler {
         self.distribution == TimestepDistribution::Importance
     }
 
+    /// The bin of timestep `t`; the first or the last bin for a timestep outside 1..=`last`.
     fn bin(&self, t: usize) -> usize {
-        (t - 1) * self.mean_square.len() / self.last
+        (t.clamp(1, self.last) - 1) * self.mean_square.len() / self.last
     }
 
-    /// Draws `count` timesteps, each with the weight 1 / (last p_t) of its loss.
+    /// Draws `count` timesteps, each with the weight 1 / (last p_t) that its loss has in the objective.
     pub fn sample(&self, count: usize, rng: &mut Rng) -> Vec<(Timestep, f64)> {
         if !self.learns() || self.count.iter().any(|&count| count < MIN_LOSSES) {
             return (0..count).map(|_| (Timestep(1 + rng.below(self.last as u64) as usize), 1.0)).collect();
@@ -86,7 +89,7 @@ impl TimestepSampler {
         (0..count).map(one).collect()
     }
 
-    /// Learns the losses of a batch, weighted by the objective but not by 1 / (last p_t).
+    /// Learns from the losses of a batch, which are weighted by the weighting of the objective but not by 1 / (last p_t).
     pub fn learn(&mut self, losses: impl Iterator<Item = (Timestep, f64)>) {
         if !self.learns() {
             return;
@@ -94,7 +97,7 @@ impl TimestepSampler {
         for (t, loss) in losses {
             let bin = self.bin(t.0);
             // The mean of the first losses, then the exponential moving average.
-            self.count[bin] += 1;
+            self.count[bin] = self.count[bin].saturating_add(1);
             let weight = NEW_LOSS_WEIGHT.max(1.0 / self.count[bin] as f64);
             self.mean_square[bin] += weight * (loss * loss - self.mean_square[bin]);
         }

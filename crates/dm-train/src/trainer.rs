@@ -34,10 +34,11 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(Self { state, data, elapsed: Duration::ZERO })
     }
 
-    /// The run in `folder`: from its checkpoint if there is one, otherwise from the beginning.
+    /// Opens the run in `folder`, which continues from its checkpoint if there is one and otherwise begins at step 0.
     ///
     /// # Errors
-    /// As [`Self::new`], or if the checkpoint is damaged or belongs to another run.
+    /// As [`Self::new`], or if the run in the folder was trained on other data, or the checkpoint is damaged or belongs to another
+    /// run.
     pub fn open(
         folder: &RunFolder,
         task: T,
@@ -61,11 +62,11 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.elapsed
     }
 
-    /// Trains until the end of the run, or until the step during which `stop` becomes true. Every observer sees every event.
+    /// Trains until the end of the run, or until the step during which `stop` becomes true. Every observer receives every event.
     /// Returns whether the run is complete.
     ///
     /// # Errors
-    /// If the loss is infinite or not a number, or an observer or the tensor library fails.
+    /// If the loss or the gradient is infinite or not a number, or an observer or the tensor library fails.
     pub fn run(
         &mut self,
         observers: &mut [Box<dyn Observer<T> + '_>],
@@ -93,7 +94,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 device: &state.device,
             };
 
-            // Forward, backward, and one step of the weights and of their average.
+            // The forward and backward pass, and the update of the weights and of their average.
             let gradients = state.task.gradients(&state.network, &batch)?;
             let loss = gradients.objective;
             let learning_rate = state.optimizer.learning_rate(state.step);
@@ -102,7 +103,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 ema::update(ema, &state.params, state.settings.ema_decay, state.step)?;
             }
             if !loss.is_finite() || !grad_norm.is_finite() {
-                return Err(Error::Diverged { step: state.step, loss });
+                return Err(Error::Diverged { step: state.step + 1, loss, grad_norm });
             }
             state.step += 1;
 

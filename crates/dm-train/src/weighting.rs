@@ -1,5 +1,5 @@
-//! Weightings: how much the loss of an image counts, by its timestep or by its total intensity. Reported losses are never
-//! weighted.
+//! Weightings: how much the loss of an image counts in the objective, by the timestep or by the total intensity of the image.
+//! The losses by timestep that a run reports are not weighted.
 
 use dm_degrade::parameterization::Parameterization;
 use dm_degrade::{Degradation, Timestep};
@@ -19,9 +19,8 @@ pub enum Weighting {
     /// SNR / (1 + SNR) on the squared error of x0, which is 1 / (1 + SNR) on that of eps (Choi et al. 2022, with k = 1
     /// and gamma = 1): timesteps where only imperceptible detail is missing count less.
     P2,
-    /// An image's total intensity over the mean of the training set. The cross-entropy of `softmax` counts a thin 1 as much
-    /// as a bold 0; with this weighting every unit of intensity counts the same.
-    #[serde(alias = "ink")]
+    /// The total intensity of the image, divided by the mean total intensity of the training images. The cross-entropy of
+    /// `softmax` counts a thin 1 as much as a bold 0; with this weighting every unit of intensity counts the same.
     Intensity,
 }
 
@@ -29,10 +28,20 @@ pub enum Weighting {
 const MIN_SNR_GAMMA: f64 = 5.0;
 
 impl Weighting {
+    /// The name in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::MinSnr => "min_snr",
+            Self::P2 => "p2",
+            Self::Intensity => "intensity",
+        }
+    }
+
     /// Checks that this weighting is defined for `parameterization` and `degradation`.
     ///
     /// # Errors
-    /// If it is not.
+    /// If the weighting is not defined for them.
     pub fn check(self, parameterization: &dyn Parameterization, degradation: &dyn Degradation) -> Result<()> {
         let (fits, expected) = match self {
             Self::Uniform => (true, ""),
@@ -45,14 +54,15 @@ impl Weighting {
                 "uniform: only `softmax` compares shares of the total intensity",
             ),
         };
-        let found = || format!("{self:?} for `{}` with `{}`", parameterization.name(), degradation.name());
+        let found =
+            || format!("`{}` for `{}` with `{}`", self.name(), parameterization.name(), degradation.name());
         if fits { Ok(()) } else { Err(Error::invalid("objective.weighting", found(), expected)) }
     }
 
     /// The weight of an image at `t` whose total intensity is `intensity` times the mean of the training set.
     ///
     /// With x_t = alpha x_0 + sigma eps, alpha^2 + sigma^2 = 1 and SNR = alpha^2 / sigma^2, a squared error of the estimated
-    /// image is SNR times as large in eps and 1 + SNR times as large in v. A weight for x0 is therefore divided by that
+    /// image is SNR times as large in eps and 1 + SNR times as large in v. A weight for x0 is therefore divided by this
     /// factor, [`Parameterization::squared_error_scale`].
     pub fn weight(
         self,

@@ -1,4 +1,5 @@
-//! Classes: what the network is given, guidance, and that an image depends on its seed and number alone.
+//! Class-conditional models: which classes a network accepts, guidance, and the dependence of an image on its seed, index and
+//! class alone.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +41,7 @@ fn outputs(state: &TrainingState<DiffusionTask>) -> (Vec<f32>, [Vec<f32>; 2]) {
 }
 
 #[test]
-fn guidance_moves_the_output_from_without_to_with_and_beyond() {
+fn guidance_extrapolates_from_the_unconditional_through_the_conditional_output() {
     for (degradation, parameterization) in [("gaussian", "eps"), ("ink", "softmax")] {
         with_trained(degradation, parameterization, |state| {
             let (states, [with, without]) = outputs(state);

@@ -1,4 +1,4 @@
-//! Configs: what is read, what is refused and by which name, overrides, and configs of schema 1.
+//! Configs: which are read, which are refused and how the error names the cause, overrides, and configs of schema 1.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,6 +9,7 @@ use std::path::Path;
 
 use dm_nn::image::ImageShape;
 use dm_train::RunConfig;
+use dm_train::weighting::Weighting;
 
 const DIFFUSION: &str = r#"
     name = "small"
@@ -60,7 +61,7 @@ const DIFFUSION_SCHEMA_1: &str = r#"
     spacing = "middle"
 "#;
 
-const DIFFUSION_OF_TODAY: &str = r#"
+const DIFFUSION_CURRENT: &str = r#"
     name = "small"
     num_classes = 10
     [image]
@@ -103,8 +104,8 @@ fn read(text: &str, overrides: &[&str]) -> Result<RunConfig, String> {
 }
 
 #[test]
-fn both_kinds_are_read_and_survive_the_way_to_toml_and_back() {
-    for text in [DIFFUSION, CLASSIFIER, DIFFUSION_OF_TODAY] {
+fn configs_of_both_kinds_survive_a_round_trip_through_toml() {
+    for text in [DIFFUSION, CLASSIFIER, DIFFUSION_CURRENT] {
         let config = read(text, &[]).unwrap();
         let written = config.to_toml().unwrap();
         assert_eq!(RunConfig::parse(&written, Path::new("written.toml")).unwrap(), config, "{written}");
@@ -114,12 +115,17 @@ fn both_kinds_are_read_and_survive_the_way_to_toml_and_back() {
 
 #[test]
 fn schema_1_is_read() {
-    assert_eq!(read(DIFFUSION_SCHEMA_1, &[]).unwrap(), read(DIFFUSION_OF_TODAY, &[]).unwrap());
+    assert_eq!(read(DIFFUSION_SCHEMA_1, &[]).unwrap(), read(DIFFUSION_CURRENT, &[]).unwrap());
     let judge = "name = \"small\"\n[judge]\nfeatures = 8\n[training]\nshift = 1\nbatch = 9\n";
     let classifier = "name = \"small\"\nnum_classes = 10\n[image]\nchannels = 1\nheight = 28\nwidth = 28\n\
                       [classifier]\nfeatures = 8\n[training]\nmax_shift = 1\nbatch_size = 9\n";
     assert_eq!(read(judge, &[]).unwrap(), read(classifier, &[]).unwrap());
-    // Overrides use the names of today.
+    // The weighting `ink` has the name `intensity` today.
+    let ink = "name = \"small\"\n[network]\nkind = \"unet\"\n[degradation]\nkind = \"ink\"\n[objective]\n\
+               prediction = \"conserving\"\nweighting = \"ink\"\n[sampling]\nsampler = \"bridge\"\nsteps = 10\n";
+    let RunConfig::Diffusion(ink) = read(ink, &[]).unwrap() else { panic!("expected a diffusion model") };
+    assert_eq!(ink.objective.weighting, Weighting::Intensity);
+    // Overrides use the current names.
     let changed = read(DIFFUSION_SCHEMA_1, &["sampling.nfe=9", "training.batch_size=8"]).unwrap();
     let RunConfig::Diffusion(changed) = changed else { panic!("expected a diffusion model") };
     assert_eq!((changed.sampling.nfe, changed.training.batch_size), (9, 8));
@@ -159,7 +165,7 @@ fn errors_name_the_file_the_flag_and_the_key() {
         ),
         (&["network.channels=3"], &["--set network.channels=3"]),
         (&["network.kind=transformer"], &["--set network.kind=transformer", "unet"]),
-        // Valid changes before the wrong one are not blamed.
+        // Only the override that is wrong is named, not the valid one before it.
         (&["training.epochs=3", "training.batch_size=0"], &["--set training.batch_size=0"]),
     ] {
         let message = read(DIFFUSION, overrides).unwrap_err();

@@ -1,4 +1,5 @@
-//! The gradients of a batch, part by part, are those of the whole batch at once, and the same on any number of threads.
+//! The gradients that are summed over the parts of a batch are those of the whole batch, and do not depend on the number of
+//! threads.
 
 #![allow(clippy::unwrap_used)]
 

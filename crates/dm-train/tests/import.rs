@@ -1,4 +1,4 @@
-//! Checkpoints of the notebook: what PyTorch wrote is read back and computes the same.
+//! Checkpoints of the starter notebook: files that PyTorch wrote become models that compute the same estimates.
 
 #![allow(clippy::unwrap_used)]
 
@@ -53,13 +53,13 @@ fn check_model(path: &Path, expected: &str, norm: Norm, timesteps: usize) {
 }
 
 #[test]
-fn both_normalizations_are_told_apart() {
+fn both_kinds_of_layer_norm_are_recognized() {
     check("starter_joint.pth", "starter_joint.safetensors", Norm::Joint, 30, false);
     check("starter_plane.pth", "starter_plane.safetensors", Norm::Plane, 30, false);
 }
 
 #[test]
-fn the_bare_network_is_taken_with_the_notebooks_schedule() {
+fn a_checkpoint_without_schedule_gets_that_of_the_notebook() {
     check("starter_plane_bare.pth", "starter_plane.safetensors", Norm::Plane, 1000, true);
 }
 

@@ -1,4 +1,4 @@
-//! Whole runs through the library: determinism, exact resumption, what the folder holds, what is refused.
+//! Whole runs through the library: determinism, exact resumption, the contents of the run folder, and errors.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ fn diffusion(config: &DiffusionConfig) -> RunConfig {
 }
 
 #[test]
-fn an_interrupted_run_ends_as_if_it_had_not_been() {
+fn an_interrupted_run_ends_like_an_uninterrupted_one() {
     let data = common::data();
     let configs = [
         diffusion(&common::config("gaussian", "v", "ancestral")),
@@ -77,7 +77,7 @@ fn classes_weights_and_importance_survive_an_interruption() {
 }
 
 #[test]
-fn a_run_folder_from_before_a_key_existed_goes_on() {
+fn a_run_folder_written_before_a_key_existed_continues() {
     let (data, config) = (common::data(), diffusion(&common::config("gaussian", "v", "ancestral")));
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");

@@ -1,5 +1,5 @@
-//! Run folders that were written under schema 1 continue. The fixtures are two interrupted runs, of a diffusion model and of
-//! a classifier, and the models that the program of that time made of them.
+//! Runs continue in run folders of schema 1. The fixtures are two interrupted runs, of a diffusion model and of a classifier,
+//! and the models with which the program of that time completed them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema1").join(name)
 }
 
-/// Continues the run `name` to its end and compares the model with the one of that time.
+/// Continues the run `name` to its end, and compares the model with that of the fixture.
 fn check(name: &str) {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");

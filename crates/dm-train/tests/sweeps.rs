@@ -1,5 +1,5 @@
-//! The studies in `xtask/sweeps/`: every config they make is valid, the zoo covers the registry, and the runs of a study
-//! differ from its base in one thing. How a sweep runs them is tested in xtask.
+//! The studies in `xtask/sweeps/`: each of their configs is valid, the zoo covers the registry, and each run of a study differs
+//! from the base run in one thing. How a sweep runs a study is tested in xtask.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,20 +29,20 @@ fn read(path: &str, overrides: &[String]) -> DiffusionConfig {
     }
 }
 
-/// Name, config and loss label of every run of `set` in `profile`, as the sweep hands them to `dm train`.
-fn runs(set: &str, profile: &str) -> Vec<(String, DiffusionConfig, String)> {
-    let file = root().join(format!("xtask/sweeps/{set}.toml"));
+/// Name, config and loss label of every run of `study` in `profile`, as the sweep passes them to `dm train`.
+fn runs(study: &str, profile: &str) -> Vec<(String, DiffusionConfig, String)> {
+    let file = root().join(format!("xtask/sweeps/{study}.toml"));
     let sweep: Value = std::fs::read_to_string(file).unwrap().parse::<Table>().unwrap().into();
     let run = |run: &Value| {
-        let said = |key: &str| run.get(key).or(sweep.get(key)).unwrap();
-        let set = [words(&said("profiles")[profile], "set"), words(run, "set")].concat();
-        let config = read(said("config").as_str().unwrap(), &set);
+        let setting = |key: &str| run.get(key).or(sweep.get(key)).unwrap();
+        let overrides = [words(&setting("profiles")[profile], "set"), words(run, "set")].concat();
+        let config = read(setting("config").as_str().unwrap(), &overrides);
         (run["name"].as_str().unwrap().to_owned(), config, run["loss"].as_str().unwrap().to_owned())
     };
     sweep["run"].as_array().unwrap().iter().map(run).collect()
 }
 
-/// The parts of a config: a change in one of them is one change.
+/// The parts of a config in which two configs are compared. A difference within a part counts as one.
 fn groups(config: &DiffusionConfig) -> [String; 6] {
     let DiffusionConfig { network, degradation, objective, optimizer, training, sampling, .. } = config;
     [
@@ -55,12 +55,13 @@ fn groups(config: &DiffusionConfig) -> [String; 6] {
     ]
 }
 
+/// Number of parts in which two configs differ.
 fn differing(a: &DiffusionConfig, b: &DiffusionConfig) -> usize {
     groups(a).iter().zip(groups(b)).filter(|(a, b)| *a != b).count()
 }
 
 #[test]
-fn every_run_of_every_set_and_profile_has_a_valid_config() {
+fn every_run_of_every_study_and_profile_has_a_valid_config() {
     for entry in std::fs::read_dir(root().join("xtask/sweeps")).unwrap() {
         let path = entry.unwrap().path();
         for profile in PROFILES {
@@ -164,13 +165,13 @@ fn the_seeds_of_a_process_differ_in_nothing_else() {
 
 #[test]
 fn runs_with_one_label_have_one_loss() {
-    for set in ["zoo", "ink", "ablation", "digits", "seeds"] {
-        let runs = runs(set, "full");
+    for study in ["zoo", "ink", "ablation", "digits", "seeds"] {
+        let runs = runs(study, "full");
         for (name, config, label) in &runs {
             let same = runs.iter().filter(|(_, _, other)| other == label);
             for (other, found, _) in same {
                 let (a, b) = (config.objective.parameterization, found.objective.parameterization);
-                assert_eq!(a, b, "{set}: {name} and {other} are both labelled `{label}`");
+                assert_eq!(a, b, "{study}: {name} and {other} are both labelled `{label}`");
             }
         }
     }

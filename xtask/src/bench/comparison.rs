@@ -1,5 +1,5 @@
-//! Our program beside PyTorch: for each network and kind of work, fresh processes take turns, so that a warm or busy machine
-//! affects both alike. Then a whole epoch, and the time of a sampled image.
+//! Compares our program with PyTorch. For each network and kind of work, new processes take turns, so that a warm or busy machine
+//! affects both programs. Then a whole epoch and the sampling of images are timed.
 
 use super::programs::{Programs, add_program, median};
 use super::worker_process::{Answer, Request, WorkerProcess};
@@ -16,22 +16,20 @@ const WORKS: [(&str, &str, usize); 4] = [
     ("unet", "train", 128),
     ("unet", "forward", 256),
 ];
-/// Runs in one turn.
+/// Repeats of the work in one turn.
 const REPEATS: usize = 3;
 /// Steps of an epoch of MNIST; the last short batch is dropped.
 const EPOCH: usize = 468;
 /// Models that are sampled: name of the config, its network, images per batch.
 const MODELS: [(&str, &str, usize); 2] = [("ddpm-reference", "ref_cnn", 256), ("ink-unet", "unet", 128)];
 
-/// Results of one worker.
-#[derive(Debug, Clone, PartialEq)]
+/// The timing of one worker.
 struct Timing {
     variant: String,
     ms: f64,
     peak_mb: Option<f64>,
-    parameters: Option<u64>,
-    direct_gflop: Option<f64>,
-    done_gflop: Option<f64>,
+    /// The answer to the first request, with everything but the time.
+    answer: Answer,
 }
 
 pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Result<()> {
@@ -74,12 +72,12 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
 fn fma_peak(ours: &mut WorkerProcess) -> Result<f64> {
     let answer = ours.ask(&Request { work: "peak", name: "fma", count: 1, repeats: 5 })?;
     let done = answer.done_gflop.context("ours: peak: no done_gflop in the answer")?;
-    // The best time, not the median: this is what the machine can do.
+    // The best time, not the median, shows the peak of the machine.
     Ok(done / answer.ms.iter().copied().fold(f64::INFINITY, f64::min) * 1e3)
 }
 
-/// Every worker answers `request` in every round, after a first round that only warms up. The first worker must be able to do
-/// the work; another one that cannot is left out, with a note.
+/// Every worker answers `request` in every round, after a first round that is not timed. The first worker must be able to do the
+/// work. Another worker that cannot do it is left out, with a note.
 fn take_turns(
     workers: Vec<WorkerProcess>,
     request: &Request<'_>,
@@ -105,25 +103,24 @@ fn take_turns(
         let variant = worker.variant().to_owned();
         let ms = median(&times).with_context(|| format!("{variant}: no times"))?;
         let peak_mb = worker.peak_mb();
-        let Answer { parameters, direct_gflop, done_gflop, .. } = answer;
-        Ok(Timing { variant, ms, peak_mb, parameters, direct_gflop, done_gflop })
+        Ok(Timing { variant, ms, peak_mb, answer })
     };
     Ok((able.into_iter().map(timing).collect::<Result<_>>()?, notes))
 }
 
-/// Our program, which comes first, beside the fastest variant of PyTorch.
+/// The row that compares our program, the first of `timings`, with the fastest variant of PyTorch.
 fn row(request: &Request<'_>, timings: &[Timing], peak: Option<f64>) -> Result<StepTime> {
     let (ours, torch) = timings.split_first().context("nothing was measured")?;
     let fastest = torch.iter().min_by(|a, b| a.ms.total_cmp(&b.ms));
-    let best = fastest.with_context(|| format!("{request}: no variant of PyTorch was able to"))?;
+    let best = fastest.with_context(|| format!("{request}: no variant of PyTorch could do this"))?;
     for other in torch {
         ensure!(
-            other.parameters == ours.parameters,
+            other.answer.parameters == ours.answer.parameters,
             "{}: {}: found {:?} parameters, expected {:?} as ours has: not the same network",
             request.name,
             other.variant,
-            other.parameters,
-            ours.parameters
+            other.answer.parameters,
+            ours.answer.parameters
         );
     }
     let share = |gflop: Option<f64>, ms: f64| Some(gflop? / (ms / 1e3) / peak?);
@@ -138,9 +135,9 @@ fn row(request: &Request<'_>, timings: &[Timing], peak: Option<f64>) -> Result<S
         ours_peak_mb: ours.peak_mb,
         torch_peak_mb: torch.iter().filter_map(|timing| timing.peak_mb).min_by(f64::total_cmp),
         torch_ms: torch.iter().map(|timing| (timing.variant.clone(), timing.ms)).collect::<BTreeMap<_, _>>(),
-        parameters: ours.parameters,
-        ours_share_of_peak: share(ours.done_gflop, ours.ms),
-        torch_share_of_peak: share(ours.direct_gflop, best.ms),
+        parameters: ours.answer.parameters,
+        ours_share_of_peak: share(ours.answer.done_gflop, ours.ms),
+        torch_share_of_peak: share(ours.answer.direct_gflop, best.ms),
     })
 }
 
@@ -150,7 +147,7 @@ fn find<'a>(rows: &'a [StepTime], net: &str, work: &str) -> Result<&'a StepTime>
     found.with_context(|| format!("{net} {work} was not measured"))
 }
 
-/// A whole epoch of the reference network beside its bare steps.
+/// The time of a whole epoch of the reference network, beside the time of as many training steps alone.
 fn epoch(programs: &Programs, rows: &[StepTime]) -> Result<EpochTime> {
     let net = "ref_cnn";
     let bare_seconds = find(rows, net, "train")?.ours_ms * EPOCH as f64 / 1e3;
@@ -162,7 +159,7 @@ fn epoch(programs: &Programs, rows: &[StepTime]) -> Result<EpochTime> {
     Ok(EpochTime { net, steps, seconds, pictures_seconds, bare_seconds, ratio })
 }
 
-/// The time of a sampled image, its whole reverse chain, beside as many forward passes of PyTorch.
+/// The time of a sampled image with its whole reverse chain, beside the time of as many forward passes of PyTorch.
 fn sampling(
     ours: &mut WorkerProcess,
     (model, net, count): (&str, &str, usize),

@@ -1,9 +1,9 @@
-//! The machine that a benchmark ran on. A time without it means nothing.
+//! Describes the machine that a benchmark ran on. Times of different machines cannot be compared.
 
 use dm_record::Machine;
 use std::process::Command;
 
-/// Facts of this machine; empty or absent where the system does not tell them.
+/// Describes this machine. Facts that the system does not provide are empty or absent.
 pub fn this() -> Machine {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout);

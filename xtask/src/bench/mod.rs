@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: our training step and forward pass in turns with PyTorch's, a whole epoch, the time of a sampled
-//! image, and how all of it scales. Two kinds of processes do the work and answer requests
-//! (`crates/dm-train/benches/against_torch`, `xtask/peers/torch_bench.py`); they decide what exactly is timed.
+//! `cargo xtask bench`: times our training step and forward pass in turns with those of PyTorch, a whole epoch, and a sampled
+//! image; measures throughput over batch sizes and threads. Worker processes do the timed work and answer requests
+//! (`crates/dm-train/benches/against_torch`, `xtask/peers/torch_bench.py`).
 
 mod comparison;
 mod machine;
@@ -15,7 +15,7 @@ use programs::{Programs, empty_results};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What to measure.
+/// The arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["against_torch", "scaling"])))]
 pub struct Args {
@@ -28,7 +28,7 @@ pub struct Args {
     /// A Python that has PyTorch
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
-    /// Number of turns of every program
+    /// Number of timed turns of every program
     #[arg(long, value_name = "N", default_value = "7", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Write all results to this file

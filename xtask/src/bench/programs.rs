@@ -1,4 +1,4 @@
-//! The programs that a benchmark starts, and what all of its parts share.
+//! The programs that a benchmark starts, and functions that its parts share.
 
 use super::machine;
 use super::worker_process::WorkerProcess;
@@ -49,7 +49,7 @@ pub fn empty_results(rounds: usize) -> BenchFile {
     }
 }
 
-/// Adds the name of a program once.
+/// Adds the name of a program, unless the results contain it already.
 pub fn add_program(results: &mut BenchFile, name: String) {
     if !results.programs.contains(&name) {
         results.programs.push(name);

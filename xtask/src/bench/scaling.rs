@@ -1,4 +1,4 @@
-//! How our program scales: images per second over batch size and number of threads, and the memory of drawing many images.
+//! Measures how our program scales: images per second over batch size and number of threads, and memory while drawing many images.
 
 use super::programs::{Programs, add_program, median};
 use super::worker_process::{Request, WorkerProcess};
@@ -7,11 +7,11 @@ use dm_record::{BenchFile, DrawingTime, Throughput};
 
 const NETWORKS: [&str; 2] = ["ref_cnn", "unet"];
 const WORKS: [&str; 2] = ["train", "forward"];
-/// Images in a batch.
+/// Batch sizes.
 const BATCHES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 /// Least number of images in a turn: small batches are repeated until there is enough work to time.
 const IMAGES: usize = 64;
-/// Numbers of images drawn, and the model: memory must not depend on the number.
+/// Numbers of images to draw, and the model. Memory must not depend on the number of images.
 const DRAWN: [usize; 2] = [1000, 10_000];
 const MODEL: &str = "ddpm-unet";
 
@@ -46,7 +46,7 @@ fn images_per_s(ours: &mut WorkerProcess, net: &str, work: &str, batch: usize, r
     Ok(batch as f64 / ms * 1e3)
 }
 
-/// A process that draws `images` and nothing else.
+/// Draws `images` images in a process of its own.
 fn draw(ours: &mut WorkerProcess, images: usize) -> Result<DrawingTime> {
     let answer = ours.ask(&Request { work: "draw", name: MODEL, count: images, repeats: 1 })?;
     let seconds = answer.ms.iter().sum::<f64>() / 1e3;

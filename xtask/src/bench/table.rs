@@ -1,11 +1,11 @@
-//! The results of a benchmark as Markdown, for a terminal and for a note.
+//! The results of a benchmark as Markdown tables.
 
 use super::machine;
 use crate::markdown::{self, number};
 use dm_record::{BenchFile, DrawingTime, EpochTime, SamplingTime, StepTime, Throughput};
 use std::collections::BTreeMap;
 
-/// All tables that there are results for, below the machine and the programs.
+/// The machine, the programs, and a table for each kind of results.
 pub fn render(results: &BenchFile) -> String {
     let mut lines = vec![machine::line(&results.machine)];
     lines.extend(results.programs.iter().cloned());
@@ -41,7 +41,7 @@ pub fn render(results: &BenchFile) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A table below an empty line; nothing without rows.
+/// An empty line and a table; `None` without rows.
 fn table(head: &[&str], right: usize, rows: impl Iterator<Item = Vec<String>>) -> Option<String> {
     let mut all = vec![head.iter().map(|&cell| cell.to_owned()).collect()];
     all.extend(rows);
@@ -82,7 +82,7 @@ fn epoch(epoch: &EpochTime) -> String {
     )
 }
 
-/// Images per second: one row per batch size; one column per network, kind of work and number of threads.
+/// Images per second, with one row per batch size and one column per network, kind of work and number of threads.
 fn scaling(rows: &[Throughput]) -> Option<String> {
     let mut head = vec!["batch".to_owned()];
     let mut batches: BTreeMap<usize, Vec<String>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! A process that does timed work, and the lines exchanged with it. A request is a line `WORK NAME COUNT REPEATS`, an answer
-//! is one line of JSON. The first line of a process names it.
+//! A worker process that does timed work, and its protocol. A request is a line `WORK NAME COUNT REPEATS`. An answer is a line of
+//! JSON. The first line of a process is a greeting with the name of the program.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A request: work on `count` images (or steps, of an epoch), `repeats` times.
+/// A request to do work on `count` images, or `count` steps of an epoch, `repeats` times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
     pub work: &'a str,
@@ -23,7 +23,7 @@ impl fmt::Display for Request<'_> {
     }
 }
 
-/// An answer; what does not apply is absent.
+/// An answer. Fields that do not apply are absent.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Answer {
@@ -31,14 +31,15 @@ pub struct Answer {
     pub ms: Vec<f64>,
     /// Number of trainable parameters.
     pub parameters: Option<u64>,
-    /// Arithmetic of one repeat in 10^9 operations: with direct convolutions, and as it is done.
+    /// Arithmetic of one repeat in 10^9 operations, if all convolutions were direct.
     pub direct_gflop: Option<f64>,
+    /// Arithmetic of one repeat in 10^9 operations, with the convolution algorithms that are used.
     pub done_gflop: Option<f64>,
     /// Network evaluations per sampled image.
     pub evaluations: Option<usize>,
-    /// Of an epoch: the time of its sample pictures, in milliseconds.
+    /// Time of the sample pictures of an epoch, in milliseconds.
     pub pictures_ms: Option<f64>,
-    /// Why there is no time.
+    /// The reason why there is no time.
     pub error: Option<String>,
 }
 
@@ -52,7 +53,7 @@ struct Greeting {
     error: Option<String>,
 }
 
-/// A child process. It is killed when this is dropped.
+/// A child process, which is killed when the value is dropped.
 pub struct WorkerProcess {
     variant: String,
     greeting: Greeting,
@@ -92,9 +93,7 @@ impl WorkerProcess {
         serde_json::from_str(found)
             .with_context(|| format!("{}: found `{found}`, expected {expected}", self.greeting.name))
     }
-}
 
-impl WorkerProcess {
     /// `ours`, or the variant of PyTorch.
     pub fn variant(&self) -> &str {
         &self.variant
@@ -105,7 +104,7 @@ impl WorkerProcess {
         format!("{}, {} threads", self.greeting.name, self.greeting.threads)
     }
 
-    /// Does the work and waits for it.
+    /// Sends a request and waits for the answer.
     ///
     /// # Errors
     /// If this process cannot do the work.
@@ -123,7 +122,7 @@ impl WorkerProcess {
         Ok(answer)
     }
 
-    /// Peak memory so far in 10^6 bytes; `None` where the system does not tell it.
+    /// Peak memory so far in 10^6 bytes; `None` if the system does not provide it.
     pub fn peak_mb(&self) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         peak_of(&status)
@@ -132,7 +131,7 @@ impl WorkerProcess {
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        // The process may be working or have ended already. In either case its answer is not needed any more.
+        // The process may be working or have ended already. Its answer is not needed in either case.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

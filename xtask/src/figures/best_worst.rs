@@ -1,4 +1,4 @@
-//! The best, randomly chosen and the worst samples by a rule fixed beforehand, one band per folder of panels.
+//! The best, random and worst samples by a rule that was fixed beforehand, one band per folder of panels.
 
 use super::canvas::Canvas;
 use super::sheet::{self, Band, Block};

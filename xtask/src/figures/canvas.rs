@@ -1,5 +1,5 @@
-//! A drawing of text, lines and pictures that is saved as PNG and SVG. kuva renders text and lines. Pictures, which kuva
-//! cannot draw, are laid over them pixel for pixel, so that small images stay crisp.
+//! A drawing of text, lines and pictures that is saved as PNG and SVG. kuva renders text and lines. It cannot draw pictures, so
+//! they are copied onto the drawing pixel by pixel, which keeps small images sharp.
 
 use super::style;
 use anyhow::{Context, Result, anyhow};
@@ -31,7 +31,7 @@ impl Canvas {
         Scene::new(f64::from(width), f64::from(height)).into()
     }
 
-    /// A text from `x` on, with its baseline at `y`.
+    /// Adds a text that starts at `x`, with its baseline at `y`.
     pub fn text(&mut self, x: u32, y: u32, text: &str, size: u32, colour: &str) {
         self.scene.add(Primitive::Text {
             x: f64::from(x),
@@ -45,7 +45,7 @@ impl Canvas {
         });
     }
 
-    /// A picture with its upper left corner here, one pixel per unit of the drawing.
+    /// Adds a picture with its upper left corner at `x` and `y`, at one pixel per unit of the drawing.
     pub fn picture(&mut self, x: u32, y: u32, picture: RgbaImage) {
         self.pictures.push((x, y, picture));
     }
@@ -77,7 +77,7 @@ impl Canvas {
     /// The drawing as SVG.
     pub fn svg(&self) -> Result<String> {
         let mut svg = SvgBackend::new().render_scene(&self.scene);
-        let end = svg.rfind("</svg>").context("kuva drew no end of the SVG")?;
+        let end = svg.rfind("</svg>").context("kuva wrote no end tag of the SVG")?;
         let mut pictures = String::new();
         for (x, y, picture) in &self.pictures {
             let (width, height) = picture.dimensions();
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_lands_where_it_was_put_in_both_files() {
+    fn a_picture_has_its_place_in_both_files() {
         let mut canvas = Canvas::new(20, 10);
         canvas.picture(4, 3, RgbaImage::from_pixel(5, 5, image::Rgba([9, 8, 7, 255])));
         let page = image::load_from_memory(&canvas.png().unwrap()).unwrap().to_rgb8();

@@ -1,7 +1,8 @@
-//! A chart: a title, two axes and kuva's plots in them. A page holds several charts in a grid.
+//! Charts: a chart has a title, two axes and kuva's plots. A page holds several charts in a grid.
 
 use super::canvas::Canvas;
 use super::style::{BAND, FAINT, FONT, GRID, LABEL_SIZE, PAPER, QUIET, TEXT, TICK_SIZE, TITLE_SIZE};
+use crate::records::range;
 use kuva::plot::band::BandPlot;
 use kuva::plot::legend::LegendPosition;
 use kuva::plot::line::LinePlot;
@@ -13,7 +14,7 @@ use kuva::render::render::collect_legend_entries;
 use kuva::render::theme::Theme;
 use std::sync::Arc;
 
-/// A value and its confidence interval, if it has one, at some x.
+/// A point of a curve: x, a value, and the confidence interval of the value if there is one.
 pub type Estimate = (f64, f64, Option<[f64; 2]>);
 
 /// The range of an axis.
@@ -31,19 +32,15 @@ impl Axis {
 
     /// A linear range around all finite values; `None` without one.
     pub fn around(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let finite = values.into_iter().filter(|value| value.is_finite());
-        let (low, high) =
-            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = range(values)?;
         let spread = if high > low { high - low } else { low.abs().max(1e-6) };
-        (low <= high).then(|| Self::linear(low - 0.06 * spread, high + 0.06 * spread))
+        Some(Self::linear(low - 0.06 * spread, high + 0.06 * spread))
     }
 
     /// As [`Self::around`], but logarithmic if all values are positive and they span more than a factor of three.
     pub fn log_around(values: impl IntoIterator<Item = f64> + Clone) -> Option<Self> {
-        let finite = values.clone().into_iter().filter(|value| value.is_finite());
-        let (low, high) =
-            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-        if low > 0.0 && low.is_finite() && high / low > 3.0 {
+        let (low, high) = range(values.clone())?;
+        if low > 0.0 && high / low > 3.0 {
             let margin = (high / low).powf(0.06);
             return Some(Self { low: low / margin, high: high * margin, log: true });
         }
@@ -51,13 +48,13 @@ impl Axis {
     }
 }
 
-/// Mean width of a letter of a subtitle.
+/// Mean width of a letter of a subtitle, in units of the drawing.
 const LETTER: f64 = 6.2;
 
 /// One chart. Its legend is below it.
 pub struct Chart {
     pub title: String,
-    /// What the y axis shows. It stands below the title, where it reads without turning the head.
+    /// The label of the y axis. It is written horizontally below the title, so that it is easy to read.
     pub y_label: String,
     pub x_label: String,
     pub x: Axis,
@@ -78,19 +75,19 @@ pub struct Grid {
 /// Small charts, three in a row.
 pub const SMALL: Grid = Grid { columns: 3, width: 268.0, height: 264.0, first_width: None };
 
-/// A line through points; those that are not finite are left out.
+/// A line through the finite ones of `points`.
 pub fn line(points: impl IntoIterator<Item = (f64, f64)>, colour: &str, width: f64) -> LinePlot {
     let points = points.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite());
     LinePlot::new().with_data(points).with_color(colour).with_stroke_width(width)
 }
 
-/// Unconnected points.
+/// A dot at each of the finite ones of `points`.
 pub fn dots(points: impl IntoIterator<Item = (f64, f64)>, colour: &str, radius: f64) -> ScatterPlot {
     let points = points.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite());
     ScatterPlot::new().with_data(points).with_color(colour).with_size(radius)
 }
 
-/// Points with their intervals, cut off at `lowest`: a logarithmic axis has no place for 0 and below.
+/// Dots with their intervals. The intervals are cut off at `lowest`, because a logarithmic axis cannot show 0.
 pub fn estimates(points: &[Estimate], lowest: f64, colour: &str, radius: f64) -> ScatterPlot {
     let errors = points.iter().map(|&(_, value, interval)| {
         let [low, high] = interval.unwrap_or([value; 2]);
@@ -186,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_are_logarithmic_where_values_span_a_factor() {
+    fn axes_are_logarithmic_for_values_of_different_magnitude() {
         let axis = Axis::log_around([1.0, 100.0]).unwrap();
         assert!(axis.log && axis.low < 1.0 && axis.high > 100.0);
         assert!(!Axis::log_around([1.0, 2.0]).unwrap().log && !Axis::log_around([-1.0, 100.0]).unwrap().log);

@@ -1,6 +1,6 @@
-//! Which few of many things a figure shows. The first and the last are always among them.
+//! Chooses a few of many items for a figure. The first and the last item are always among them.
 
-/// At most `most` of `count` places, evenly spaced.
+/// At most `most` of the indices below `count`, evenly spaced.
 pub fn evenly(count: usize, most: usize) -> Vec<usize> {
     if count <= most {
         return (0..count).collect();
@@ -10,7 +10,7 @@ pub fn evenly(count: usize, most: usize) -> Vec<usize> {
     (0..most).map(place).collect()
 }
 
-/// As [`evenly`], but with even spacing of the logarithm where there are many: most of a training happens early.
+/// As [`evenly`], but evenly spaced on a logarithmic scale if there are many: most of the progress of a training happens early.
 pub fn denser_early(count: usize, most: usize) -> Vec<usize> {
     if count <= 2 * most {
         return evenly(count, most);

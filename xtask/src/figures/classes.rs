@@ -1,5 +1,5 @@
-//! Share of each class among a model's samples, as the classifier assigns them, with its interval and the share among real
-//! images. One chart per model.
+//! The share of each class among a model's samples, with its interval, and the share among real images. The classifier assigns
+//! the classes. One chart per model.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Estimate, SMALL, dots, estimates, page};
@@ -12,7 +12,7 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     let models = scores.tables.iter().filter(|table| table.target.model.is_some());
     let models = models.filter_map(|table| Some((&table.name, table.classes.as_ref()?)));
     let models: Vec<_> = models.filter(|(_, classes)| !classes.counts.is_empty()).collect();
-    // One scale for all, so that charts compare.
+    // All charts have the same scale, so that they can be compared.
     let highest = models.iter().flat_map(|(_, classes)| ends(classes)).fold(0.0, f64::max);
     let charts =
         models.iter().enumerate().map(|(place, (name, classes))| chart(name, classes, place, highest));

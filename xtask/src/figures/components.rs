@@ -1,5 +1,5 @@
-//! Features along two principal components. The components are fitted on real images only, so that all models are seen from
-//! the same side.
+//! Features along two principal components. The components are fitted on real images only, so that they are the same for all
+//! models.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Grid, dots, page};

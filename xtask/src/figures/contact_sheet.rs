@@ -1,5 +1,5 @@
-//! All runs of a study on one page, one band per run: how its degradation destroys test images, what it samples, and how it
-//! restores test images degraded half-way. The captions give the run's scores.
+//! All runs of a study on one page, one band per run: degraded test images, samples, and restored test images. The captions give
+//! the scores of the run.
 
 use super::canvas::Canvas;
 use super::choose::evenly;
@@ -34,7 +34,7 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
     sheet::page(std::iter::once(head).chain(all).collect())
 }
 
-/// The pictures of a run; `None` until all of them are there.
+/// The pictures of a run; `None` if one of them is missing.
 fn band(run: &Run, scores: &RunScores) -> Option<Band> {
     let (forward, samples, restored) =
         (run.generated("forward.png")?, run.generated("grid.png")?, run.generated("restore.png")?);
@@ -52,7 +52,7 @@ fn band(run: &Run, scores: &RunScores) -> Option<Band> {
     Some(Band { title: run.title.clone(), blocks, ..Band::default() })
 }
 
-/// How many images are behind the scores.
+/// A line about the number of images behind the scores.
 fn conditions<'a>(runs: impl Iterator<Item = &'a RunScores> + Clone) -> String {
     let scored = runs.clone().find_map(format_conditions);
     let restored = runs.clone().find_map(|scores| scores.n_restored).map(thousands);
@@ -63,7 +63,7 @@ fn conditions<'a>(runs: impl Iterator<Item = &'a RunScores> + Clone) -> String {
 }
 
 fn samples_caption(scores: &RunScores) -> String {
-    // There is room for one interval.
+    // There is room for the interval of one score.
     let scores = format_scores(scores).into_iter().enumerate();
     let words =
         scores.map(|(i, (name, value, half))| format!("{name} {value}{}", if i == 0 { &half } else { "" }));
@@ -93,7 +93,7 @@ mod tests {
     use crate::records::fixtures::write_run_scores;
 
     #[test]
-    fn every_whole_run_has_a_band_with_its_numbers() {
+    fn every_complete_run_has_a_band_with_its_scores() {
         let dir = tempfile::tempdir().unwrap();
         let folders = ["whole", "cut", "bare"].map(|name| dir.path().join(name));
         for generated in folders[..2].iter().map(|folder| folder.join("generated")) {

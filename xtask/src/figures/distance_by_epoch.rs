@@ -1,4 +1,4 @@
-//! Fréchet distance over epochs, measured during training on few samples and extrapolated to infinitely many. One chart per
+//! Fréchet distance over epochs, computed during training from a few samples and extrapolated to infinitely many. One chart per
 //! run.
 
 use super::canvas::Canvas;

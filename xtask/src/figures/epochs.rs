@@ -1,11 +1,13 @@
-//! Samples of the same seeds after a few epochs, one band per run: when do digits appear?
+//! Samples of the same seeds after a few epochs, one band per run. The figure shows when digits appear.
 
 use super::canvas::Canvas;
 use super::choose::denser_early;
 use super::run::Run;
 use super::sheet::{self, Band, Block};
+use crate::workspace::entries;
+use std::path::PathBuf;
 
-/// Epochs shown.
+/// Largest number of epochs shown.
 const MOST: usize = 6;
 /// Images shown of each epoch, and their columns.
 const SHOWN: usize = 20;
@@ -32,12 +34,11 @@ fn file(epoch: u64) -> String {
     format!("samples/epoch-{epoch:04}.png")
 }
 
-/// Epochs that have a grid, in order.
+/// The epochs that have a grid, in order.
 fn epochs(run: &Run) -> Vec<u64> {
-    let Ok(entries) = std::fs::read_dir(run.folder.join("samples")) else { return Vec::new() };
-    let number = |name: &str| name.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok();
-    let mut epochs: Vec<u64> =
-        entries.filter_map(|entry| number(entry.ok()?.file_name().to_str()?)).collect();
+    let paths = entries(&run.folder.join("samples")).unwrap_or_default();
+    let epoch = |path: &PathBuf| path.file_stem()?.to_str()?.strip_prefix("epoch-")?.parse().ok();
+    let mut epochs: Vec<u64> = paths.iter().filter_map(epoch).collect();
     epochs.sort_unstable();
     epochs
 }

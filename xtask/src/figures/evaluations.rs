@@ -1,13 +1,12 @@
-//! Fréchet distance over network evaluations, one line per model and sampler, with the range of real images as a band. One
-//! chart for each group of tables that may be compared.
+//! Fréchet distance over network evaluations, one line per model and sampler, with the range of real images as a band. One chart
+//! per group of comparable tables.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Estimate, Grid, band, estimates, line, page};
 use super::style::{DOT, THICK, colour};
-use crate::records::{Scores, Table, baseline_range, sampling_label};
+use crate::records::{FRECHET, Scores, Table, baseline_range, sampling_label};
 use kuva::render::plots::Plot;
 
-const METRIC: &str = "frechet distance";
 const GRID: Grid = Grid { columns: 1, width: 640.0, height: 400.0, first_width: None };
 
 /// A named line of estimates.
@@ -15,7 +14,7 @@ pub type Series = (String, Vec<Estimate>);
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let charts = scores.comparable().into_iter().filter_map(|group| {
-        // A model at one number of evaluations shows no dependence on it.
+        // A curve needs a model with at least two numbers of evaluations.
         let series = Some(series(&group)).filter(|all| all.iter().any(|(_, points)| points.len() > 1))?;
         let title = "Fréchet distance over network evaluations";
         chart(title.into(), "network evaluations per image".into(), &group, &series)
@@ -23,12 +22,12 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     page(charts.collect(), GRID)
 }
 
-/// The estimates of every model and sampler, by rising number of evaluations.
+/// The estimates of every model and sampler, in order of evaluations.
 fn series(group: &[&Table]) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::new();
     for table in group {
         let (Some(model), Some(nfe)) = (&table.target.model, table.target.nfe) else { continue };
-        let Some(row) = table.row(METRIC) else { continue };
+        let Some(row) = table.row(FRECHET) else { continue };
         let Some(value) = row.value else { continue };
         let name = format!("{model}, {}", sampling_label(&table.target).as_deref().unwrap_or("?"));
         let point = (nfe as f64, value, row.interval);
@@ -41,14 +40,14 @@ fn series(group: &[&Table]) -> Vec<Series> {
     series
 }
 
-/// A chart of the Fréchet distances of comparable tables over anything.
+/// A chart of the Fréchet distances of comparable tables over any quantity.
 pub fn chart(title: String, x_label: String, group: &[&Table], series: &[Series]) -> Option<Chart> {
-    let real = group.iter().find_map(|table| baseline_range(table.row(METRIC)?.real_baseline.as_ref()?));
+    let real = group.iter().find_map(|table| baseline_range(table.row(FRECHET)?.real_baseline.as_ref()?));
     let points = || series.iter().flat_map(|(_, points)| points);
     let ends = points().filter_map(|point| point.2).flatten();
     let shown: Vec<f64> =
         points().map(|point| point.1).chain(ends).chain(real.into_iter().flat_map(|(l, h)| [l, h])).collect();
-    // The end of an interval may be below 0, which is no distance and has no place on a logarithmic axis.
+    // The end of an interval may be below 0, which a logarithmic axis cannot show.
     let y = Axis::log_around(shown.into_iter().filter(|&value| value > 0.0))?;
     let x = Axis::log_around(points().map(|point| point.0))?;
     let mut plots: Vec<Plot> = Vec::new();

@@ -1,5 +1,5 @@
-//! Validation loss over the timestep t/T in ten bins, one chart per run, one line for each of a few epochs: at which
-//! timesteps a model still improves.
+//! Validation loss over the timestep t/T in bins, one chart per run, one line for each of a few epochs. The figure shows at
+//! which timesteps a model still improves.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, SMALL, dots, line, page};

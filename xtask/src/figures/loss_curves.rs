@@ -1,5 +1,5 @@
-//! Training and validation loss over epochs, one chart per run: losses of different runs are different quantities and never
-//! share an axis.
+//! Training and validation loss over epochs. Every run has its own chart, because losses of different runs are different
+//! quantities.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, SMALL, dots, line, page};
@@ -7,11 +7,11 @@ use super::run::Run;
 use super::style::{DOT, FAINT, QUIET, THICK, THIN, colour};
 use dm_record::EpochLine;
 
-/// How far above the epochs' losses the first steps may reach before they are cut off, as a share of the range of those
-/// losses. Nothing is cut off before this many epochs.
+/// Losses of single steps are cut off this far above the losses of epochs, as a share of the range of the latter. Nothing is cut
+/// off for fewer than `EPOCHS_TO_CUT` epochs.
 const HEADROOM: f64 = 0.6;
 const EPOCHS_TO_CUT: usize = 3;
-/// With at most this many epochs, each is a dot: a line needs two.
+/// Epochs are also drawn as dots if there are at most this many. A single epoch makes no line.
 const EPOCHS_WITH_DOTS: usize = 12;
 
 pub fn draw(runs: &[Run]) -> Option<Canvas> {
@@ -25,7 +25,7 @@ fn chart(run: &Run) -> Option<Chart> {
         let lines = run.metrics.epochs.iter();
         lines.filter_map(|line| Some((line.step as f64 / per_epoch + shift, loss(line)?))).collect()
     };
-    // A mean over an epoch belongs to its middle; drawn at its end it would seem to lag behind validation.
+    // The mean training loss of an epoch is drawn at the middle of the epoch. At the end it would seem to lag behind validation.
     let train = of_epochs(-0.5, |line| line.train_loss);
     let validation = of_epochs(0.0, |line| line.val_loss);
 

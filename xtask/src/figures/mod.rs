@@ -1,5 +1,5 @@
-//! Figures, one file each, drawn as PNG and SVG from the recorded files of runs and evaluations. A figure whose data are not
-//! there yet is left out.
+//! Figures, one file each, drawn as PNG and SVG from the recorded files of runs and evaluations. A figure is left out if its
+//! data are missing.
 
 mod best_worst;
 mod canvas;
@@ -63,7 +63,7 @@ pub const OF_SCORES: [Figure<Scores>; 10] = [
 /// Every figure of the scores of a study's runs.
 pub const OF_STUDIES: [Figure<Scores>; 1] = [("parameter", parameter::draw)];
 
-/// Draws all `figures` whose data are there; returns how many.
+/// Draws all `figures` that have data, and returns their number.
 pub fn draw_all<M: ?Sized>(figures: &[Figure<M>], data: &M, out: &Path) -> Result<usize> {
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let mut drawn = 0;

@@ -1,5 +1,5 @@
-//! Samples beside their nearest training images, in pixels and in the classifier's features: randomly chosen samples, and
-//! those that are nearest to any training image. One band per folder of panels and choice.
+//! Samples beside their nearest training images in pixels and in the classifier's features. The samples are random ones, and the
+//! ones nearest to any training image. One band per folder of panels.
 
 use super::canvas::Canvas;
 use super::sheet::{self, Band, Block};
@@ -7,7 +7,7 @@ use super::tiles::{GAP as TILE_GAP, Tiles};
 use crate::markdown::thousands;
 use crate::records::{Panels, Scores};
 
-/// Neighbours of each kind.
+/// Number of neighbours of each kind.
 const NEAR: usize = 4;
 const ROWS: usize = 4;
 const GAP: u32 = 8 + TILE_GAP;

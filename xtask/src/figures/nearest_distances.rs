@@ -1,6 +1,6 @@
-//! Distributions of the distance to the nearest training image, in pixels and in the classifier's features: generated images
-//! beside real ones that were not trained on. A model that copies its training set lies to the left of them. A model that was
-//! evaluated in several ways is shown with the most network evaluations.
+//! Distributions of the distance to the nearest training image, in pixels and in the classifier's features, for generated images
+//! and for test images. The curve of a model that copies its training set lies to the left of the curve of test images. Of
+//! several evaluations of a model, the one with the most network evaluations is shown.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Grid, line, page};
@@ -11,7 +11,7 @@ use dm_record::{DistancePercentiles, NearestTraining};
 
 const GRID: Grid = Grid { columns: 2, width: 430.0, height: 350.0, first_width: None };
 
-/// A title, and the distances it stands for.
+/// The title of a chart, and its distances.
 type Space = (&'static str, fn(&NearestTraining) -> &DistancePercentiles);
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
@@ -43,7 +43,7 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     page(charts.collect(), GRID)
 }
 
-/// Every model of the comparable tables with the most images.
+/// Every model of the group of comparable tables with the most images.
 fn shown(scores: &Scores) -> Vec<(&str, &NearestTraining)> {
     let mut shown: Vec<(&Table, &str, &NearestTraining)> = Vec::new();
     let groups = scores.comparable();

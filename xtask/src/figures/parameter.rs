@@ -1,15 +1,14 @@
-//! Fréchet distance over a parameter of a degradation, such as the density of Ink: models that differ in that parameter
-//! alone, one line for each number of evaluations. One chart for each parameter that was varied.
+//! Fréchet distance over a parameter of a degradation, such as the density of Ink, for models that differ in this parameter only.
+//! One line per number of evaluations, one chart per varied parameter.
 
 use super::canvas::Canvas;
 use super::chart::{Grid, page};
 use super::evaluations::{Series, chart};
-use crate::records::{Scores, Table, sampling_label};
+use crate::records::{FRECHET, Scores, Table, sampling_label};
 use std::collections::BTreeMap;
 
-const METRIC: &str = "frechet distance";
 const GRID: Grid = Grid { columns: 1, width: 560.0, height: 360.0, first_width: None };
-/// Values of a parameter that make a line.
+/// Least number of values of a parameter for a line.
 const VALUES: usize = 3;
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
@@ -21,12 +20,12 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     page(charts.collect(), GRID)
 }
 
-/// Every parameter that was varied, with a line for each number of evaluations.
+/// Every varied parameter, with a line for each number of evaluations.
 fn studies(group: &[&Table]) -> Vec<(String, Vec<Series>)> {
-    // By the parameter's name and everything else of the model: the points of whoever shares it.
+    // The key is the name of the parameter and all other parameters of the model. Models with the same key form a line.
     let mut alike: BTreeMap<(String, String), BTreeMap<usize, Series>> = BTreeMap::new();
     for table in group {
-        let (Some(nfe), Some(row)) = (table.target.nfe, table.row(METRIC)) else { continue };
+        let (Some(nfe), Some(row)) = (table.target.nfe, table.row(FRECHET)) else { continue };
         let Some(value) = row.value else { continue };
         let kind = table.target.degradation.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default();
         for (key, x) in &table.target.degradation {
@@ -49,10 +48,10 @@ fn studies(group: &[&Table]) -> Vec<(String, Vec<Series>)> {
     found
 }
 
-/// A series by rising value of the parameter, if it has enough values.
+/// A series in order of the parameter, if it has enough values.
 fn by_rising_value((name, mut points): Series) -> Option<Series> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Two models with the same value differ in something else.
+    // Models with the same value differ in something else; the first one is kept.
     points.dedup_by_key(|point| point.0);
     (points.len() >= VALUES).then_some((name, points))
 }

@@ -1,5 +1,4 @@
-//! Precision over recall, one point per model as the first classifier sees it, beside batches of real images: fidelity and
-//! diversity apart.
+//! Precision (fidelity) over recall (diversity), one point per table of the first classifier, and one per batch of real images.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Grid, dots, page};

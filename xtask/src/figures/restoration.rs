@@ -1,6 +1,6 @@
-//! Restoration in numbers, over the timestep an image was degraded to: the degraded image, the network's estimate in one
-//! evaluation, and the end of the reverse chain. PSNR above, SSIM below, one column per model. Restoration is not generation:
-//! these values cannot be compared with any other score.
+//! Similarity of restored and clean images over the timestep of the degraded image, for the degraded image, the network's
+//! estimate in one evaluation, and the end of the reverse chain. PSNR is above, SSIM below, with one column per model. These
+//! values measure restoration, not generation, and cannot be compared with other scores.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, SMALL, dots, line, page};
@@ -24,7 +24,7 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     let shown = &scores.restorations[..scores.restorations.len().min(SMALL.columns)];
     let mut charts = Vec::new();
     for (name, measure) in MEASURES {
-        // One scale for all models, so that charts compare.
+        // All models have the same scale, so that charts can be compared.
         let all = shown.iter().flat_map(|file| STAGES.iter().flat_map(|stage| points(file, *stage, measure)));
         let Some(y) = Axis::around(all.map(|point| point.1)) else { continue };
         for (column, file) in shown.iter().enumerate() {
@@ -59,7 +59,7 @@ mod tests {
     use crate::records::fixtures::{folder, restoration_file};
 
     #[test]
-    fn every_stage_is_a_line_and_an_infinite_value_is_no_point() {
+    fn every_stage_has_a_line_without_infinite_values() {
         let scores = folder(&[("a.json", restoration_file("ink"))]).unwrap();
         let of_psnr = |stage| points(&scores.restorations[0], STAGES[stage], |found| found.psnr);
         assert_eq!(of_psnr(0), [(300.0 / 900.0, 20.0), (600.0 / 900.0, 12.0), (1.0, 8.0)]);

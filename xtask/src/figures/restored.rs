@@ -1,5 +1,5 @@
-//! Restoration in pictures: test images degraded to several timesteps, the network's estimate in one evaluation, and the end
-//! of the reverse chain. One band per run, one block of three columns per timestep.
+//! Pictures of restoration: test images degraded to several timesteps, the network's estimate in one evaluation, and the end of
+//! the reverse chain. One band per run, one block of three columns per timestep.
 
 use super::canvas::Canvas;
 use super::run::Run;

@@ -1,21 +1,22 @@
-//! A run as the figures read it.
+//! A run with everything that figures show of it.
 
 use super::tiles::Tiles;
 use crate::records::{Metrics, read_manifest};
 use anyhow::{Context, Result};
 use dm_record::ImageSize;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 pub struct Run {
     pub title: String,
-    /// What its loss is.
+    /// Description of the loss.
     pub loss: String,
     pub folder: PathBuf,
-    /// Its place in the study. It decides the run's colour, so that a run keeps its colour while others are missing.
+    /// Position in the study, which determines the colour. A run keeps its colour if other runs are missing.
     pub place: usize,
     pub steps_per_epoch: f64,
     pub metrics: Metrics,
-    /// Size of its images.
+    /// Size of the images.
     size: ImageSize,
 }
 
@@ -41,22 +42,18 @@ impl Run {
     }
 }
 
-/// The size of a run's images as its config states it. Configs of schema 1 do not state it.
+/// The part of a run's config that figures need. Configs of schema 1 have no table `image`.
+#[derive(Deserialize)]
+struct Config {
+    image: Option<ImageSize>,
+}
+
+/// The size of a run's images.
 fn image_size(run: &Path) -> Result<ImageSize> {
     let path = run.join("config.toml");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(ImageSize::default()) };
-    let config: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
-    let side = |key: &str| {
-        let value = config.get("image")?.get(key)?.as_integer()?;
-        usize::try_from(value).ok()
-    };
-    let default = ImageSize::default();
-    let side = |key: &str, default: usize| side(key).unwrap_or(default);
-    Ok(ImageSize {
-        channels: side("channels", default.channels),
-        height: side("height", default.height),
-        width: side("width", default.width),
-    })
+    let config: Config = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(config.image.unwrap_or_default())
 }
 
 #[cfg(test)]

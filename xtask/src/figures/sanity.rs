@@ -1,5 +1,5 @@
-//! Real images with known corruptions, a row for each: the Fréchet distance by every classifier, and beside it what the
-//! distance does not show, precision, recall and the share of copies.
+//! Scores of real images with known corruptions, one row per corruption: the Fréchet distance by every classifier, and precision,
+//! recall and the share of copies, which show what the distance does not detect.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Grid, band, dots, line, named_page};
@@ -36,7 +36,7 @@ fn chart(place: usize, (title, value): Panel, file: &SanityFile) -> Option<Chart
     // The mildest corruption is on top.
     let row = |index: usize| (first.len() - index) as f64;
     let mut plots: Vec<Plot> = Vec::new();
-    // Within a group of severity any order is right; every second group lies on a band.
+    // Within a group of severity any order is correct. Every second group has a band.
     let mut banded = true;
     for (index, corruption) in first.iter().enumerate() {
         banded ^= index == 0 || corruption.groups[0] != first[index - 1].groups[0];
@@ -65,7 +65,7 @@ fn chart(place: usize, (title, value): Panel, file: &SanityFile) -> Option<Chart
     })
 }
 
-/// By group of severity.
+/// The corruptions in order of their groups of severity.
 fn in_order(corruptions: &[CorruptionScores]) -> Vec<&CorruptionScores> {
     let mut corruptions: Vec<_> = corruptions.iter().collect();
     corruptions.sort_by_key(|corruption| corruption.groups);

@@ -1,4 +1,4 @@
-//! A page of pictures: bands below each other, each with a title, a line of text and blocks of pictures side by side.
+//! Pages of pictures: bands one below the other, each with a title, a line of text, and blocks of pictures side by side.
 
 use super::canvas::Canvas;
 use super::style::{LABEL_SIZE, QUIET, TEXT, TITLE_SIZE};
@@ -13,11 +13,11 @@ const BELOW: u32 = 10;
 /// Mean width of a letter of the label size, in units.
 const LETTER: u32 = 7;
 
-/// Pictures below a caption.
+/// A picture below a caption.
 pub struct Block {
     pub caption: String,
     pub picture: RgbaImage,
-    /// Space to the left of it.
+    /// Space to the left of the block.
     pub gap: u32,
 }
 
@@ -25,7 +25,7 @@ pub struct Block {
 #[derive(Default)]
 pub struct Band {
     pub title: String,
-    /// A line below the title; no space is kept for an empty one.
+    /// A line below the title; an empty line takes no space.
     pub text: String,
     pub blocks: Vec<Block>,
 }

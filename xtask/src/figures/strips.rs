@@ -1,5 +1,4 @@
-//! Both directions of the process side by side: test images degrading, and samples forming out of the prior. One band per
-//! run.
+//! The process in both directions, side by side: test images are degraded, and samples form from the prior. One band per run.
 
 use super::canvas::Canvas;
 use super::choose::evenly;

@@ -5,7 +5,7 @@ pub const TEXT: &str = "#222222";
 pub const QUIET: &str = "#666666";
 pub const FAINT: &str = "#b8b8b8";
 pub const GRID: &str = "#e8e8e8";
-/// A range that lies under the data: scores of real images, every second group.
+/// The colour of bands below the data: the range of real images, and every second group.
 pub const BAND: &str = "#e4e4e4";
 pub const PAPER: &str = "#ffffff";
 
@@ -21,7 +21,7 @@ pub const DOT: f64 = 2.8;
 /// PNG pixels per unit of the drawing.
 pub const PNG_SCALE: u32 = 2;
 
-/// Font of the PNGs; SVG viewers fall back along the list.
+/// Fonts in order of preference. PNGs use the first one.
 pub const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// Okabe and Ito without yellow, which is faint on white, and black, which looks like text.
@@ -37,7 +37,7 @@ const COLOURS: [(u8, u8, u8); 8] = [
     (140, 86, 75),
 ];
 
-/// The colour of the run at this place of a study.
+/// The colour of the run at position `index` of a study.
 pub fn colour(index: usize) -> String {
     shade(index, 1.0)
 }

@@ -1,4 +1,4 @@
-//! Grids of images as `dm` writes them, taken apart into their images and put together again with fewer rows and columns.
+//! Reads the grids of images that `dm` writes, and arranges chosen images in new grids.
 
 use dm_record::ImageSize;
 use image::{RgbaImage, imageops};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Pixels between two images of a grid, and around all of them.
 pub const GAP: u32 = 2;
-/// Largest enlargement of a grid that is tried.
+/// Largest enlargement of a grid that [`Tiles::open`] recognises.
 const MAX_ZOOM: u32 = 4;
 
 /// A grid of images in rows and columns.
@@ -21,7 +21,7 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Opens a grid; `None` if it is not there yet, or no grid of images of this size.
+    /// Opens a grid; `None` if the file is missing, or is not a grid of images of this size.
     pub fn open(path: &Path, size: ImageSize) -> Option<Self> {
         let (height, width) = (size.height as u32, size.width as u32);
         let grid = image::open(path).ok()?.to_rgba8();
@@ -75,7 +75,7 @@ pub mod tests {
     }
 
     #[test]
-    fn images_of_any_size_are_found_and_laid_out_anew_at_any_zoom() {
+    fn images_of_any_size_are_found_at_any_zoom_and_arranged_anew() {
         let dir = tempfile::tempdir().unwrap();
         for (zoom, height, width) in [(1, 28, 28), (2, 28, 28), (3, 9, 16), (1, 40, 12)] {
             let (pitch_y, pitch_x) = (height + GAP, width + GAP);
@@ -102,7 +102,7 @@ pub mod tests {
     }
 
     #[test]
-    fn other_files_are_no_grids() {
+    fn missing_and_other_files_are_not_grids() {
         let dir = tempfile::tempdir().unwrap();
         assert!(Tiles::open(&dir.path().join("absent.png"), ImageSize::default()).is_none());
         let odd = dir.path().join("odd.png");

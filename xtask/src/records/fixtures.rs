@@ -59,7 +59,7 @@ fn distances(middle: f64) -> Value {
     json!({ "generated": from(middle - 1.0), "unseen": from(middle - 0.5) })
 }
 
-/// A file of restorations from three timesteps.
+/// A file of images restored from three timesteps.
 pub fn restoration_file(model: &str) -> Value {
     let similarity = |psnr: f64| json!({ "psnr": psnr, "ssim": psnr / 40.0 });
     let row = |t: u64, psnr: f64| {

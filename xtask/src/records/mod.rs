@@ -9,13 +9,13 @@ mod scores;
 use anyhow::{Context, Result, ensure};
 use dm_record::{Record, RunManifest, SCHEMA};
 use serde::de::DeserializeOwned;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use run::{Metrics, MetricsReader};
 pub use run_scores::{
     RESTORATION_FILE, SCORE_FILE, below_last_timestep, format_conditions, format_scores, read_run_scores,
 };
-pub use scores::{Panels, Scores, Table, baseline_range, sampling_label};
+pub use scores::{FRECHET, Panels, Scores, Table, baseline_range, range, sampling_label};
 
 /// Reads a JSON file.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -23,7 +23,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
 
-/// Reads a file that states its version.
+/// Reads a file that states its schema.
 pub fn read_record<T: Record + DeserializeOwned>(path: &Path) -> Result<T> {
     checked(read_json(path)?, path)
 }
@@ -34,20 +34,12 @@ pub fn read_manifest(run: &Path) -> Result<Option<RunManifest>> {
     path.is_file().then(|| read_record(&path)).transpose()
 }
 
-/// Checks the version of a record and gives it today's names.
+/// Checks the schema of a record and converts the names of schema 1.
 fn checked<T: Record>(mut record: T, path: &Path) -> Result<T> {
     let (path, found) = (path.display(), record.schema());
     ensure!(record.is_readable(), "{path}: schema: found {found}, expected 1 to {SCHEMA}");
     record.upgrade();
     Ok(record)
-}
-
-/// The entries of a folder in order of their names.
-pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `metrics.jsonl` of a run that may still be training, or that was cut off in the middle of a line.
+//! Reads `metrics.jsonl` of a run. The run may still be training, and the last line may be incomplete.
 
 use anyhow::{Context, Result};
 use dm_record::{EpochLine, EvalLine, MetricsLine, StepLine};
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Everything measured in a run, in order of steps.
+/// All metrics of a run, in order of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     pub steps: Vec<StepLine>,
@@ -72,7 +72,7 @@ impl MetricsReader {
         Self { path: run.join("metrics.jsonl"), offset: 0, partial: Vec::new(), metrics: Metrics::default() }
     }
 
-    /// Reads what is new.
+    /// Reads the lines that were added since the last poll.
     ///
     /// # Errors
     /// If reading fails. A missing file is not an error.
@@ -90,7 +90,7 @@ impl MetricsReader {
         self.offset += file.read_to_end(&mut self.partial)? as u64;
         while let Some(end) = self.partial.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.partial.drain(..=end).collect();
-            // A crash may leave half a line that the next one is appended to. Only that line is lost.
+            // A crash may leave half a line, to which the next line is appended. Both are skipped.
             if let Ok(line) = serde_json::from_slice(&line) {
                 self.metrics.push(line);
             }
@@ -112,16 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_counts_each_step_once_and_keeps_the_later_line() {
+    fn the_later_line_of_a_repeated_step_is_kept() {
         let lines = [step_line(10, 1.0), step_line(20, 0.9), epoch_line(20, 1.0, 9.0)];
         let metrics = read(&[&lines[..], &[step_line(10, 0.8), step_line(20, 0.7)]].concat());
         let seen: Vec<_> = metrics.steps.iter().map(|line| (line.step, line.loss)).collect();
         assert_eq!(seen, [(10, Some(0.8)), (20, Some(0.7))]);
-        assert!(metrics.epochs.is_empty(), "the epoch lies after the step that was repeated");
+        assert!(metrics.epochs.is_empty(), "the epoch ends after the repeated step");
     }
 
     #[test]
-    fn half_a_line_waits_for_its_other_half() {
+    fn an_incomplete_line_is_read_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
         let (path, line) = (dir.path().join("metrics.jsonl"), step_line(10, 1.0));
         std::fs::write(&path, &line[..20]).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn evaluations_stand_beside_the_losses_and_do_not_change_them() {
+    fn evaluations_do_not_change_the_losses() {
         let [first, second] =
             [10, 20].map(|step| [step_line(step, 0.5), epoch_line(step, 1.0, 9.0)].concat());
         let plain = read(&[first.clone(), second.clone()]);

@@ -1,6 +1,6 @@
 //! The scores of a run's images, from the `scores.json` of `dm eval` and the `restore.json` of `dm restore`.
 
-use super::{Scores, read_record};
+use super::{FRECHET, Scores, read_record};
 use crate::markdown::thousands;
 use anyhow::Result;
 use dm_record::{RestorationFile, RestoredSummary, RunScores};
@@ -10,7 +10,7 @@ use std::path::Path;
 pub const SCORE_FILE: &str = "scores.json";
 pub const RESTORATION_FILE: &str = "restore.json";
 
-/// Reads the folder of a run's images. What has not been measured is absent.
+/// Reads the folder of a run's images. Scores that were not measured are absent.
 pub fn read_run_scores(folder: &Path) -> Result<RunScores> {
     let mut found = RunScores::default();
     let (scores, restoration) = (folder.join(SCORE_FILE), folder.join(RESTORATION_FILE));
@@ -25,7 +25,7 @@ pub fn read_run_scores(folder: &Path) -> Result<RunScores> {
             };
             found.n = Some(table.target.n);
             found.seeds = Some(table.target.seeds.len()).filter(|&seeds| seeds > 0);
-            (found.frechet_distance, found.frechet_half) = value("frechet distance");
+            (found.frechet_distance, found.frechet_half) = value(FRECHET);
             (found.precision, found.precision_half) = value("precision");
             (found.recall, found.recall_half) = value("recall");
         }
@@ -59,7 +59,7 @@ pub fn format_scores(scores: &RunScores) -> Vec<(&'static str, String, String)> 
     all.into_iter().filter_map(format).collect()
 }
 
-/// The number of images behind the scores, and of generation seeds if there is an interval.
+/// The number of images, and of generation seeds if there are intervals.
 pub fn format_conditions(scores: &RunScores) -> Option<String> {
     let n = thousands(scores.n.filter(|_| scores.frechet_distance.is_some())?);
     let seeds = scores.seeds.filter(|_| scores.frechet_half.is_some());
@@ -67,7 +67,7 @@ pub fn format_conditions(scores: &RunScores) -> Option<String> {
     Some(format!("{n} images each{seeds}"))
 }
 
-/// The restorations from timesteps below T. At T itself nothing of the image is left to restore.
+/// The restorations from timesteps below T. At T no trace of the image is left to restore.
 pub fn below_last_timestep(scores: &RunScores) -> impl Iterator<Item = &RestoredSummary> {
     scores.restored.iter().filter(|row| row.t < row.timesteps)
 }

@@ -1,7 +1,8 @@
 //! The files that `dm eval`, `dm sanity` and `dm restore` write, gathered for the figures and tables.
 
-use super::{checked, entries, read_json, read_record};
+use super::{checked, read_json, read_record};
 use crate::markdown::thousands;
+use crate::workspace::entries;
 use anyhow::{Context, Result};
 use dm_record::{
     Classes, ClassifierRecord, ImageSize, NearestTraining, PcaFile, RankingFile, RealBaseline, Record,
@@ -11,11 +12,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Everything in a folder of scores.
+/// Name of the metric that most figures show.
+pub const FRECHET: &str = "frechet distance";
+
+/// All files in a folder of scores.
 #[derive(Debug, Default)]
 pub struct Scores {
     pub sanity: Vec<SanityFile>,
-    /// Each evaluation once for every classifier.
+    /// One table for each evaluation and classifier.
     pub tables: Vec<Table>,
     pub restorations: Vec<RestorationFile>,
     pub panels: Vec<Panels>,
@@ -30,9 +34,9 @@ pub struct Table {
     pub classifier: ClassifierRecord,
     pub n_reference: usize,
     pub rows: Vec<ScoreRow>,
-    /// Class counts; only of the first classifier.
+    /// Class counts; `None` unless the classifier is the first one of its file.
     pub classes: Option<Classes>,
-    /// Distances to the training set; only of the first classifier.
+    /// Distances to the training set; `None` unless the classifier is the first one of its file.
     pub nearest: Option<NearestTraining>,
 }
 
@@ -117,7 +121,7 @@ impl Table {
         self.row_of(name, "")
     }
 
-    /// The row of a metric whose setting begins with `setting`: one metric may be measured in several settings.
+    /// The row of a metric whose setting begins with `setting`. A metric may have several settings.
     pub fn row_of(&self, name: &str, setting: &str) -> Option<&ScoreRow> {
         self.rows.iter().find(|row| row.name == name && row.setting.starts_with(setting))
     }
@@ -129,7 +133,7 @@ impl Table {
     }
 }
 
-/// The sampler, and the spacing of its timesteps where they are not uniform.
+/// The sampler, followed by its variance and spacing where they differ from the defaults.
 pub fn sampling_label(target: &Target) -> Option<String> {
     let mut words = vec![target.sampler.clone()?];
     words.extend(target.variance.iter().filter(|variance| *variance == "beta").cloned());
@@ -137,13 +141,18 @@ pub fn sampling_label(target: &Target) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// Lowest and highest value of a metric on real images.
-pub fn baseline_range(baseline: &RealBaseline) -> Option<(f64, f64)> {
-    let values = baseline.values.iter().flatten();
-    values.fold(None, |range, &value| {
+/// The lowest and the highest of the finite values; `None` if there are none.
+pub fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let finite = values.into_iter().filter(|value| value.is_finite());
+    finite.fold(None, |range, value| {
         let (low, high) = range.unwrap_or((value, value));
         Some((low.min(value), high.max(value)))
     })
+}
+
+/// The lowest and the highest value of a metric on real images.
+pub fn baseline_range(baseline: &RealBaseline) -> Option<(f64, f64)> {
+    range(baseline.values.iter().flatten().copied())
 }
 
 impl Panels {
@@ -175,7 +184,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_folder_is_read_by_kind_and_only_equal_conditions_are_compared() {
+    fn files_are_read_by_kind_and_tables_are_grouped_by_their_conditions() {
         let scores = folder(&[
             ("b.json", score_file("ink", 50, 3.0)),
             ("a.json", score_file("ink", 100, 2.0)),
@@ -195,7 +204,7 @@ mod tests {
         assert_eq!(groups.iter().map(names).collect::<Vec<_>>(), [["a", "b"], ["a", "b"]]);
         assert_eq!(groups[1][0].conditions(), "1,000 images against 10,000, features of classifier-2");
         assert_eq!(groups[0][0].row("realism").unwrap().value, None);
-        let baseline = groups[0][0].row("frechet distance").unwrap().real_baseline.clone().unwrap();
+        let baseline = groups[0][0].row(FRECHET).unwrap().real_baseline.clone().unwrap();
         assert_eq!(baseline_range(&baseline), Some((0.5, 0.6)));
     }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask report`: makes figures, tables and `report/report.pdf` from the Typst sources in `report/` and the recorded files
-//! beside them, with the same bytes on every machine. Typst is large, so it is behind the feature `report`; without it this task
-//! builds itself again with the feature. The rules of the text (at most so many words, no number typed by hand) need only
-//! Typst's parser, the feature `text`.
+//! beside them, with the same bytes on every machine. Typst is large, so it is behind the feature `report`. A build without the
+//! feature builds and runs xtask again with the feature. The rules of the text (a limit of words, no number typed by hand) need
+//! only Typst's parser, which is behind the feature `text`.
 
 #[cfg(feature = "text")]
 mod text;
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use std::process::Command;
 use std::process::ExitCode;
 
-/// What to do with the report.
+/// The arguments of `cargo xtask report`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only check the text: count its words, section by section, and look for numbers typed by hand
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     typeset(args.check)
 }
 
-/// The same, by a build with the parser.
+/// Does the same by a build with the parser.
 #[cfg(not(feature = "text"))]
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.count {
@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     typeset(args.check)
 }
 
-/// Makes everything; with `check` in a copy of the folder, to compare.
+/// Makes figures, tables and PDF. With `check`, makes them in a copy of the folder and compares both.
 #[cfg(feature = "report")]
 fn typeset(check: bool) -> Result<ExitCode> {
     let folder = root().join("report");
@@ -66,14 +66,14 @@ fn typeset(check: bool) -> Result<ExitCode> {
     Ok(if stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The same, by a build with Typst.
+/// Does the same by a build with Typst.
 #[cfg(not(feature = "report"))]
 fn typeset(check: bool) -> Result<ExitCode> {
     eprintln!("building Typst, which takes a quarter of an hour the first time");
     built_with("report", if check { &["--check"] } else { &[] })
 }
 
-/// Runs this task by a build with a feature.
+/// Runs this task by a build with `feature`.
 #[cfg(not(feature = "report"))]
 fn built_with(feature: &str, flags: &[&str]) -> Result<ExitCode> {
     let mut command = Command::new(cargo());

@@ -1,8 +1,9 @@
-//! The rules of the report's text: at most so many words, and no number typed by hand.
+//! The rules of the report's text: a limit of words, and no number typed by hand.
 
 mod count;
 mod typed;
 
+use crate::workspace::entries;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
@@ -27,18 +28,14 @@ pub fn check(folder: &Path, show: bool) -> Result<()> {
 
 /// Name and text of every section, in order.
 pub fn sections(folder: &Path) -> Result<Vec<(String, String)>> {
-    let folder = folder.join("sections");
-    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
     let mut sections = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
+    for path in entries(&folder.join("sections"))? {
         if path.extension().is_some_and(|ending| ending == "typ") {
             let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             sections.push((name, text));
         }
     }
-    sections.sort();
     Ok(sections)
 }
 

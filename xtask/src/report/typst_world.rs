@@ -1,6 +1,7 @@
-//! Makes figures and a PDF from the folder of the report with Typst. Typst reads nothing outside the folder, and no date and
-//! no fonts but those built in, so equal sources give equal bytes.
+//! Makes the figures and the PDF of the report with Typst. Typst reads no file outside the folder of the report and no date, and
+//! uses only its built-in fonts, so that equal sources give equal bytes.
 
+use crate::workspace::files_below;
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use typst::diag::{FileError, FileResult, SourceDiagnostic};
@@ -20,14 +21,14 @@ struct Folder(PathBuf);
 impl FileLoader for Folder {
     fn load(&self, id: FileId) -> FileResult<Bytes> {
         if matches!(id.root(), VirtualRoot::Package(_)) {
-            return Err(FileError::Other(Some("packages come from a network: not here".into())));
+            return Err(FileError::Other(Some("packages need a network and are not supported".into())));
         }
         let path = id.vpath().realize(&self.0).map_err(|_| FileError::AccessDenied)?;
         std::fs::read(&path).map(Bytes::new).map_err(|error| FileError::from_io(error, &path))
     }
 }
 
-/// Everything that a document can read.
+/// The files and fonts that a document can read.
 struct TypstWorld {
     library: LazyHash<Library>,
     fonts: FontStore,
@@ -74,9 +75,9 @@ pub fn make(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies the files of a folder and of those below it.
+/// Copies all files below a folder.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    for path in files(from)? {
+    for path in files_below(from)? {
         let target = to.join(path.strip_prefix(from)?);
         std::fs::create_dir_all(target.parent().context("a file in a folder")?)?;
         std::fs::copy(&path, &target).with_context(|| path.display().to_string())?;
@@ -87,28 +88,13 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Files of `made` that differ in `recorded`, as paths in `recorded`.
 pub fn differing(made: &Path, recorded: &Path) -> Result<Vec<PathBuf>> {
     let mut differing = Vec::new();
-    for path in files(made)? {
+    for path in files_below(made)? {
         let other = recorded.join(path.strip_prefix(made)?);
         if std::fs::read(&path)? != std::fs::read(&other).unwrap_or_default() {
             differing.push(other);
         }
     }
     Ok(differing)
-}
-
-/// All files below a folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Compiles `main`, a file in `folder`, to PDF.

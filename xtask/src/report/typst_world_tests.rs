@@ -1,4 +1,4 @@
-//! Equal sources give equal bytes, errors name a line, and every number of the report comes from a file.
+//! Tests that equal sources give equal bytes, that errors name a line, and that the numbers of the report come from files.
 
 use super::*;
 use serde_json::Value;
@@ -47,8 +47,8 @@ fn errors_name_file_and_line() {
     assert!(pdf(dir.path(), "a.typ").is_err());
 }
 
-/// Every file of scores that the report names contributes to its text: other values give another text. Together with the rule
-/// that no number is typed (`typed.rs`) this shows that the numbers come from files.
+/// Every score file that the report names contributes to its text: other values give another text. Together with the rule that
+/// no number is typed by hand (`typed.rs`), this test shows that the numbers come from files.
 #[test]
 fn a_changed_score_changes_the_text_of_the_report() {
     let report = crate::workspace::root().join("report");
@@ -58,11 +58,11 @@ fn a_changed_score_changes_the_text_of_the_report() {
         super::super::text::sections(&report).unwrap().into_iter().map(|(_, text)| text).collect();
     let original = text(dir.path(), "report.typ");
     let mut named = 0;
-    for path in files(&dir.path().join("scores")).unwrap() {
+    for path in files_below(&dir.path().join("scores")).unwrap() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let bytes = std::fs::read(&path).unwrap();
         let mut file: Value = serde_json::from_slice(&bytes).unwrap();
-        // A file of corruptions has no scores; the report states in words that they are in order.
+        // A file of corruptions has no scores. The report states in words that the corruptions are in order.
         let Some(rows) = file["scores"].as_array_mut() else { continue };
         if !sources.contains(&format!("\"{name}\"")) {
             continue;

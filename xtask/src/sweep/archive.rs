@@ -1,15 +1,15 @@
-//! What is archived of a study when its weights and images are deleted: of every run the small files that the table and the
-//! figures are made from.
+//! Archives a study without its weights and images: copies the small files of every run, from which the table and the figures
+//! are made.
 
 use super::folder::GENERATED;
 use super::study::Job;
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Files of a run folder.
+/// Files of a run folder that are archived.
 const OF_RUN: [&str; 3] = ["config.toml", "manifest.json", "metrics.jsonl"];
 
-/// Copies the small files of all runs in `from` that have begun to folders of the same names in `to`.
+/// Copies the small files of all started runs in `from` to folders of the same names in `to`.
 pub fn copy(jobs: &[Job], from: &Path, to: &Path) -> Result<()> {
     for job in jobs {
         let (run, archived) = (from.join(&job.name), to.join(&job.name));

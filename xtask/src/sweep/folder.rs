@@ -1,20 +1,20 @@
-//! The folder of a run: what a sweep adds to the files of `dm`, and how a run is deleted.
+//! The run folder of a sweep: deleting runs, and the images of a finished run.
 
 use super::study::Sample;
 use crate::records::read_json;
-use crate::workspace::{beside, write_atomically};
+use crate::workspace::{beside, files_below, write_atomically};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 
 /// Locked by `dm` while it trains.
 const LOCK: &str = ".lock";
-/// Folder of a finished run's images; it gets this name when all of them are there.
+/// Folder of a finished run's images. It gets this name when all images are complete.
 pub const GENERATED: &str = "generated";
 const GENERATED_PART: &str = "generated.part";
-/// How the images were sampled.
+/// File with the settings that the images were sampled with.
 const SAMPLE: &str = "sample.json";
 
-/// Deletes a run folder. It is renamed first, so that an interrupted deletion leaves no half of a run.
+/// Deletes a run folder. The folder is renamed first, so that an interrupted deletion leaves no damaged run.
 ///
 /// # Errors
 /// If another process trains into the folder, or deleting fails.
@@ -31,15 +31,12 @@ pub fn delete(run: &Path) -> Result<()> {
 }
 
 /// Number of files below a folder, and their size in bytes.
-pub fn weigh(folder: &Path) -> Result<(u64, u64)> {
-    let (mut files, mut bytes) = (0, 0);
-    for path in crate::records::entries(folder)? {
-        let meta = std::fs::symlink_metadata(&path).with_context(|| path.display().to_string())?;
-        let (more_files, more_bytes) = if meta.is_dir() { weigh(&path)? } else { (1, meta.len()) };
-        files += more_files;
-        bytes += more_bytes;
+pub fn size(folder: &Path) -> Result<(usize, u64)> {
+    let (files, mut bytes) = (files_below(folder)?, 0);
+    for path in &files {
+        bytes += std::fs::symlink_metadata(path).with_context(|| path.display().to_string())?.len();
     }
-    Ok((files, bytes))
+    Ok((files.len(), bytes))
 }
 
 /// Deletes a folder that may be missing.
@@ -63,14 +60,14 @@ pub fn open_generated(run: &Path) -> Result<PathBuf> {
     Ok(part)
 }
 
-/// Gives the folder its final name, when all of its images are there.
+/// Gives the folder its final name. Call this function when all images are complete.
 pub fn close_generated(run: &Path, sample: &Sample) -> Result<()> {
     let (part, whole) = (run.join(GENERATED_PART), run.join(GENERATED));
     write_atomically(&part.join(SAMPLE), &serde_json::to_vec_pretty(sample)?)?;
     std::fs::rename(&part, &whole).with_context(|| whole.display().to_string())
 }
 
-/// Deletes images of older weights.
+/// Deletes all images of a run.
 pub fn delete_generated(run: &Path) -> Result<()> {
     remove(&run.join(GENERATED))?;
     remove(&run.join(GENERATED_PART))
@@ -81,17 +78,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deleting_removes_everything_but_not_under_a_training_process() {
+    fn a_run_is_deleted_unless_a_process_trains_into_it() {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("a");
         std::fs::create_dir_all(run.join("samples")).unwrap();
         std::fs::write(run.join(LOCK), "").unwrap();
         std::fs::write(run.join("samples/epoch-0001.png"), "12345").unwrap();
-        assert_eq!(weigh(&run).unwrap(), (2, 5));
+        assert_eq!(size(&run).unwrap(), (2, 5));
         let lock = std::fs::File::open(run.join(LOCK)).unwrap();
         lock.lock().unwrap();
         assert!(delete(&run).unwrap_err().to_string().contains("another process"));
-        assert_eq!(weigh(&run).unwrap(), (2, 5));
+        assert_eq!(size(&run).unwrap(), (2, 5));
         drop(lock);
         delete(&run).unwrap();
         delete(&run).unwrap();
@@ -99,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn images_count_only_when_all_are_there_and_sampled_with_the_same_settings() {
+    fn images_count_only_when_complete_and_sampled_with_the_same_settings() {
         let run = tempfile::tempdir().unwrap();
         let run = run.path();
         let sample = Sample { n: 4, nfe: None, seed: 1, restored: 4, measure: None };

@@ -1,5 +1,5 @@
-//! `cargo xtask sweep`: trains and samples every run of a study, skipping complete runs and resuming interrupted ones, then
-//! writes a summary and figures. `xtask/sweeps/` lists the runs; `dm` does the training.
+//! `cargo xtask sweep`: trains and samples every run of a study, then writes a summary and figures. Complete runs are skipped,
+//! interrupted runs are resumed. Files in `xtask/sweeps/` list the runs, and `dm` trains them.
 
 mod archive;
 mod folder;
@@ -21,13 +21,13 @@ pub use study::Job;
 use study::Profile;
 use worker::Setup;
 
-/// The study of the three models that ship.
+/// The study of the three shipped models.
 const DIGITS: &str = "digits";
 
 /// Exit code after Ctrl-C, as shells define it.
 const INTERRUPTED: u8 = 130;
 
-/// What to sweep.
+/// The arguments of `cargo xtask sweep`.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct Args {
     dm: Option<PathBuf>,
 }
 
-/// Which figures to draw again.
+/// The arguments of `cargo xtask figures`.
 #[derive(clap::Args)]
 pub struct FigureArgs {
     #[command(flatten)]
@@ -63,13 +63,13 @@ pub struct FigureArgs {
     archive: Option<PathBuf>,
 }
 
-/// Which runs, and where they are.
+/// The runs of a study, and their folder.
 #[derive(clap::Args)]
 struct Place {
     /// Which runs: a file of xtask/sweeps/ (digits, zoo, ink, ablation, seeds)
     #[arg(long, value_name = "NAME", default_value = DIGITS)]
     study: String,
-    /// How much work it is
+    /// The size of the study: how long to train, how much to sample
     #[arg(long, value_enum, default_value = "laptop")]
     profile: Profile,
     /// Where the run folders go [default: runs/PROFILE for digits, runs/STUDY-PROFILE for the others]
@@ -124,7 +124,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// `cargo xtask figures`: summary and figures from the files that are there.
+/// `cargo xtask figures`: writes summary and figures from recorded files.
 pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
     if let Some(folder) = &args.scores {
         let folder = absolute(folder)?;
@@ -149,13 +149,13 @@ pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
 /// Prints what `--clean` is about to delete.
 fn announce_deletion(jobs: &[Job], out: &Path) -> Result<()> {
     for run in jobs.iter().map(|job| out.join(&job.name)).filter(|run| run.is_dir()) {
-        let (files, bytes) = folder::weigh(&run)?;
+        let (files, bytes) = folder::size(&run)?;
         eprintln!("--clean: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
     }
     Ok(())
 }
 
-/// Runs all jobs, `at_once` at a time; the state each of them ended in.
+/// Runs all jobs, `at_once` at a time; returns the final state of each job.
 fn work(jobs: &[Job], setup: &Setup, at_once: usize) -> Vec<State> {
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     let next = AtomicUsize::new(0);
@@ -185,7 +185,7 @@ fn work(jobs: &[Job], setup: &Setup, at_once: usize) -> Vec<State> {
     })
 }
 
-/// Writes summary and figures of every run of the profile that has begun.
+/// Writes the summary and the figures of every run that has started.
 fn finish(all: &[Job], out: &Path) -> Result<()> {
     let rows = summary::rows(all, out)?;
     if rows.is_empty() {
@@ -198,12 +198,12 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The runs of the models that ship, of the workspace at `root`.
+/// The runs of the shipped models, as the workspace at `root` lists them.
 pub fn digits(root: &Path) -> Result<Vec<Job>> {
     study::load(&study::find(&root.join("xtask/sweeps"), DIGITS)?, workspace::root(), Profile::Full)
 }
 
-/// Draws the figures of the runs in `report/runs` and of the scores in `report/scores`, as far as they are there.
+/// Draws the figures of the recorded runs and scores in `runs` and `scores` of the folder `report`.
 pub fn draw_recorded(report: &Path) -> Result<usize> {
     let digits = digits(workspace::root())?;
     let figures = report.join("figures");

@@ -1,5 +1,5 @@
-//! Processes of a run: a log that is also a lock, and a child process that is watched until it ends. The first interrupt is
-//! passed on to the child, so that it can save its state. Which programs to start is decided elsewhere.
+//! The child processes of a run, and its log, which is also a lock. The first interrupt is passed on to the child process, so
+//! that it can save its state.
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Number of interrupts so far: the first asks the child processes to save and stop, the second kills them.
 static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 
-/// From here on Ctrl-C and SIGTERM stop the child processes first.
+/// Makes Ctrl-C and SIGTERM stop the child processes first.
 pub fn catch_interrupts() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTS.fetch_add(1, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl Log {
         writeln!(self.file, "$ {}", render(command)).with_context(|| self.path.display().to_string())?;
         command.stdin(Stdio::null());
         command.stdout(self.file.try_clone()?).stderr(self.file.try_clone()?);
-        apart(command);
+        separate(command);
         let program = command.get_program().display().to_string();
         let mut child = command.spawn().with_context(|| format!("starting {program}"))?;
         let mut passed_on = 0;
@@ -102,7 +102,7 @@ fn render(command: &Command) -> String {
 
 /// Puts a child process into a group of its own. Otherwise the terminal's Ctrl-C would reach it as well as ours, and the
 /// second signal would tell it to stop without saving.
-fn apart(command: &mut Command) {
+fn separate(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
@@ -113,7 +113,7 @@ fn terminate(child: &mut Child) -> Result<()> {
     {
         use nix::{errno::Errno, sys::signal, unistd::Pid};
         let pid = Pid::from_raw(i32::try_from(child.id()).context("the id of a child process")?);
-        // A process that has just ended cannot be signalled; the next poll finds that out.
+        // A process that has just ended cannot be signalled. The next poll notices its end.
         match signal::kill(pid, signal::Signal::SIGTERM) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(error) => Err(error).context("stopping a child process"),

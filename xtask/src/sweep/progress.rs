@@ -1,5 +1,4 @@
-//! One line of progress per run: bars on a terminal, plain lines every ten seconds elsewhere. They go to stderr; stdout is
-//! for the summary.
+//! Shows one line of progress per run on stderr: bars on a terminal, plain lines every ten seconds elsewhere.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -12,7 +11,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
     Waiting,
-    /// Another process works in the folder: another sweep, or a training that a killed sweep started.
+    /// Another process uses the run folder: another sweep, or a training that a killed sweep started.
     Locked,
     Starting,
     Training {
@@ -25,7 +24,7 @@ pub enum State {
         eta_s: Option<f64>,
     },
     Sampling,
-    /// `made` is false if everything was there before.
+    /// `made` is false if the run was complete before this sweep.
     Complete {
         made: bool,
     },
@@ -38,7 +37,7 @@ impl State {
     fn text(&self) -> String {
         match self {
             Self::Waiting => "waiting".into(),
-            Self::Locked => "waiting for another process at work in this folder".into(),
+            Self::Locked => "waiting for another process that uses this folder".into(),
             Self::Starting => "starting".into(),
             Self::Training { epoch, epochs, step, steps, loss, images_per_s, eta_s } => {
                 let mut words = vec![format!("epoch {epoch}/{epochs}"), format!("step {step}/{steps}")];

@@ -1,7 +1,6 @@
-//! Studies: files in `xtask/sweeps/` that list runs. A study is read, checked and narrowed to one profile here. Whether a run
-//! has been trained already is decided elsewhere.
+//! Studies: files in `xtask/sweeps/` that list runs. This module reads and checks a study and selects the runs of one profile.
 //!
-//! A study whose runs share config, budget and sampling states them once, at its top; a run then names only what it changes.
+//! A study may state the config and the profiles that its runs share at the top. A run then states only its differences.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -9,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// How much work a sweep is.
+/// The size of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// Shows that everything works: under three minutes, for CI
+    /// A check that everything works, for CI: under three minutes
     Smoke,
-    /// Recognisable digits: under 40 minutes on two cores
+    /// A short training that draws recognisable digits: under 40 minutes on two cores
     Laptop,
-    /// The 100 epochs of the starter notebook
+    /// The whole training, 100 epochs for the reference as in the starter notebook
     Full,
 }
 
@@ -31,13 +30,13 @@ impl Profile {
     }
 }
 
-/// One run of one profile: what to pass to `dm`.
+/// One run of one profile: the arguments for `dm`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub name: String,
     /// Its name in figures.
     pub title: String,
-    /// What its loss is. Losses of different kinds never share an axis.
+    /// Description of the loss. Losses of different kinds never share an axis.
     pub loss: String,
     pub config: PathBuf,
     pub set: Vec<String>,
@@ -48,7 +47,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// Number of images to look at.
+    /// Number of images.
     pub n: u32,
     /// Network evaluations per image; absent: as in the model's config.
     #[serde(alias = "steps")]
@@ -56,9 +55,9 @@ pub struct Sample {
     #[serde(default = "first_seed")]
     pub seed: u64,
     /// Number of test images to restore.
-    #[serde(default = "few")]
+    #[serde(default = "default_restored")]
     pub restored: u32,
-    /// What `dm eval` measures; nothing where it is absent.
+    /// The evaluation by `dm eval`, if there is one.
     pub measure: Option<Measure>,
 }
 
@@ -68,7 +67,7 @@ pub struct Sample {
 pub struct Measure {
     /// Number of images of all seeds together: a multiple of `seeds`.
     pub n: u32,
-    /// At least two: the interval is estimated from them.
+    /// At least two, because the interval is estimated from them.
     pub seeds: u32,
     /// Names of metrics for `dm eval --metrics`.
     pub metrics: Vec<String>,
@@ -78,7 +77,7 @@ fn first_seed() -> u64 {
     1
 }
 
-fn few() -> u32 {
+fn default_restored() -> u32 {
     4
 }
 
@@ -86,9 +85,9 @@ fn few() -> u32 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Study {
-    /// Config of every run that names none.
+    /// Config of every run that states none.
     config: Option<PathBuf>,
-    /// Profiles of every run that names none.
+    /// Profiles of every run that states none.
     #[serde(default)]
     profiles: BTreeMap<Profile, ProfileSettings>,
     run: Vec<Run>,
@@ -101,7 +100,7 @@ struct Run {
     title: String,
     loss: String,
     config: Option<PathBuf>,
-    /// Laid over the config after what the profile sets.
+    /// Overrides of the config, after those of the profile.
     #[serde(default)]
     set: Vec<String>,
     #[serde(default)]
@@ -128,7 +127,7 @@ pub fn find(folder: &Path, study: &str) -> Result<PathBuf> {
 /// The names of all studies, in order.
 fn studies(folder: &Path) -> Result<Vec<String>> {
     let name = |path: PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".toml")?.to_owned());
-    Ok(crate::records::entries(folder)?.into_iter().filter_map(name).collect())
+    Ok(crate::workspace::entries(folder)?.into_iter().filter_map(name).collect())
 }
 
 /// Every run of a profile, as written in `file`. Config paths are relative to `root`.
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_has_the_runs_that_name_it_and_settings_at_the_top_hold_for_all_of_them() {
+    fn runs_are_selected_by_profile_and_inherit_the_settings_at_the_top() {
         let smoke = load_text(STUDY, Profile::Smoke).unwrap();
         assert_eq!(names(&smoke), ["plain", "other"]);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The table at the end of a sweep: printed, and written as `summary.md` and `summary.json`. All of its numbers come from the
-//! files of the runs.
+//! The table at the end of a sweep, which is printed and written as `summary.md` and `summary.json`. All of its numbers come
+//! from the files of the runs.
 
 use super::folder::GENERATED;
 use super::progress::duration;
@@ -13,7 +13,7 @@ use anyhow::Result;
 use dm_record::{RunStatus, SummaryRow};
 use std::path::Path;
 
-/// A row for each run that has begun.
+/// A row for each run that has started.
 pub fn rows(jobs: &[Job], out: &Path) -> Result<Vec<SummaryRow>> {
     let mut rows = Vec::new();
     for job in jobs {
@@ -41,7 +41,7 @@ pub fn rows(jobs: &[Job], out: &Path) -> Result<Vec<SummaryRow>> {
 /// A column of the table: its head, and its text for a run.
 type Column = (&'static str, fn(&SummaryRow) -> String);
 
-/// Number of columns of words.
+/// Number of columns that are aligned to the left.
 const WORDS: usize = 2;
 const COLUMNS: [Column; 9] = [
     ("run", |row| row.run.clone()),
@@ -80,7 +80,7 @@ pub fn table(rows: &[SummaryRow]) -> String {
     markdown::table(&std::iter::once(head).chain(cells).collect::<Vec<_>>(), WORDS)
 }
 
-/// What a reader has to know about the table.
+/// Notes that explain the table.
 pub fn notes(rows: &[SummaryRow]) -> Vec<String> {
     let mut notes = vec![
         "Losses of different runs are different quantities: compare them within one run only.".to_owned(),

@@ -1,5 +1,5 @@
-//! Everything that one run still needs: train or resume, sample, degrade and restore test images, evaluate. It reports its
-//! progress and prints nothing. Whether a run folder can be resumed, and with which config, is decided by `dm`.
+//! The remaining work of one run: train or resume, sample, degrade and restore test images, evaluate. Progress is reported,
+//! not printed. `dm` decides whether a run folder can be resumed with a config.
 
 use super::folder;
 use super::process::{Log, interrupted};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
-/// Lines of a failed command that the message repeats.
+/// Number of log lines in the message about a failed command.
 const TAIL_LINES: usize = 10;
 /// Rows and columns of the forward strip.
 const STRIP: (&str, &str) = ("4", "12");
@@ -33,7 +33,7 @@ pub struct Setup {
     pub threads: Option<usize>,
 }
 
-/// Does all that a run still needs. Ends in `State::Complete` or `State::Interrupted`.
+/// Does the remaining work of a run. Returns `State::Complete` or `State::Interrupted`.
 pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
     let run = setup.out.join(&job.name);
     let log = setup.out.join("logs").join(format!("{}.txt", job.name));
@@ -56,7 +56,7 @@ pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
     if interrupted() {
         return Ok(State::Interrupted);
     }
-    succeed(status, "train", &log)?;
+    check_success(status, "train", &log)?;
     ensure!(is_complete(&run)?, "{}: dm train succeeded, but the manifest is not complete", run.display());
     let is_sampled = folder::is_sampled(&run, &job.sample);
     if !is_sampled {
@@ -80,7 +80,7 @@ fn train(job: &Job, setup: &Setup, run: &Path, log: &mut Log, report: &dyn Fn(St
     let mut reader = MetricsReader::new(run);
     let mut since: Option<(Instant, u64)> = None;
     log.watch(&mut command, || {
-        // A file that cannot be read now may be readable at the next poll; only the progress line depends on it.
+        // A file that cannot be read now may be readable at the next poll. Only the progress line depends on the file.
         if reader.poll().is_err() {
             return;
         }
@@ -128,7 +128,7 @@ fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
         if interrupted() {
             return Ok(false);
         }
-        succeed(status, name, log)?;
+        check_success(status, name, log)?;
     }
     for name in written {
         std::fs::metadata(part.join(name)).with_context(|| format!("{name}: dm did not write it"))?;
@@ -146,7 +146,7 @@ fn dm(setup: &Setup, subcommand: &str) -> Command {
     command
 }
 
-fn succeed(status: ExitStatus, subcommand: &str, log: &Log) -> Result<()> {
+fn check_success(status: ExitStatus, subcommand: &str, log: &Log) -> Result<()> {
     if !status.success() {
         let tail = log.tail(TAIL_LINES);
         let hint =

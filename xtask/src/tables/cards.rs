@@ -1,16 +1,18 @@
-//! The model cards: for every shipped model what it is, how it was trained and how it scores, from its own file, the record
-//! of its run and the score files that state its hash; the classifiers; and how PyTorch loads a model. Limitations are written
-//! by hand.
+//! The model cards: kind, training and scores of every shipped model, the classifiers, and how PyTorch loads a model. The facts
+//! come from the model's file, from the record of its run, and from the score files that state its hash. Limitations are
+//! written by hand.
 
 use super::model_file::ModelFile;
 use super::results::{batch_size, conditions, config, duration, table};
 use crate::markdown::{self, number, thousands, words};
-use crate::records::{Metrics, Scores, Table, entries, read_manifest};
+use crate::records::{Metrics, Scores, Table, read_manifest};
 use crate::sweep::{self, Job};
+use crate::workspace::entries;
 use anyhow::{Context, Result, ensure};
+use dm_record::Target;
 use std::path::Path;
 
-/// A card for each run of the study whose model ships.
+/// A card for each run whose model is shipped.
 pub fn models(root: &Path) -> Result<String> {
     let scores = Scores::read(&root.join("report/scores"))?;
     let mut cards = Vec::new();
@@ -27,17 +29,17 @@ fn card(root: &Path, job: &Job, path: &Path, scores: &Scores) -> Result<String> 
     let (model, name) = (ModelFile::read(path)?, &job.name);
     let folder = root.join("report/runs").join(name);
     let manifest =
-        read_manifest(&folder)?.with_context(|| format!("report/runs/{name}: found no record of it"))?;
+        read_manifest(&folder)?.with_context(|| format!("report/runs/{name}: found no record of the run"))?;
     let config = config(&folder)?;
     let same = model.config(&["config"])? == config
         && model.get("step") == Some(manifest.steps_done.to_string().as_str());
     ensure!(same, "data/models/{name}.safetensors: found another config or step than in report/runs/{name}");
-    // The first of these keys of a table: today's name, and that of schema 1.
+    // The value at the first of `keys` that the table has: the current key, or that of schema 1.
     let text = |table: &str, keys: &[&str]| {
         let table = config.get(table).and_then(toml::Value::as_table);
         let value = table.and_then(|table| keys.iter().find_map(|key| table.get(*key)));
         value.map_or("?".into(), |value| match (value.as_str(), value.as_integer()) {
-            (Some(text), _) => sampler_name(text).to_owned(),
+            (Some(text), _) => current_name(text),
             (_, Some(count)) => thousands(count.unsigned_abs()),
             _ => value.to_string(),
         })
@@ -63,21 +65,18 @@ fn card(root: &Path, job: &Job, path: &Path, scores: &Scores) -> Result<String> 
     ];
     let facts: Vec<_> = facts.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
     let facts = markdown::table(&facts, 2);
-    Ok(format!("### `{name}`\n\n{}\n\n{facts}\n\n{}", job.title, measured(scores, &model.sha256)))
+    Ok(format!("### `{name}`\n\n{}\n\n{facts}\n\n{}", job.title, scores_of(scores, &model.sha256)))
 }
 
-/// Today's name of a sampler in a config of schema 1.
-fn sampler_name(text: &str) -> &str {
-    match text {
-        "bridge" => "ancestral",
-        "bridge_2m" => "ancestral_2m",
-        "prince" => "ddpm_notebook",
-        other => other,
-    }
+/// The current name of a sampler of schema 1. Other names are returned as they are.
+fn current_name(text: &str) -> String {
+    let mut target = Target { sampler: Some(text.to_owned()), ..Target::default() };
+    target.upgrade();
+    target.sampler.unwrap_or_default()
 }
 
-/// The scores of the model with this hash by the first classifier, at the largest n.
-fn measured(scores: &Scores, sha256: &str) -> String {
+/// The scores of the model with this hash by the first classifier, for the largest n.
+fn scores_of(scores: &Scores, sha256: &str) -> String {
     let of_model = |table: &&Table| table.classes.is_some() && table.target.sha256.as_deref() == Some(sha256);
     let mut tables: Vec<&Table> = scores.tables.iter().filter(of_model).collect();
     let largest = tables.iter().map(|table| table.target.n).max();

@@ -1,15 +1,16 @@
-//! The tables as data: `report/tables/*.csv`, for anyone who wants to calculate with the numbers. One line per score, run,
-//! restoration or time, with values in full; what was not measured is empty.
+//! The tables as data: `report/tables/*.csv`, with one line per score, run, restoration or time. Values have all their digits,
+//! and a value that was not measured is empty.
 
 use super::speed::bench;
-use crate::records::{Scores, baseline_range, entries, read_json};
+use crate::records::{Scores, baseline_range, read_json};
+use crate::workspace::entries;
 use anyhow::Result;
 use dm_record::{RestoredSummary, SummaryRow};
 use std::path::Path;
 
 type Rows = Vec<Vec<String>>;
 
-/// Path from the root and text of every file.
+/// The path from the root and the text of every file.
 pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
     let summaries = summaries(&root.join("report/runs"))?;
     let (mut studies, mut restored) = (Vec::new(), Vec::new());
@@ -119,7 +120,7 @@ fn speed(root: &Path) -> Result<Rows> {
     Ok(steps.chain(images).collect())
 }
 
-/// The format of RFC 4180. The crate `csv` would change features of crates below candle (tests/architecture.rs).
+/// Text in the format of RFC 4180. The crate `csv` would change features of crates below candle (tests/architecture.rs).
 fn csv(head: &str, rows: &[Vec<String>]) -> String {
     let quoted = |cell: &String| {
         if cell.contains([',', '"', '\n']) {
@@ -143,7 +144,6 @@ mod tests {
         let files = files(crate::workspace::root()).unwrap();
         assert_eq!(files.len(), 4);
         for (path, text) in files {
-            // Only one column may hold commas: the cells before it are counted from the start of a line.
             let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
             let empty = (0..rows[0].len()).find(|&column| rows[1..].iter().all(|row| row[column].is_empty()));
             assert!(

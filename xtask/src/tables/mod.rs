@@ -1,6 +1,5 @@
-//! `cargo xtask tables`: the tables of README.md and of the model cards, made from the same files as the report and written
-//! between markers, so that no number in them is copied by hand. Text outside the markers is kept. The same numbers are written
-//! as data to `report/tables`.
+//! `cargo xtask tables`: writes the tables of README.md and of the model cards between markers on these pages, from the same
+//! files as the report. Text outside the markers is kept. The same numbers are written as CSV files to `report/tables`.
 
 mod cards;
 mod data;
@@ -15,7 +14,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What to do with the tables.
+/// The arguments of `cargo xtask tables`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Write nothing; fail if a table does not match its data
@@ -47,7 +46,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(if args.check && !changed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Makes every block and file again; the paths of those that changed, or with `check` would change.
+/// Makes every block and file again, and writes those that changed unless `check` is set. Returns the paths of the changed
+/// files.
 pub fn refresh(root: &Path, check: bool) -> Result<Vec<String>> {
     let mut fresh = data::files(root)?;
     for (page, blocks) in PAGES {
@@ -138,7 +138,7 @@ mod tests {
                 .contains("ink-unet,ancestral,,100,1000,5,10000,classifier,frechet distance,,3.5,3.15,3.85"),
             "{scores}"
         );
-        // With another score the pages and data differ.
+        // With another score, the pages and the data differ.
         let other = workspace(7.25);
         std::fs::copy(
             other.path().join("report/scores/ink-unet-100.json"),

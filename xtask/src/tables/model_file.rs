@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The one metadata key that `dm` writes: a JSON object of strings.
+/// The metadata key that `dm` writes. Its value is a JSON object of strings.
 const METADATA: &str = "dm";
 
 #[derive(Debug)]
@@ -21,7 +21,8 @@ pub struct ModelFile {
 impl ModelFile {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        Self::parse(&bytes).with_context(|| format!("{}: found no safetensors file of dm", path.display()))
+        Self::parse(&bytes)
+            .with_context(|| format!("{}: found no safetensors file written by dm", path.display()))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {
@@ -37,7 +38,7 @@ impl ModelFile {
         self.metadata.get(key).map(String::as_str)
     }
 
-    /// The first of these metadata entries that is there, as TOML.
+    /// The first metadata entry among `keys` that the file has, parsed as TOML.
     pub fn config(&self, keys: &[&str]) -> Result<toml::Table> {
         let text = keys.iter().find_map(|key| self.get(key));
         let text = text.with_context(|| format!("metadata `{}`: found none", keys.join("` or `")))?;

@@ -1,21 +1,21 @@
 //! Whether classifiers that were trained from different seeds rank models in the same order.
 
 use crate::markdown::thousands;
-use crate::records::{Table, sampling_label};
+use crate::records::{FRECHET, Table, sampling_label};
 
 /// Models with sampler and number of evaluations, from the smallest Fréchet distance to the largest.
 pub fn order(group: &[&Table]) -> Vec<String> {
     let named = |table: &&Table| {
         let (model, nfe) = (table.target.model.as_ref()?, table.target.nfe?);
         let sampler = sampling_label(&table.target).unwrap_or_default();
-        Some((table.row("frechet distance")?.value?, format!("`{model}` {sampler} {}", thousands(nfe))))
+        Some((table.row(FRECHET)?.value?, format!("`{model}` {sampler} {}", thousands(nfe))))
     };
     let mut values: Vec<_> = group.iter().filter_map(named).collect();
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     values.into_iter().map(|(_, name)| name).collect()
 }
 
-/// How far several classifiers agree on an order; nothing for one classifier or one model.
+/// A sentence about how well several classifiers agree on an order; empty for one classifier or one model.
 pub fn rank_agreement(orders: &[Vec<String>]) -> String {
     let Some(first) = orders.first().filter(|first| first.len() > 1 && orders.len() > 1) else {
         return String::new();

@@ -2,7 +2,7 @@
 
 use super::ranks::{order, rank_agreement};
 use crate::markdown::{self, thousands, words};
-use crate::records::{Metrics, Scores, Table, read_manifest, sampling_label};
+use crate::records::{FRECHET, Metrics, Scores, Table, range, read_manifest, sampling_label};
 use crate::sweep;
 use anyhow::{Context, Result};
 use dm_record::ScoreRow;
@@ -10,14 +10,14 @@ use std::path::Path;
 
 /// Metrics in the table: name, start of the setting, head of the column.
 const SHOWN: [(&str, &str, &str); 5] = [
-    ("frechet distance", "", "Fréchet distance"),
+    (FRECHET, "", "Fréchet distance"),
     ("precision", "", "precision"),
     ("recall", "", "recall"),
     ("coverage", "", "coverage"),
     ("memorised", "pixels", "memorised, pixels"),
 ];
 
-/// Runs in `report/runs`, in the order of the study.
+/// The table of the runs in `report/runs`, in the order of the study.
 pub fn runs(root: &Path) -> Result<String> {
     let mut rows = vec![words(["run", "epochs", "images seen", "validation loss", "training"])];
     for job in sweep::digits(root)? {
@@ -40,18 +40,18 @@ pub fn config(folder: &Path) -> Result<toml::Table> {
     text.parse().with_context(|| path.display().to_string())
 }
 
-/// Images per batch of a run's config, of schema 2 or 1.
+/// The number of images per batch in a run's config of schema 2 or 1.
 pub fn batch_size(config: &toml::Table) -> u64 {
     let training = |key: &str| config.get("training")?.get(key)?.as_integer();
     training("batch_size").or_else(|| training("batch")).map_or(0, i64::unsigned_abs)
 }
 
-/// Minutes, or hours if they are many.
+/// A duration in minutes, or in hours from 90 minutes on.
 pub fn duration(seconds: f64) -> String {
     if seconds < 5400.0 { format!("{:.0} min", seconds / 60.0) } else { format!("{:.1} h", seconds / 3600.0) }
 }
 
-/// The scores of models in `report/scores` by the first classifier, at the largest n.
+/// The table of the scores in `report/scores` by the first classifier, for the largest n.
 pub fn scores(root: &Path) -> Result<String> {
     let all = Scores::read(&root.join("report/scores"))?;
     let groups = all.comparable();
@@ -64,7 +64,7 @@ pub fn scores(root: &Path) -> Result<String> {
     let same = |other: &&Vec<&Table>| {
         (other[0].target.n, other[0].n_reference) == (group[0].target.n, group[0].n_reference)
     };
-    // Groups of real images alone have no order of models.
+    // A group of real images only has no order of models.
     let orders = groups.iter().filter(same).map(|group| order(group)).filter(|order| !order.is_empty());
     let agreement = rank_agreement(&orders.collect::<Vec<_>>());
     let command = "Made by `dm eval MODEL --out report/scores/NAME.json`.";
@@ -72,7 +72,7 @@ pub fn scores(root: &Path) -> Result<String> {
     Ok(format!("{}\n\n{}", table(&tables), notes.trim_end()))
 }
 
-/// The conditions under which comparable tables hold.
+/// The conditions that comparable tables share.
 pub fn conditions(tables: &[&Table]) -> String {
     let Some(first) = tables.first() else { return String::new() };
     let (n, of, classifier) =
@@ -86,7 +86,7 @@ pub fn conditions(tables: &[&Table]) -> String {
     )
 }
 
-/// Scores of models, the most evaluations first, and of real images.
+/// The scores of models, those with the most evaluations first, and of real images.
 pub fn table(tables: &[&Table]) -> String {
     let mut head = words(["samples", "sampler", "evaluations"]);
     head.extend(SHOWN.map(|(_, _, column)| column.to_owned()));
@@ -121,10 +121,9 @@ fn value(row: &ScoreRow) -> String {
 
 /// Mean and range of several values.
 fn spread(values: &[f64]) -> String {
-    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let (low, high) =
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
-    if values.len() < 2 { show(mean) } else { format!("{} ({} to {})", show(mean), show(low), show(high)) }
+    let mean = show(values.iter().sum::<f64>() / values.len().max(1) as f64);
+    let range = range(values.iter().copied()).filter(|_| values.len() > 1);
+    range.map_or(mean.clone(), |(low, high)| format!("{mean} ({} to {})", show(low), show(high)))
 }
 
 /// Three significant digits, with at least one decimal place.

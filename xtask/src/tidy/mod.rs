@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: conventions that no compiler checks. The rules are in `rules.rs`.
+//! `cargo xtask tidy`: checks conventions that the compiler does not check. The rules are in `rules.rs`.
 
 mod rules;
 mod tree;

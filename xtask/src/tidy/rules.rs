@@ -1,19 +1,22 @@
-//! The rules of tidy, one function each. Each finding states its reason. What rustfmt and clippy check is not repeated here.
+//! The rules of tidy, one function each. A finding is a line with the path of a file and what is wrong with the file. Checks of
+//! rustfmt and clippy are not repeated here.
 
-use super::tree::{Finding, Tree};
+use super::tree::Tree;
 use crate::ci;
 use std::path::Path;
 
-type Rule = fn(&Tree) -> Vec<Finding>;
+type Rule = fn(&Tree) -> Vec<String>;
 
 pub const RULES: [Rule; 5] = [heads, sizes, test_command, top_level, ci_calls_ci];
 
+/// The largest number of lines of a file.
 const LONGEST: usize = 500;
-/// Entries of the top level, beside names that begin with a dot.
-const TOP_LEVEL: [&str; 12] = [
+/// Allowed entries of the top level, besides names that begin with a dot.
+const TOP_LEVEL: [&str; 13] = [
     "Cargo.toml",
     "Cargo.lock",
     "crates",
+    "fuzz",
     "xtask",
     "data",
     "report",
@@ -25,42 +28,38 @@ const TOP_LEVEL: [&str; 12] = [
     "clippy.toml",
 ];
 
-fn found(path: &str, line: usize, message: impl Into<String>) -> Finding {
-    Finding { path: path.to_owned(), line, message: message.into() }
-}
-
 fn rust(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.texts().filter(|(path, _)| Path::new(path).extension().is_some_and(|extension| extension == "rs"))
 }
 
-/// Everything that breaks a rule, in order of files.
-pub fn check(tree: &Tree) -> Vec<Finding> {
+/// All findings, sorted.
+pub fn check(tree: &Tree) -> Vec<String> {
     let mut findings: Vec<_> = RULES.iter().flat_map(|rule| rule(tree)).collect();
     findings.sort();
     findings
 }
 
 /// Every file begins with a line that says what it contains.
-fn heads(tree: &Tree) -> Vec<Finding> {
+fn heads(tree: &Tree) -> Vec<String> {
     let headless = rust(tree).filter(|(_, text)| {
         let first = text.lines().next().unwrap_or_default();
         first.strip_prefix("//!").is_none_or(|words| words.trim().is_empty())
     });
     headless
-        .map(|(path, _)| found(path, 1, "begins without a `//!` line that says what it contains"))
+        .map(|(path, _)| format!("{path}:1: begins without a `//!` line that says what it contains"))
         .collect()
 }
 
-/// A file holds one idea. A long one holds several.
-fn sizes(tree: &Tree) -> Vec<Finding> {
+/// No file is long, because a file should hold one idea.
+fn sizes(tree: &Tree) -> Vec<String> {
     let measured = rust(tree).map(|(path, text)| (path, text.lines().count()));
     let long = measured.filter(|&(_, lines)| lines > LONGEST);
-    long.map(|(path, lines)| found(path, 0, format!("{lines} lines, at most {LONGEST}: split it by idea")))
+    long.map(|(path, lines)| format!("{path}: {lines} lines, at most {LONGEST}: split the file by idea"))
         .collect()
 }
 
-/// README and CI run the tests with the same command.
-fn test_command(tree: &Tree) -> Vec<Finding> {
+/// README.md and CI run the tests with the same command.
+fn test_command(tree: &Tree) -> Vec<String> {
     let command = format!("cargo {}", ci::TEST.join(" "));
     // A comment or a pipe may follow the command, other arguments may not.
     let is_command = |line: &str| {
@@ -72,27 +71,27 @@ fn test_command(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in ["README.md", ".ci/run"] {
         if !tree.text(path).is_some_and(|text| text.lines().any(is_command)) {
-            findings.push(found(path, 0, format!("has no line with the test command `{command}`")));
+            findings.push(format!("{path}: has no line with the test command `{command}`"));
         }
     }
     findings
 }
 
-/// The top level shows the parts of the project and nothing else.
-fn top_level(tree: &Tree) -> Vec<Finding> {
+/// The top level contains only the parts of the project.
+fn top_level(tree: &Tree) -> Vec<String> {
     let entries = tree.files.keys().filter_map(|path| path.split('/').next());
     let mut strays: Vec<&str> =
         entries.filter(|entry| !entry.starts_with('.') && !TOP_LEVEL.contains(entry)).collect();
     strays.dedup();
-    strays.into_iter().map(|entry| found(entry, 0, "does not belong at the top level")).collect()
+    strays.into_iter().map(|entry| format!("{entry}: does not belong at the top level")).collect()
 }
 
-/// Both entrances to CI run the same checks.
-fn ci_calls_ci(tree: &Tree) -> Vec<Finding> {
+/// Both entry points of CI run the same checks.
+fn ci_calls_ci(tree: &Tree) -> Vec<String> {
     let calls = [(".ci/run", "cargo xtask ci"), (".gitlab-ci.yml", ".ci/run")];
     let silent =
         calls.into_iter().filter(|(path, call)| !tree.text(path).is_some_and(|text| text.contains(call)));
-    silent.map(|(path, call)| found(path, 0, format!("does not call `{call}`"))).collect()
+    silent.map(|(path, call)| format!("{path}: does not call `{call}`")).collect()
 }
 
 #[cfg(test)]
@@ -111,11 +110,11 @@ mod tests {
         Tree { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() }
     }
 
-    /// What is found when one file is replaced or added.
+    /// Checks that replacing or adding one file gives one finding, which contains `expected`.
     fn one(path: &str, text: &str, expected: &str) {
         let mut tree = good();
         tree.files.insert(path.into(), Some(text.into()));
-        let found: Vec<_> = check(&tree).iter().map(ToString::to_string).collect();
+        let found = check(&tree);
         assert!(found.len() == 1 && found[0].contains(expected), "expected {expected:?}, found {found:?}");
     }
 
@@ -124,7 +123,7 @@ mod tests {
         let mut tree = good();
         tree.files.insert("data/models/ink.safetensors".into(), None);
         tree.files.insert("crates/a/src/b.rs".into(), Some(format!("//! B.\n{}", "// line\n".repeat(499))));
-        assert_eq!(check(&tree), []);
+        assert_eq!(check(&tree), Vec::<String>::new());
         one("crates/a/src/b.rs", "fn f() {}\n", "b.rs:1: begins without a `//!` line");
         one("crates/a/src/b.rs", "//!\nfn f() {}\n", "b.rs:1: begins without");
         one("crates/a/src/b.rs", "/// Not a head.\nfn f() {}\n", "b.rs:1: begins without");

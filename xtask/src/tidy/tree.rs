@@ -1,36 +1,22 @@
-//! The files that tidy examines, and its findings.
+//! The files that tidy examines.
 
+use crate::workspace::{entries, files_below};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The files of the workspace: path from the root with `/` between its parts, and text where it is text.
+/// Folders at the top level that hold the outputs of builds and runs, and git's own folder.
+const OUTPUTS: [&str; 4] = ["target", "runs", "out", ".git"];
+
+/// The files of the workspace: the path from the root, with `/` between its parts, and the text of text files.
 #[derive(Default)]
 pub struct Tree {
     pub files: BTreeMap<String, Option<String>>,
 }
 
-/// Something that breaks a rule.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
-    pub path: String,
-    /// Counted from 1; 0 if it is about the whole file.
-    pub line: usize,
-    pub message: String,
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.path, self.message),
-            line => write!(f, "{}:{line}: {}", self.path, self.message),
-        }
-    }
-}
-
 impl Tree {
-    /// Reads every file that git tracks or would track.
+    /// Reads every file that git tracks or does not ignore.
     pub fn read(root: &Path) -> Result<Self> {
         let mut tree = Self::default();
         for path in list(root)? {
@@ -60,24 +46,14 @@ fn list(root: &Path) -> Result<Vec<String>> {
         let names = git.stdout.split(|&byte| byte == 0).filter(|name| !name.is_empty());
         return Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect());
     }
-    // Without a repository, in an unpacked archive: everything but the outputs of builds and runs.
+    // There is no repository, as in an unpacked archive. Everything but the outputs of builds and runs is listed.
     let mut files = Vec::new();
-    walk(root, "", &mut files)?;
-    Ok(files)
-}
-
-fn walk(dir: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
-    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
-        let entry = entry.with_context(|| dir.display().to_string())?;
-        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if ["target", "runs", "out", ".git"].contains(&path.as_str()) {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &format!("{path}/"), files)?;
-        } else {
-            files.push(path);
-        }
+    for path in entries(root)?.into_iter().filter(|path| !OUTPUTS.iter().any(|name| path.ends_with(name))) {
+        files.extend(if path.is_dir() { files_below(&path)? } else { vec![path] });
     }
-    Ok(())
+    let relative = |path: &PathBuf| {
+        let path = path.strip_prefix(root).ok()?;
+        Some(path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"))
+    };
+    Ok(files.iter().filter_map(relative).collect())
 }

@@ -1,8 +1,8 @@
-//! Which file of a crate uses which, found from the text alone, and the cycles among them.
+//! Finds which file of a crate uses which other file, from the text alone, and the cycles among the files.
 //!
-//! A file uses another if its code names an item of that file, by a `use` or in full; a re-exported item belongs to the file
-//! that defines it. `mod child;` alone is no use, and neither is `pub use child::Item;` unless the file names `Item` again.
-//! Tests do not count.
+//! A file uses another file if its code names an item of that file, by a `use` or by a full path. A re-exported item belongs to
+//! the file that defines the item. A declaration `mod child;` is not a use. A re-export `pub use child::Item;` is a use only if
+//! the code names `Item` again. Test code is ignored.
 
 use super::source;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,10 +35,10 @@ pub struct Crate {
 
 impl Crate {
     /// Reads the modules below `lib.rs` or `main.rs`.
-    pub fn read(entrance: &Path) -> Self {
+    pub fn read(entry: &Path) -> Self {
         let mut found = Self { modules: BTreeMap::new() };
-        let src = entrance.parent().unwrap();
-        let file = entrance.file_name().unwrap().to_string_lossy().into_owned();
+        let src = entry.parent().unwrap();
+        let file = entry.file_name().unwrap().to_string_lossy().into_owned();
         found.add(src, Names::new(), file, "");
         found
     }
@@ -137,7 +137,7 @@ impl Crate {
         found.last() == path.last()
     }
 
-    /// Every group of files that use each other, as one cycle through it.
+    /// One cycle for each group of files that use each other.
     pub fn cycles(&self) -> Vec<String> {
         let used: BTreeMap<&Names, BTreeSet<Names>> =
             self.modules.keys().map(|module| (module, self.used_by(module))).collect();

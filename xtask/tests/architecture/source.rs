@@ -1,6 +1,6 @@
-//! Rust source as far as these tests read it: code without comments, texts and tests, cut into words.
+//! Reads Rust source: removes comments, string literals and tests from code, and splits code into words.
 
-/// `source` with comments and the content of texts and characters replaced by spaces.
+/// `source` with comments, string literals and character literals replaced by spaces.
 pub fn code(source: &str) -> String {
     let bytes = source.as_bytes();
     let mut code = bytes.to_vec();
@@ -26,7 +26,7 @@ fn find(bytes: &[u8], from: usize, what: &[u8]) -> usize {
     found.map_or(bytes.len(), |place| from + place)
 }
 
-/// The end of a raw text such as `r#"..."#` that begins here.
+/// The end of a raw string literal such as `r#"..."#` that begins at `at`.
 fn raw_text(bytes: &[u8], at: usize) -> Option<usize> {
     let before = at.checked_sub(1).map_or(b' ', |before| bytes[before]);
     let hashes = bytes[at + 1..].iter().take_while(|byte| **byte == b'#').count();
@@ -46,7 +46,7 @@ fn end_of_text(bytes: &[u8], at: usize) -> usize {
     end + 1
 }
 
-/// The end of a character such as 'x' or '\n'; the place itself for the start of a lifetime.
+/// The end of a character literal such as 'x' or '\n'; `at` itself for the start of a lifetime.
 fn end_of_character(bytes: &[u8], at: usize) -> usize {
     let text = std::str::from_utf8(&bytes[at + 1..]).unwrap_or_default();
     let mut letters = text.char_indices();
@@ -57,7 +57,7 @@ fn end_of_character(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// `code` without the items behind `#[cfg(test)]` or another condition that contains `test`.
+/// `code` without the items below `#[cfg(test)]` or another condition that contains `test`.
 pub fn without_tests(code: &str) -> String {
     let mut rest = code;
     let mut kept = String::new();
@@ -75,7 +75,7 @@ pub fn without_tests(code: &str) -> String {
     kept + rest
 }
 
-/// The end of the item that begins here: a semicolon, or the brace that closes its block.
+/// The end of the item at the start of `item`: a semicolon, or the brace that closes its block.
 fn end_of_item(item: &str) -> usize {
     let mut depth = 0;
     for (place, letter) in item.char_indices() {
@@ -96,7 +96,7 @@ pub fn words(code: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn comments_texts_and_tests_are_no_code() {
+fn comments_literals_and_tests_are_not_code() {
     let source = "a /* b */ \"c \\\" d\" 'e' '\\n' &'f g // h\n r#\"i \" j\"# k";
     assert_eq!(words(&code(source)).collect::<Vec<_>>(), ["a", "f", "g", "k"]);
     let source = "a; #[cfg(test)] mod b { c { d } } #[cfg(unix)] fn e() {} #[cfg(all(test, unix))] mod f; g";

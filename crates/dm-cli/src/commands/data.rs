@@ -46,9 +46,9 @@ enum Action {
     },
 }
 
-/// Images of each class on the contact sheet, and its columns.
+/// Number of columns of the contact sheet, which is also the number of images of each class.
 const COLUMNS: usize = 10;
-/// Rows of the contact sheet, at most.
+/// Largest number of rows of the contact sheet.
 const ROWS: usize = 32;
 /// Images whose longer side is at most this many pixels are enlarged twice.
 const ENLARGED_SIDE: usize = 64;
@@ -66,7 +66,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The data set in words and numbers.
+/// The lines of the report on a data set.
 fn report(path: &Path, data: &Dataset) -> Vec<String> {
     let mnist = if data.is_mnist() { " (MNIST, byte for byte)" } else { "" };
     let classes = match data.num_classes() {
@@ -92,7 +92,7 @@ fn report(path: &Path, data: &Dataset) -> Vec<String> {
     lines
 }
 
-/// Writes the contact sheet and says where.
+/// Writes the contact sheet and prints its path.
 fn contact_sheet(data: &Dataset, out: &Path, terminal: &Terminal) -> Result<()> {
     let shape = data.shape();
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;

@@ -40,13 +40,13 @@ pub struct Args {
     /// Number of timesteps shown, from 0 to T.
     #[arg(long, default_value_t = 12)]
     columns: usize,
-    /// Root of all randomness.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1, value_parser = seed_range())]
     seed: u64,
     /// The picture to write.
     #[arg(long, default_value = "out/degrade.png", value_name = "FILE")]
     out: PathBuf,
-    /// Also write a film, as .gif or .png (APNG). Ink is shown grain by grain; any other degradation with one noise per
+    /// Also write a film, as .gif or .png (APNG). Ink is shown grain by grain, any other degradation with one noise per
     /// image.
     #[arg(long, value_name = "FILE")]
     film: Option<PathBuf>,
@@ -79,7 +79,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks what the arguments demand of each other and of the data.
+/// Checks the ranges of the arguments, and that the data contain the test images asked for.
 fn check(args: &Args, data: &Dataset) -> Result<()> {
     let (first, count, n) = (args.first, args.count, data.test.len());
     ensure!(
@@ -93,7 +93,7 @@ fn check(args: &Args, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// The picture's images, row by row: each image at every timestep shown.
+/// The images of the picture, row by row: each test image at every timestep shown.
 fn rows(degradation: &dyn Degradation, images: &[(usize, &[u8])], args: &Args) -> Vec<u8> {
     let len = degradation.shape().len();
     let (mut image, mut x0, mut x_t) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
@@ -133,7 +133,7 @@ fn list(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that the registry says of one degradation.
+/// The full description of a registered degradation.
 fn describe(registered: &Registered) -> Vec<String> {
     let entry = &registered.entry;
     let mut lines = vec![format!("{}: {}\n", entry.name, entry.summary)];
@@ -156,8 +156,8 @@ fn names() -> String {
     REGISTRY.iter().map(|registered| registered.entry.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The registered degradation of that name, fitted to `data`, or the degradation of a model; with its config and what it has
-/// been fitted to.
+/// The registered degradation of that name, fitted to `data`, or the degradation of a model. The result is its config, the
+/// values fitted to the data, and the degradation itself.
 fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Vec<f32>, Box<dyn Degradation>)> {
     if let Some(registered) = REGISTRY.iter().find(|registered| registered.entry.name == name) {
         let config = (registered.config)();

@@ -1,4 +1,4 @@
-//! `dm import`: a PyTorch checkpoint of the starter notebook becomes a model file.
+//! `dm import`: converts a PyTorch checkpoint of the starter notebook to a model file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub struct Args {
     /// The model file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The entry of the checkpoint that holds the state_dict, needed if there are several, for example ema.
+    /// The entry of the checkpoint that holds the state_dict, for example ema. Needed if the checkpoint has several.
     #[arg(long)]
     key: Option<String>,
 }

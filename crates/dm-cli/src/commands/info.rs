@@ -1,4 +1,4 @@
-//! `dm info`: what a model or a classifier is.
+//! `dm info`: describes a model or a classifier.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use dm_train::RunConfig;
 use crate::locate;
 use crate::terminal::Terminal;
 
-/// Show what a model or a classifier is: its size, its images, its training, and its whole config.
+/// Describe a model or a classifier: its size, its images, its training, and its whole config.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, the file of a model or a classifier, or a shipped name.
@@ -32,11 +32,18 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A classifier in a few lines.
+/// The description of a classifier.
 fn classifier(file: &TensorFile) -> Result<Vec<String>> {
     let classifier = Classifier::read(file.path(), &Device::Cpu)?;
     let config = match CLASSIFIER_CONFIG.iter().find(|entry| file.has_metadata(entry)) {
-        Some(entry) => RunConfig::parse(file.metadata(entry)?, file.path())?.to_toml()?,
+        Some(entry) => {
+            let mut config = RunConfig::parse(file.metadata(entry)?, file.path())?;
+            if let RunConfig::Classifier(config) = &mut config {
+                // A config of schema 1 states a name of schema 1.
+                config.name.clone_from(&classifier.name);
+            }
+            config.to_toml()?
+        }
         None => String::new(),
     };
     Ok(vec![
@@ -48,7 +55,7 @@ fn classifier(file: &TensorFile) -> Result<Vec<String>> {
     ])
 }
 
-/// A model in a few lines.
+/// The description of a model.
 fn model(path: &Path) -> Result<Vec<String>> {
     let model = Model::open(path, &Device::Cpu)?;
     let size = std::fs::metadata(&model.provenance.path).map_or(0, |file| file.len());

@@ -1,4 +1,4 @@
-//! `dm likelihood`: the variational bound of a model on real images, term by term.
+//! `dm likelihood`: the variational bound on the negative log-likelihood of real images, term by term.
 
 use std::process::ExitCode;
 
@@ -18,23 +18,23 @@ use crate::locate;
 use crate::output_args::OutputArgs;
 use crate::terminal::Terminal;
 
-/// Bound how many bits per dimension a model needs for real images (the negative log-likelihood).
+/// Bound the negative log-likelihood of real images, in bits per dimension.
 ///
-/// For a Gaussian model the bound is about images of 256 values per channel and pixel, for an Ink model about their grain
-/// counts; the two cannot be compared. Other degradations have no such bound.
+/// For a Gaussian model, the bound applies to images with 256 values per channel and pixel. For an Ink model, it applies to
+/// their grain counts. The two bounds cannot be compared. Other degradations have no such bound.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, a model file, or the name of a shipped model.
     #[arg(default_value = locate::DEFAULT_MODEL)]
     model: String,
-    /// Number of images, at most.
+    /// Largest number of images.
     #[arg(short, long, default_value_t = 200)]
     n: usize,
     /// The images: test or train.
     #[arg(long, default_value = "test", value_name = "test|train", value_parser = ["test", "train"])]
     reference: String,
-    /// Number of steps of the chain, each with one network evaluation per image; one more if t = 1 is not among its timesteps
-    /// [default: as in the model's config].
+    /// Number of steps of the chain, which take one network evaluation per image each. A step to t = 1 is added if the chain
+    /// does not visit that timestep [default: as in the model's config].
     #[arg(long, value_name = "COUNT")]
     nfe: Option<usize>,
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub struct Args {
     device: DeviceKind,
 }
 
-/// Rows of the table for the terms of the steps.
+/// Largest number of table rows for the terms of the steps.
 const ROWS: usize = 10;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! One file or folder per command: its arguments, and what it does with the crates below.
+//! The commands, one file or folder each: arguments, and calls of the library crates.
 
 pub mod data;
 pub mod degrade;
@@ -7,6 +7,7 @@ pub mod import;
 pub mod info;
 pub mod likelihood;
 pub mod restore;
+pub mod runs;
 pub mod sample;
 pub mod sanity;
 pub mod train;

@@ -10,7 +10,6 @@ use dm_degrade::{Denoiser, Model, Noise, SamplerKind, Sampling, Timestep};
 use dm_eval::Features;
 use dm_eval::restoration::restoration;
 use dm_nn::image::{to_bytes, to_unit};
-use dm_nn::params::file::write_atomic;
 use dm_nn::picture::grid;
 use dm_nn::rng::Seed;
 use dm_record::{Restoration, RestorationFile, SCHEMA, Similarity};
@@ -24,8 +23,8 @@ use crate::{folder, locate};
 /// Degrade test images to several timesteps and restore them: one row per image.
 ///
 /// The columns are the clean image and, for each timestep, the degraded image, the network's estimate in one evaluation, and
-/// the end of the reverse chain that starts there. A model with classes is not told the class. The table says how close each
-/// of the three comes to the clean images, as PSNR in dB and SSIM. These values measure restoration, not generation, and
+/// the end of the reverse chain that starts there. A model with classes does not get the class. The table shows how close each
+/// of the three is to the clean images, as PSNR in dB and SSIM. These values measure restoration, not generation, and
 /// cannot be compared with other scores.
 #[derive(clap::Args)]
 pub struct Args {
@@ -38,10 +37,10 @@ pub struct Args {
     /// Number of test images; the picture shows the first 50 of them.
     #[arg(long, default_value_t = 8)]
     count: usize,
-    /// Root of all randomness.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1, value_parser = seed_range())]
     seed: u64,
-    /// Number of timesteps to restore from: equal shares of T, the last one T itself.
+    /// Number of timesteps to restore from. They divide the range up to T evenly; the last one is T.
     #[arg(long, default_value_t = 6, value_name = "COUNT")]
     timesteps: usize,
     /// Number of network evaluations of a chain from T; a chain from an earlier timestep takes its share [default: as in the
@@ -61,7 +60,7 @@ pub struct Args {
     device: DeviceKind,
 }
 
-/// Images in the picture, at most.
+/// Largest number of images in the picture.
 const SHOWN: usize = 50;
 /// Images per batch; does not change the images.
 const BATCH: usize = 256;
@@ -115,16 +114,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
             nfe_from_last_timestep: sampling.nfe_taken(),
             restoration: rows,
         };
-        folder::create_for(path).context("--scores")?;
-        write_atomic(path, serde_json::to_string_pretty(&file)?.as_bytes()).context("--scores")?;
+        folder::write_json(path, &file).context("--scores")?;
     }
     terminal.line(args.out.display())?;
     terminal.lines(lines)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model's own sampling with --nfe. The sampler of the notebook can only start at T; `ancestral` with variance `beta` is
-/// the same rule for any start.
+/// The model's own sampling with --nfe. The sampler `ddpm_notebook` can only start at T. `ancestral` with variance `beta` takes
+/// the same steps from any timestep.
 fn sampling(args: &Args, model: &Model) -> Sampling {
     let mut sampling = model.sampling;
     if sampling.sampler == SamplerKind::DdpmNotebook {
@@ -135,7 +133,7 @@ fn sampling(args: &Args, model: &Model) -> Sampling {
     sampling
 }
 
-/// Images degraded to one timestep, with what the model makes of them.
+/// Images degraded to one timestep, and the model's restorations of them.
 struct Stage {
     t: Timestep,
     /// Pixels [n, C, H, W] of each of [`STAGES`].
@@ -146,7 +144,7 @@ struct Stage {
 fn restore(model: &Model, clean: &[u8], t: Timestep, seed: u64, sampling: Sampling) -> Result<Stage> {
     let (process, len) = (&*model.degradation, model.shape.len());
     let draw = randomness(Seed(seed));
-    // The chain is told the noise, so that cold sampling goes back the way the image came.
+    // The chain receives the noise that degraded the image, so that cold sampling reverses the same degradation.
     let state = |i: u64| -> (Vec<f32>, Noise) {
         let (mut image, mut x0, mut x_t) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
         to_unit(&clean[i as usize * len..], &mut image);
@@ -176,7 +174,7 @@ fn display(model: &Model, states: &[f32], t: Timestep) -> Vec<u8> {
     pixels
 }
 
-/// How close each of [`STAGES`] comes to the `clean` images [n, C, H, W].
+/// The similarity of each of [`STAGES`] to the `clean` images [n, C, H, W].
 fn scores(model: &Model, stage: &Stage, clean: &[u8]) -> Result<Restoration> {
     let features = |pixels: &[u8]| Features::from_pixels("images", model.shape, pixels);
     let original = features(clean)?;
@@ -195,7 +193,7 @@ fn scores(model: &Model, stage: &Stage, clean: &[u8]) -> Result<Restoration> {
     })
 }
 
-/// The table of PSNR and SSIM for a person.
+/// The lines of the table of PSNR and SSIM.
 fn table(rows: &[Restoration], n: usize) -> Vec<String> {
     let mut lines = vec![format!("{:>6}{:>20}{:>20}{:>20}", "t", STAGES[0], STAGES[1], STAGES[2])];
     lines.extend(rows.iter().map(|row| {

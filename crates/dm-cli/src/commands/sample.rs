@@ -1,4 +1,4 @@
-//! `dm sample`: images from a model.
+//! `dm sample`: draws images from a model.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,8 +23,8 @@ use crate::{folder, locate, preview, provenance};
 /// Sample images from a model.
 ///
 /// Writes images.safetensors (tensor `images`, u8 [n, channels, height, width], 0 is black and 255 is white; with --class
-/// also the tensor `labels`, one u8 per image) and grid.png with the first 100 images. Image i depends on the seed and on i alone, not
-/// on the number of images, the batch size or the number of threads.
+/// also the tensor `labels`, one u8 per image) and grid.png with the first 100 images. Image i depends only on the seed and
+/// on i, not on the number of images, the batch size or the number of threads.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, a model file, or the name of a shipped model.
@@ -33,7 +33,7 @@ pub struct Args {
     /// Number of images.
     #[arg(short, long, default_value_t = 100)]
     n: usize,
-    /// Root of all randomness.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1, value_parser = seed_range())]
     seed: u64,
     #[command(flatten)]
@@ -74,11 +74,11 @@ pub struct Args {
     device: DeviceKind,
 }
 
-/// Columns of the grid, and images on it at most.
+/// Number of columns of the grid, and largest number of images on it.
 const GRID: (usize, usize) = (10, 100);
-/// Images and states per image of a strip.
+/// Number of images of a strip, and of states per image.
 const STRIP: (usize, usize) = (8, 12);
-/// Images and frames of a film.
+/// Number of images of a film, and of frames.
 const FILM: (usize, usize) = (18, 40);
 /// Columns of a film.
 const FILM_COLUMNS: usize = 6;
@@ -113,7 +113,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
             bar.inc((states.len() / model.shape.len()) as u64);
         }
         let trajectories = strip.iter_mut().chain(film.iter_mut().map(|(_, trajectory)| trajectory));
-        trajectories.for_each(|trajectory| trajectory.see(degradation, first, t, states));
+        trajectories.for_each(|trajectory| trajectory.record(degradation, first, t, states));
     })?;
     let seconds = clock.elapsed().as_secs_f64();
     bar.finish_and_clear();
@@ -156,8 +156,8 @@ fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
     if args.interpolate && model.degradation.gaussian().is_none() {
         let name = model.degradation.name();
         bail!(
-            "--interpolate: found the degradation `{name}`, expected a Gaussian one: only there the arc between two \
-             states of the prior consists of such states"
+            "--interpolate: found the degradation `{name}`, expected a Gaussian one: interpolation along arcs needs a \
+             Gaussian prior"
         );
     }
     let sampling = args.sampling.apply(model, args.interpolate.then_some(SamplerKind::Ddim));
@@ -185,7 +185,7 @@ fn class(name: &str, model: &Model) -> Result<Class> {
     }
 }
 
-/// Checks what the arguments demand of each other.
+/// Checks the ranges of the arguments, and that they fit together.
 fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
     ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
     ensure!(
@@ -194,7 +194,7 @@ fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
         args.batch_size
     );
     if let Some(guidance) = args.guidance {
-        ensure!(class.is_some(), "--guidance: found no --class, expected a class to guide to");
+        ensure!(class.is_some(), "--guidance: found no --class, expected a class to guide towards");
         ensure!(guidance.is_finite(), "--guidance: found {guidance}, expected a finite number");
     }
     if args.interpolate {
@@ -220,7 +220,7 @@ fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
     Ok(())
 }
 
-/// The samples with their labels and their provenance.
+/// The sample set: pixels, labels and provenance.
 fn sample_set(model: &Model, request: &Request<'_>, pixels: Vec<u8>, seconds: f64) -> Result<SampleSet> {
     let mut provenance = provenance::of(model, &request.sampling)?;
     provenance.insert("seed".into(), request.seed.0.into());

@@ -1,4 +1,4 @@
-//! `dm sanity`: whether metrics on a classifier's features put known corruptions of real images in order.
+//! `dm sanity`: checks that metrics in a classifier's features rank known corruptions of real images correctly.
 
 use std::process::ExitCode;
 
@@ -12,14 +12,14 @@ use crate::output_args::OutputArgs;
 use crate::records;
 use crate::terminal::Terminal;
 
-/// Check that the metrics put known corruptions of real images in order.
+/// Check that the metrics rank known corruptions of real images correctly.
 ///
-/// Training images are corrupted in known ways, from noise that nobody sees to images that are nothing but noise. The Frechet
-/// distance must rise with the strength of a corruption. A classifier for whose features it does not should not be used to
-/// compare models. The order of corruptions of different kinds is that of MNIST; other data may differ there.
+/// Training images are corrupted in known ways, from invisible noise to pure noise. The Frechet distance must rise with the
+/// strength of a corruption. If the distance does not rise for a classifier, do not compare models with that classifier. The
+/// expected order of corruptions of different kinds is that of MNIST; other data may have another order.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Number of images of each corruption, at most.
+    /// Largest number of images of each corruption.
     #[arg(short, long, default_value_t = 10_000)]
     n: usize,
     #[command(flatten)]
@@ -88,7 +88,7 @@ fn scores(result: &CorruptionResult) -> CorruptionScores {
     }
 }
 
-/// The table for a person, with every pair that is out of order.
+/// The lines of the table, and every pair of corruptions that is out of order.
 fn table(results: &[CorruptionResult], wrong: &[Disorder<'_>]) -> Vec<String> {
     let mut lines = vec![format!(
         "{:<26}{:>12}{:>11}{:>9}{:>10}{:>11}",
@@ -101,7 +101,7 @@ fn table(results: &[CorruptionResult], wrong: &[Disorder<'_>]) -> Vec<String> {
         )
     }));
     if wrong.is_empty() {
-        lines.push("in order".into());
+        lines.push("all corruptions are in order".into());
     }
     lines.extend(wrong.iter().map(|pair| format!("out of order: {pair}")));
     lines

@@ -1,20 +1,22 @@
-//! `dm train`: a config becomes a run folder.
+//! `dm train`: trains a model from a config, into a run folder.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use candle_core::Device;
 use dm_nn::data::Dataset;
 use dm_train::config::{ClassifierConfig, DiffusionConfig};
-use dm_train::observers::{Metrics, SamplePictures, Saver};
+use dm_train::observers::{Metrics, SamplePictures, Saver, TensorBoard};
 use dm_train::{
     ClassifierTask, DiffusionTask, Observer, RunConfig, RunFolder, Task, Trainer, TrainingSettings,
 };
+use serde_json::json;
+use tracing::warn;
 
 use crate::data_args::parse_size;
 use crate::device::{self, DeviceKind};
@@ -28,7 +30,7 @@ use crate::training_eval::{self, TrainingEval};
 /// Train a diffusion model or a classifier from a config file.
 ///
 /// The run folder receives everything that belongs to the run: config, metrics, samples, checkpoints and the model. Ctrl-C
-/// saves the run and stops it; --resume continues it exactly there. A killed run continues from its last checkpoint.
+/// saves the run and stops it, and --resume continues from there. A killed run continues from its last checkpoint.
 #[derive(clap::Args)]
 pub struct Args {
     /// The config, for example data/configs/ink-unet.toml. A config with a `[classifier]` table trains a classifier.
@@ -39,7 +41,7 @@ pub struct Args {
     /// Change a key of the config, for example --set training.epochs=3 (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Continue the run in the run folder, or begin it if there is none.
+    /// Continue the run in the run folder, or start a new run if the folder has none.
     #[arg(long)]
     resume: bool,
     /// The data set: a folder with the four IDX files, a folder of PNG or JPEG files, or an .npz file [default: data.path of
@@ -50,6 +52,9 @@ pub struct Args {
     /// data.size of the config].
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     size: Option<(usize, usize)>,
+    /// Write no event files for TensorBoard into the run folder.
+    #[arg(long)]
+    no_tensorboard: bool,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = DeviceKind::Cpu)]
     device: DeviceKind,
@@ -61,33 +66,43 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let data = Dataset::open(&locate::data(&config.data().path), &config.data().read_options())?;
     let config = config.resolve(&data)?;
     let path = args.run.clone().unwrap_or_else(|| Path::new("runs").join(config.name()));
-    let run =
-        Run { config: &config, path: &path, resume: args.resume, data: &data, device: &device, terminal };
+    let run = Run {
+        config: &config,
+        path: &path,
+        resume: args.resume,
+        tensorboard: !args.no_tensorboard,
+        data: &data,
+        device: &device,
+        terminal,
+    };
     match &config {
         RunConfig::Diffusion(diffusion) => run.train_diffusion(diffusion),
         RunConfig::Classifier(classifier) => run.train_classifier(classifier),
     }
 }
 
-/// The overrides of --set, and those that --data and --size stand for.
+/// The overrides of --set, followed by those that --data and --size stand for.
 fn overrides(args: &Args) -> Vec<String> {
     let mut overrides = args.overrides.clone();
-    overrides.extend(args.data.as_ref().map(|path| format!("data.path='{}'", path.display())));
+    // A JSON string is also a TOML string.
+    overrides
+        .extend(args.data.as_ref().map(|path| format!("data.path={}", json!(path.display().to_string()))));
     overrides.extend(args.size.map(|(height, width)| format!("data.size=[{height}, {width}]")));
     overrides
 }
 
-/// A run that is about to begin or to continue.
+/// A run that is about to start or to be resumed.
 struct Run<'a> {
     config: &'a RunConfig,
     path: &'a Path,
     resume: bool,
+    tensorboard: bool,
     data: &'a Dataset,
     device: &'a Device,
     terminal: &'a Terminal,
 }
 
-/// The open folder of a run, and what the observers of the run share.
+/// The open folder of a run, and the values that its observers share.
 struct OpenRun {
     folder: RunFolder,
     /// Whether the run is to be interrupted.
@@ -102,8 +117,8 @@ impl Run<'_> {
         let task = DiffusionTask::from_config(config, self.data)?;
         let Some(run) = self.open()? else { return Ok(ExitCode::SUCCESS) };
         let stop = || run.stop.load(Ordering::Relaxed);
-        let pictures = (config.training.sample_count, config.picture_sampling());
-        let pictures = SamplePictures::new(run.folder.samples_path(), pictures.0, pictures.1, &stop);
+        let (count, sampling) = (config.training.sample_count, config.picture_sampling());
+        let pictures = SamplePictures::new(run.folder.samples_path(), count, sampling, &stop);
         let mut observers: Vec<Box<dyn Observer<_> + '_>> = vec![Box::new(pictures)];
         if let Some(classifier) = classifier {
             let (folder, time) = (&run.folder, &run.evaluation_time);
@@ -156,12 +171,17 @@ impl Run<'_> {
         let mut trainer = Trainer::open(&run.folder, task, settings, self.data, self.device)?;
         let (start, before) = (Instant::now(), trainer.elapsed());
         let clock = || before + start.elapsed().saturating_sub(run.evaluation_time.get());
+        let wall_clock = || SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let failed = |error: &dm_train::Error| warn!("{error}; training continues without TensorBoard");
         let mut all: Vec<Box<dyn Observer<T> + '_>> = vec![
             Box::new(Progress::new(self.terminal, trainer.state())),
             Box::new(Metrics::new(run.folder.metrics_path(), &clock)),
         ];
         all.extend(observers);
-        // The last one, so that everything that is saved has been reported.
+        if self.tensorboard {
+            all.push(Box::new(TensorBoard::new(&run.folder, &wall_clock, &failed)));
+        }
+        // The saver comes last, so that the other observers have reported everything that a checkpoint contains.
         all.push(Box::new(Saver::new(&run.folder, checkpoint_every, &clock)));
         if !trainer.run(&mut all, &|| run.stop.load(Ordering::Relaxed))? {
             return Ok(None);

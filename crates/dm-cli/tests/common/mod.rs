@@ -40,7 +40,7 @@ pub fn refused(dir: &Path, args: &[&str], words: &[&str]) {
     assert_eq!(output.status.code(), Some(2), "dm {args:?}: {error}");
     assert_eq!(error.trim_end().lines().count(), 1, "dm {args:?}: {error}");
     assert!(error.starts_with("error: "), "{error}");
-    assert!(error.matches("os error").count() < 2, "dm {args:?} says it twice: {error}");
+    assert!(error.matches("os error").count() < 2, "dm {args:?} repeats the cause: {error}");
     for word in words {
         assert!(error.contains(word), "dm {args:?}: `{word}` is not in: {error}");
     }

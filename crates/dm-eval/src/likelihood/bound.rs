@@ -29,7 +29,7 @@ pub struct Part {
 /// An upper bound on the negative log-likelihood, in bits per dimension. An image has C * H * W dimensions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bound {
-    /// Which bound this is.
+    /// The quantity, which names the bound.
     #[serde(flatten)]
     pub quantity: Quantity,
     /// Mean over the images: the sum of all parts and terms.
@@ -57,7 +57,7 @@ impl Bound {
     }
 }
 
-/// The description of a bound.
+/// The quantity of a bound: in bits per dimension, where lower is better.
 pub(super) const fn quantity(name: &'static str, source: &'static str) -> Quantity {
     Quantity { name, unit: "bits/dim", direction: Direction::Lower, source }
 }

@@ -1,8 +1,9 @@
 //! The bound of Ink: how many bits a model needs at most to describe the *grain counts* that an image is turned into.
 //!
 //! **What is bounded.** An image I in [0, 1] becomes grains, n_0(p) ~ Poisson(L I(p)) with L grains per full pixel. The bound is
-//! one on -log p(n_0), averaged over images and over the random counts. It is specific to the density L of the model. It contains
-//! the shot noise -log p(n_0 | I), which no model can save ([`Bound::irreducible`]), and says nothing about 256 intensities.
+//! an upper bound on -log p(n_0), averaged over images and over the random counts. It is specific to the density L of the
+//! model. It contains the shot noise -log p(n_0 | I), which no model can save ([`Bound::irreducible`]), and says nothing about
+//! 256 intensities.
 //! It can therefore not be compared with a bound for another density or with the bound of Gaussian noise.
 //!
 //! **The model.** The numbers of grains of the channels follow the prior, and each grain is placed in its channel by the prior's
@@ -141,7 +142,7 @@ fn ln_totals(ink: &Ink, grains: &[usize], ln_factorial: &[f64]) -> f64 {
 }
 
 /// The cost of the places at T, which frame `last` shows: log p_T K_T(z_0, z_T) - log share(z_T) for each grain that is left, and
-/// log (1 - p_T) for each other one. In the model any grains of a channel may be the ones that are left.
+/// log (1 - p_T) for each grain that has faded. In the model, any of a channel's grains may be the ones that are left.
 fn places_at_end(ink: &Ink, film: &Film, grains: &GrainCounts, last: usize, ln_factorial: &[f64]) -> f64 {
     let end = Timestep(ink.timesteps());
     let (kernel, share, p_t) =

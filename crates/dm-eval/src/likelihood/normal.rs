@@ -1,4 +1,4 @@
-//! The logarithm of the probability that a normal number lies in an interval, accurate wherever the interval lies.
+//! The logarithm of the probability that a normal number lies in an interval, accurate even in the far tails.
 
 /// ln(2 pi) / 2.
 const HALF_LN_TAU: f64 = 0.918_938_533_204_672_7;

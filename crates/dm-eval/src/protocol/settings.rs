@@ -1,4 +1,4 @@
-//! What all parts of an evaluation share: the seed of the metrics, and how progress is reported.
+//! Definitions that all parts of an evaluation share: the seed of the metrics, and the observer of progress.
 
 use dm_nn::rng::Seed;
 

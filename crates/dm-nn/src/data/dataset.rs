@@ -1,20 +1,20 @@
-//! Images with labels, the data set that they form, and the trait of the formats that it is read from.
+//! Labelled images, data sets of them, and the trait of data set formats.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
-use crate::image::ImageShape;
+use crate::image::{ImageShape, total_intensity};
 
 /// The largest number of classes: labels are bytes.
-const MAX_CLASSES: usize = 256;
+pub(super) const MAX_CLASSES: usize = 256;
 
 /// Images of one shape with their labels: the training or the test set of a [`Dataset`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     /// Shape of every image.
     pub shape: ImageShape,
-    /// Number of classes, at most 256. It is 0 where no labels are known; all labels are then 0.
+    /// Number of classes, at most 256; 0 if the labels are not known. All labels are then 0.
     pub num_classes: usize,
     /// Pixels `[n, C, H, W]`; 0 is black and 255 is white.
     pub pixels: Vec<u8>,
@@ -44,8 +44,7 @@ impl Images {
 
     /// The total intensity of each image: the sum of its bytes, divided by 255.
     pub fn total_intensity(&self) -> Vec<f32> {
-        let total = |image: &[u8]| image.iter().map(|&byte| u32::from(byte)).sum::<u32>() as f32 / 255.0;
-        self.pixels.chunks_exact(self.shape.len().max(1)).map(total).collect()
+        self.pixels.chunks_exact(self.shape.len().max(1)).map(total_intensity).collect()
     }
 
     /// Number of images of each class, `[num_classes]`.
@@ -63,7 +62,7 @@ impl Images {
     /// every label is below the number of classes. `field` names these images in the error.
     ///
     /// # Errors
-    /// The first condition that does not hold.
+    /// If one of these conditions does not hold; the error describes the first one.
     pub fn validate(&self, field: &str) -> Result<()> {
         self.shape.check(&format!("{field}: shape"))?;
         let bytes = self.len() * self.shape.len();
@@ -149,7 +148,7 @@ impl Dataset {
         self.train.shape
     }
 
-    /// Number of classes; 0 where no labels are known.
+    /// Number of classes; 0 if the labels are not known.
     pub fn num_classes(&self) -> usize {
         self.train.num_classes
     }
@@ -192,10 +191,10 @@ pub trait DataSource: Sync {
     /// Name of the format, for example "IDX files".
     fn name(&self) -> &'static str;
 
-    /// What a path of this format looks like, for error messages.
+    /// Describes a path of this format, for error messages.
     fn description(&self) -> &'static str;
 
-    /// Whether `path` looks like a data set of this format. Only names and first bytes are examined.
+    /// Whether `path` looks like a data set of this format. Only file names and the first bytes of files are examined.
     fn recognizes(&self, path: &Path) -> bool;
 
     /// Reads the data set at `path`.

@@ -1,4 +1,8 @@
 //! Decoding one PNG or JPEG file.
+//!
+//! The size in the header is checked before anything is decoded, so that one file takes at most [`MAX_MEMORY`] while it is
+//! decoded. The chunks of a PNG carry a CRC-32, so that a flipped bit is noticed. A JPEG has no checksum: a flipped bit in its
+//! data may only change a few pixels. It changes the hash of the data set, which a run records.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -9,12 +13,13 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use crate::error::{Error, Result};
 use crate::file_kind::mistaken_kind;
 use crate::hash::sha256_hex;
+use crate::image::ImageShape;
 
-/// Larger files are refused: 64 MiB.
+/// The largest file that is read: 64 MiB.
 const MAX_FILE: u64 = 64 << 20;
-/// Images with larger sides are refused, even if they are to be resized.
-const MAX_SIDE: u32 = 16_384;
-/// The most memory that decoding one image may take: 512 MiB.
+/// The largest height and width in pixels of an image before resizing.
+const MAX_SIDE: u32 = 8192;
+/// The most memory that the decoder of one image may take: 512 MiB.
 const MAX_MEMORY: u64 = 512 << 20;
 /// The filter for resizing.
 const FILTER: FilterType = FilterType::Lanczos3;
@@ -44,8 +49,13 @@ pub(super) fn size_text(height: usize, width: usize) -> String {
     format!("{height}x{width} (height x width)")
 }
 
-/// Reads the image file at `path` and resizes it to the height and width `size`, if one is given.
-pub(super) fn decode(path: &Path, size: Option<(usize, usize)>) -> Result<Decoded> {
+/// Reads the image file at `path` and resizes it to the height and width `size`, if one is given. `check` sees the shape that
+/// the file's header states before anything is decoded.
+pub(super) fn decode(
+    path: &Path,
+    size: Option<(usize, usize)>,
+    check: impl FnOnce(ImageShape) -> Result<()>,
+) -> Result<Decoded> {
     let io = |e| Error::io(path, e);
     let mut bytes = Vec::new();
     std::fs::File::open(path).map_err(io)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
@@ -53,7 +63,7 @@ pub(super) fn decode(path: &Path, size: Option<(usize, usize)>) -> Result<Decode
         let expected = format!("at most {MAX_FILE} bytes");
         return Err(Error::format(path, "file size", format!("more than {MAX_FILE} bytes"), expected));
     }
-    let image = decode_bytes(path, &bytes)?;
+    let image = decode_bytes(path, &bytes, check)?;
     let image = match size {
         Some((height, width)) if (image.height(), image.width()) != (height as u32, width as u32) => {
             image.resize_exact(width as u32, height as u32, FILTER)
@@ -69,7 +79,11 @@ pub(super) fn decode(path: &Path, size: Option<(usize, usize)>) -> Result<Decode
     Ok(Decoded { channels, height, width, bytes: pixels, sha256: sha256_hex(&bytes) })
 }
 
-fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+fn decode_bytes(
+    path: &Path,
+    bytes: &[u8],
+    check: impl FnOnce(ImageShape) -> Result<()>,
+) -> Result<DynamicImage> {
     let expected = "a complete PNG or JPEG file";
     if let Some(kind) = mistaken_kind(bytes) {
         return Err(Error::format(path, "image", kind, expected));
@@ -91,5 +105,7 @@ fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
                         -background white -alpha remove -alpha off OUT.png`";
         return Err(Error::format(path, "channels", found, expected));
     }
+    let (width, height) = decoder.dimensions();
+    check(ImageShape::new(if color.has_color() { 3 } else { 1 }, height as usize, width as usize))?;
     DynamicImage::from_decoder(decoder).map_err(bad)
 }

@@ -5,10 +5,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::dataset::MAX_CLASSES;
 use crate::error::{Error, Result};
-
-/// The largest number of classes: labels are bytes.
-const MAX_CLASSES: usize = 256;
+use crate::one_line::is_unsafe;
 
 /// The image files of a data set.
 pub(super) struct Listing {
@@ -16,7 +15,7 @@ pub(super) struct Listing {
     pub files: Vec<ListedFile>,
     /// Names of the classes; empty if there are no class folders.
     pub class_names: Vec<String>,
-    /// Whether the folder itself says which files are test images.
+    /// Whether the subfolders `train` and `test` divide the files into training and test images.
     pub is_split: bool,
 }
 
@@ -24,9 +23,9 @@ pub(super) struct Listing {
 pub(super) struct ListedFile {
     /// Path relative to the data set, with `/` between folders.
     pub name: String,
-    /// Number of its class; 0 if there are no classes.
+    /// Number of the file's class; 0 if there are no classes.
     pub class: u8,
-    /// Whether it is in the subfolder `test`.
+    /// Whether the file is in the subfolder `test`.
     pub in_test: bool,
 }
 
@@ -47,7 +46,7 @@ pub(super) fn list(root: &Path) -> Result<Listing> {
     } else {
         vec![(list_set(root, "")?, false)]
     };
-    let class_names = class_names(&sets[0].0);
+    let class_names = sets.first().map_or_else(Vec::new, |(training, _)| class_names(training));
     if class_names.len() > MAX_CLASSES {
         let found = class_names.len();
         return Err(Error::format(root, "class folders", found, format!("at most {MAX_CLASSES}")));
@@ -102,7 +101,7 @@ fn list_set(root: &Path, set: &str) -> Result<ByClass> {
         return Ok(by_class);
     }
     if let Some(image) = images.first() {
-        let expected = "all images in class folders, or all outside";
+        let expected = "either all images in class folders, or no class folders";
         return Err(Error::format(&folder.join(image), "class", "an image beside class folders", expected));
     }
     for class in folders {
@@ -121,7 +120,8 @@ fn list_set(root: &Path, set: &str) -> Result<ByClass> {
     Ok(by_class)
 }
 
-/// The names of the images and of the folders in `folder`, both sorted. Hidden entries and other files are left out.
+/// The names of the images and of the folders in `folder`, both sorted. Hidden entries and other files are left out. Symbolic
+/// links are followed: a data set is only read.
 fn entries(folder: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let io = |e| Error::io(folder, e);
     let (mut images, mut folders) = (Vec::new(), Vec::new());
@@ -133,11 +133,25 @@ fn entries(folder: &Path) -> Result<(Vec<String>, Vec<String>)> {
         if name.starts_with('.') {
             continue;
         }
-        if path.is_dir() {
-            folders.push(name.to_owned());
-        } else if is_image(&path) {
-            images.push(name.to_owned());
+        let is_folder = path.is_dir();
+        if !is_folder && !is_image(&path) {
+            continue;
         }
+        // A line break in a name would make two lines of one in the text that the hash of the data set is computed from.
+        if name.chars().any(is_unsafe) {
+            return Err(Error::format(
+                &path,
+                "file name",
+                "a control character",
+                "a name without such characters",
+            ));
+        }
+        // Reading a pipe or a device may never end.
+        if !is_folder && !path.is_file() {
+            let found = "a broken link, a pipe or a device";
+            return Err(Error::format(&path, "image", found, "a file"));
+        }
+        if is_folder { folders.push(name.to_owned()) } else { images.push(name.to_owned()) }
     }
     images.sort();
     folders.sort();

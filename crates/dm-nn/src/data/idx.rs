@@ -1,18 +1,25 @@
 //! The IDX file format of the MNIST files, plain or compressed with gzip.
 //!
 //! An IDX file consists of two zero bytes, a type byte (8 for u8), the number of dimensions, the dimensions as big-endian
-//! u32, and the items. The reader allocates no more memory than the file's content takes, whatever its header says.
+//! u32, and the items. The reader takes no more memory than the header states and than the file delivers. A gzip file that
+//! unpacks to more bytes than its header states is refused after one extra byte.
+//!
+//! The CRC-32 of a gzip file reveals damage. A plain IDX file has no checksum, so that a flipped bit in its items is not
+//! noticed when the file is read. The flipped bit changes the SHA-256 of the data set. A run records this SHA-256 and refuses
+//! to resume on data with another one.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use flate2::bufread::MultiGzDecoder;
+
 use crate::error::{Error, Result};
-use crate::file_kind::mistaken_kind;
-use crate::hash::sha256_hex;
+use crate::file_kind::{PREFIX, mistaken_kind};
+use crate::hash::sha256_of;
 
 /// Decompressed files larger than 1 GiB are refused. The largest file of EMNIST takes 547 MB.
-const MAX_BYTES: u64 = 1 << 30;
+const MAX_BYTES: usize = 1 << 30;
 
 /// The content of an IDX file of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,84 +32,98 @@ pub struct Idx {
     pub raw_sha256: String,
 }
 
+/// The type of the items of an IDX file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ItemType {
+    /// Name of the type.
+    pub name: &'static str,
+    /// Bytes of one item.
+    pub size: usize,
+}
+
+/// The item types of the format, by their type byte.
+pub(super) const TYPES: [(u8, ItemType); 6] = [
+    (0x08, ItemType { name: "u8", size: 1 }),
+    (0x09, ItemType { name: "i8", size: 1 }),
+    (0x0b, ItemType { name: "i16", size: 2 }),
+    (0x0c, ItemType { name: "i32", size: 4 }),
+    (0x0d, ItemType { name: "f32", size: 4 }),
+    (0x0e, ItemType { name: "f64", size: 8 }),
+];
+
 /// Reads the IDX file at `path` and checks every header field. A file that starts with gzip's magic number is
 /// decompressed.
 ///
 /// # Errors
 /// If reading fails, or the file is truncated, too long, of another item type or of another format.
 pub fn read(path: &Path) -> Result<Idx> {
-    let file = fs::File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut packed = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut packed).map_err(|e| Error::io(path, e))?;
-    let raw = if packed.starts_with(&[0x1f, 0x8b]) { decompress(path, &packed)? } else { packed };
-    if raw.len() as u64 > MAX_BYTES {
-        let found = format!("more than {MAX_BYTES} bytes");
-        return Err(Error::format(
-            path,
-            "size after decompression",
-            found,
-            format!("at most {MAX_BYTES} bytes"),
-        ));
-    }
-    parse(path, raw)
+    read_items(path, |item, shape| {
+        if item.name == "u8" {
+            return Ok(());
+        }
+        let found = format!("{} items of shape {shape:?}", item.name);
+        Err(Error::format(path, "item type", found, "u8 items (0 for black and 255 for white)"))
+    })
 }
 
-fn decompress(path: &Path, packed: &[u8]) -> Result<Vec<u8>> {
-    let mut raw = Vec::new();
-    flate2::read::MultiGzDecoder::new(packed)
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut raw)
-        .map_err(|e| Error::format(path, "gzip stream", e, "a complete gzip file"))?;
-    Ok(raw)
-}
-
-/// The name of the item type `code`.
-fn type_name(code: u8) -> Option<&'static str> {
-    match code {
-        0x08 => Some("u8"),
-        0x09 => Some("i8"),
-        0x0b => Some("i16"),
-        0x0c => Some("i32"),
-        0x0d => Some("f32"),
-        0x0e => Some("f64"),
-        _ => None,
+/// Like [`read`], for every item type that `check` accepts. `check` is called with type and shape before the items are read.
+pub(super) fn read_items(path: &Path, check: impl FnOnce(ItemType, &[usize]) -> Result<()>) -> Result<Idx> {
+    let io = |e| Error::io(path, e);
+    let mut file = BufReader::new(fs::File::open(path).map_err(io)?);
+    if file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]) {
+        let bad = |e| Error::format(path, "gzip stream", e, "a complete gzip file");
+        parse(path, &mut MultiGzDecoder::new(file), &bad, check)
+    } else {
+        parse(path, &mut file, &io, check)
     }
 }
 
-fn parse(path: &Path, mut raw: Vec<u8>) -> Result<Idx> {
-    if let Some(kind) = mistaken_kind(&raw) {
+/// Parses the decompressed content of the file at `path`. `failed` converts an error of reading.
+fn parse(
+    path: &Path,
+    file: &mut dyn Read,
+    failed: &dyn Fn(std::io::Error) -> Error,
+    check: impl FnOnce(ItemType, &[usize]) -> Result<()>,
+) -> Result<Idx> {
+    let mut start = Vec::new();
+    (&mut *file).take(PREFIX as u64).read_to_end(&mut start).map_err(failed)?;
+    if let Some(kind) = mistaken_kind(&start) {
         return Err(Error::format(path, "format", kind, "an IDX file, plain or compressed with gzip"));
     }
-    let [zero0, zero1, code, rank, rest @ ..] = raw.as_slice() else {
-        return Err(Error::format(path, "magic number", format!("{} bytes", raw.len()), "4 bytes"));
+    let [zero0, zero1, code, rank, rest @ ..] = start.as_slice() else {
+        return Err(Error::format(path, "magic number", format!("{} bytes", start.len()), "4 bytes"));
     };
-    let known = type_name(*code).filter(|_| (*zero0, *zero1) == (0, 0));
-    let Some(item_type) = known.filter(|_| (1..=4).contains(rank)) else {
+    let item = TYPES.iter().find(|(known, _)| known == code).map(|(_, item)| *item);
+    let Some(item) = item.filter(|_| (*zero0, *zero1) == (0, 0) && (1..=4).contains(rank)) else {
         let found = format!("{zero0:02x}{zero1:02x}{code:02x}{rank:02x}");
-        return Err(Error::format(
-            path,
-            "magic number",
-            found,
-            "000008 and 1 to 4 dimensions (an IDX file of bytes)",
-        ));
+        let expected = "000008 and 1 to 4 dimensions (an IDX file of bytes)";
+        return Err(Error::format(path, "magic number", found, expected));
     };
     let rank = usize::from(*rank);
-    if rest.len() < 4 * rank {
+    let Some((dimensions, begun)) = rest.split_at_checked(4 * rank) else {
         let found = format!("{} bytes", rest.len());
         return Err(Error::format(path, "dimensions", found, format!("{} bytes", 4 * rank)));
+    };
+    let (dimensions, _) = dimensions.as_chunks::<4>();
+    let shape: Vec<usize> = dimensions.iter().map(|&bytes| u32::from_be_bytes(bytes) as usize).collect();
+    check(item, &shape)?;
+    let size = shape.iter().try_fold(item.size, |n, &d| n.checked_mul(d));
+    let expected = || format!("the product of the dimensions {shape:?} in the header");
+    let Some(size) = size.filter(|&size| size <= MAX_BYTES) else {
+        let found = format!("a header of {shape:?} {} items", item.name);
+        return Err(Error::format(path, "items", found, format!("at most {MAX_BYTES} bytes")));
+    };
+    let header = start.len() - begun.len();
+    let mut items = begun.to_vec();
+    // Reading one byte more than expected reveals a longer file. In any other file it reaches the end, where gzip compares its
+    // checksum.
+    let left = (size + 1).saturating_sub(items.len());
+    file.take(left as u64).read_to_end(&mut items).map_err(failed)?;
+    if items.len() != size {
+        let more = if items.len() > size { "more than " } else { "" };
+        let found = format!("{more}{} bytes", items.len().min(size));
+        return Err(Error::format(path, "items", found, expected()));
     }
-    let dimension = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize;
-    let shape: Vec<usize> = rest[..4 * rank].chunks_exact(4).map(dimension).collect();
-    if item_type != "u8" {
-        let found = format!("{item_type} items of shape {shape:?}");
-        return Err(Error::format(path, "item type", found, "u8 items"));
-    }
-    let items = rest.len() - 4 * rank;
-    if shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) != Some(items) {
-        let expected = format!("the product of the dimensions {shape:?} in the header");
-        return Err(Error::format(path, "items", format!("{items} bytes"), expected));
-    }
-    let raw_sha256 = sha256_hex(&raw);
-    raw.drain(..4 + 4 * rank);
-    Ok(Idx { shape, items: raw, raw_sha256 })
+    let raw_sha256 = sha256_of(&[start.get(..header).unwrap_or_default(), &items]);
+    Ok(Idx { shape, items, raw_sha256 })
 }

@@ -12,11 +12,11 @@ use crate::hash::sha256_hex;
 use crate::image::ImageShape;
 use crate::rng::{SPLIT, Seed};
 
-/// One image out of so many is a test image, in folders without `train` and `test`.
+/// In folders without `train` and `test`, one image in this many becomes a test image.
 const TEST_SHARE: usize = 10;
 /// Seed of the split into training and test images. Changing it would change every split.
 const SPLIT_SEED: Seed = Seed(0);
-/// Sets of pixels that take more than 8 GiB are refused.
+/// The largest number of bytes of pixels of a data set: 8 GiB.
 const MAX_PIXELS: usize = 8 << 30;
 
 /// A folder of PNG or JPEG files.
@@ -77,7 +77,7 @@ impl DataSource for ImageFolder {
     }
 }
 
-/// All images of the folder at `path`, in the order of their names: training images and test images alike.
+/// Reads all images of the folder at `path`, training images and test images together, in the order of their names.
 ///
 /// # Errors
 /// If a file cannot be read, or the folder does not follow the rules of [`ImageFolder`].
@@ -92,42 +92,47 @@ pub fn read_images(path: &Path, options: &ReadOptions) -> Result<Images> {
 }
 
 /// Lists and decodes the images of the folder at `path`, and checks that they have one supported shape.
+///
+/// The first image decides the size. The header of every other image is compared with it before the image is decoded, so that
+/// a folder takes no more memory than its images of that size, and what the threads resize at the moment.
 fn load(path: &Path, options: &ReadOptions) -> Result<(Listing, Vec<Decoded>, ImageShape)> {
     if let Some((height, width)) = options.size {
         ImageShape::new(1, height, width).check("size")?;
     }
     let listing = list(path)?;
-    let images = read_all(path, &listing, options)?;
-    let first = images.first().map_or((0, 0), |image| (image.height, image.width));
-    if let Some((file, image)) =
-        listing.files.iter().zip(&images).find(|(_, image)| (image.height, image.width) != first)
-    {
-        let expected = format!(
-            "{} as in {}; or give a size to which all images are resized",
-            size_text(first.0, first.1),
-            listing.files[0].name
-        );
-        let found = size_text(image.height, image.width);
-        return Err(Error::format(&path.join(&file.name), "image size", found, expected));
-    }
-    let channels = images.iter().map(|image| image.channels).max().unwrap_or(1);
-    let shape = ImageShape::new(channels, first.0, first.1);
-    if shape.check("image").is_err() {
+    let Some(first_file) = listing.files.first() else {
+        return Err(Error::format(path, "images", "no PNG or JPEG file", "at least one"));
+    };
+    let first_path = path.join(&first_file.name);
+    let first = decode(&first_path, options.size, |shape| {
+        if options.size.is_some() || shape.check("image").is_ok() {
+            return Ok(());
+        }
         let expected = format!("{}; or a size to which all images are resized", ImageShape::supported());
-        return Err(Error::format(&path.join(&listing.files[0].name), "image size", shape, expected));
-    }
-    if images.len().saturating_mul(shape.len()) > MAX_PIXELS {
-        let found = format!("{} images of {shape}", images.len());
+        Err(Error::format(&first_path, "image size", shape, expected))
+    })?;
+    let (height, width) = (first.height, first.width);
+    let largest = ImageShape::new(3, height, width);
+    if listing.files.len().saturating_mul(largest.len()) > MAX_PIXELS {
+        let found = format!("{} images of {largest}", listing.files.len());
         return Err(Error::format(path, "images", found, format!("at most {MAX_PIXELS} bytes of pixels")));
     }
-    Ok((listing, images, shape))
-}
-
-/// Reads all files in parallel. If several cannot be read, the error names the first by order of names.
-fn read_all(root: &Path, listing: &Listing, options: &ReadOptions) -> Result<Vec<Decoded>> {
-    let one = |file: &ListedFile| decode(&root.join(&file.name), options.size);
+    let one = |file: &ListedFile| {
+        let path = path.join(&file.name);
+        decode(&path, options.size, |shape| {
+            if options.size.is_some() || (shape.height, shape.width) == (height, width) {
+                return Ok(());
+            }
+            let as_first = format!("{} as in {}", size_text(height, width), first_file.name);
+            let expected = format!("{as_first}; or give a size to which all images are resized");
+            Err(Error::format(&path, "image size", size_text(shape.height, shape.width), expected))
+        })
+    };
+    // If several cannot be read, the error names the first by order of names.
     let images: Vec<Result<Decoded>> = listing.files.par_iter().map(one).collect();
-    images.into_iter().collect()
+    let images = images.into_iter().collect::<Result<Vec<_>>>()?;
+    let channels = images.iter().map(|image| image.channels).max().unwrap_or(1);
+    Ok((listing, images, ImageShape::new(channels, height, width)))
 }
 
 /// The hash of the data set; see [`ImageFolder`].
@@ -151,7 +156,9 @@ fn test_images(listing: &Listing) -> Vec<bool> {
     let mut in_test = vec![false; count];
     let order = SPLIT_SEED.stream(SPLIT, 0, 0).permutation(count);
     for &i in order.iter().take((count / TEST_SHARE).max(1)) {
-        in_test[i as usize] = true;
+        if let Some(is_test) = in_test.get_mut(i as usize) {
+            *is_test = true;
+        }
     }
     in_test
 }

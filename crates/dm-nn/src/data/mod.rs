@@ -1,7 +1,8 @@
 //! Data sets of images with labels, from files of several formats, and files of sampled images.
 //!
 //! Pixels stay bytes here (0 is black and 255 is white). [`crate::image`] converts them to numbers in [0, 1].
-//! [`Dataset::open`] finds out which format a path has. A further format is one more [`DataSource`].
+//! [`Dataset::open`] finds out which format a path has. To support another format, implement [`DataSource`] and add the
+//! implementation to [`SOURCES`].
 
 mod dataset;
 mod decode;
@@ -10,6 +11,7 @@ mod folder_listing;
 pub mod hub;
 pub mod idx;
 pub mod idx_files;
+mod idx_names;
 pub mod image_folder;
 mod npy;
 pub mod npz;

@@ -4,18 +4,22 @@
 //! dictionary as text), and the items. Only arrays of integers in C order are accepted. Object arrays contain pickled
 //! Python objects; they are refused and never unpickled.
 
+use std::io::Read;
+
 /// The longest header that is read, in bytes.
 const MAX_HEADER: usize = 1 << 16;
+/// The largest number of bytes of an array: 4 GiB.
+const MAX_ITEMS: usize = 4 << 30;
 
-/// An array of integers: the header of its .npy file and the items behind it.
+/// An array of integers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Npy<'a> {
+pub(super) struct Npy {
     /// Type of the items.
     pub item: Item,
     /// Sizes of the dimensions, the slowest first.
     pub shape: Vec<usize>,
     /// The items in row-major order.
-    pub items: &'a [u8],
+    pub items: Vec<u8>,
 }
 
 /// An integer type.
@@ -29,7 +33,7 @@ pub(super) struct Item {
     pub big_endian: bool,
 }
 
-/// What is wrong with an array: the field, what was found, and what was expected.
+/// An error in an array: the field, what was found, and what was expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub field: &'static str,
@@ -41,30 +45,34 @@ fn problem(field: &'static str, found: impl ToString, expected: impl ToString) -
     Problem { field, found: found.to_string(), expected: expected.to_string() }
 }
 
-impl<'a> Npy<'a> {
-    /// Parses the content of a .npy file.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Problem> {
-        let magic = |found: String| problem("magic number", found, "a .npy array (\\x93NUMPY and a version)");
-        let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| magic("another format".to_owned()))?;
-        let (length, rest) = match rest {
-            [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
-            [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
-            _ => return Err(magic(format!("version {:?}", rest.get(..2).unwrap_or(rest)))),
+impl Npy {
+    /// Reads a .npy file to its end. Returns the array and the result of `check`, which is called with type and shape before
+    /// the items are read. The items take no more memory than the header states and than the file delivers.
+    pub fn read<T>(
+        file: &mut dyn Read,
+        check: impl FnOnce(Item, &[usize]) -> Result<T, Problem>,
+    ) -> Result<(T, Self), Problem> {
+        let (item, shape) = Header { rest: &read_header(file)? }.parse()?;
+        let checked = check(item, &shape)?;
+        let size = shape.iter().try_fold(item.size, |n, &d| n.checked_mul(d));
+        let Some(size) = size.filter(|&size| size <= MAX_ITEMS) else {
+            return Err(problem(
+                "shape",
+                format!("{shape:?}"),
+                format!("items of at most {MAX_ITEMS} bytes"),
+            ));
         };
-        if length > MAX_HEADER {
-            return Err(problem("header", format!("{length} bytes"), format!("at most {MAX_HEADER} bytes")));
-        }
-        let Some((header, items)) = rest.split_at_checked(length) else {
-            return Err(problem("header", format!("{} bytes", rest.len()), format!("{length} bytes")));
-        };
-        let text = std::str::from_utf8(header).map_err(|e| problem("header", e, "text"))?;
-        let (item, shape) = Header { rest: text }.parse()?;
-        let expected = shape.iter().try_fold(item.size, |n, &d| n.checked_mul(d));
-        if expected != Some(items.len()) {
+        let mut items = Vec::new();
+        // Reading one byte more than expected reveals a longer file and reaches the end of any other file.
+        file.take(size as u64 + 1)
+            .read_to_end(&mut items)
+            .map_err(|e| problem("items", e, "a complete array"))?;
+        if items.len() != size {
+            let more = if items.len() > size { "more than " } else { "" };
             let expected = format!("{} bytes for each item of the shape {shape:?} in the header", item.size);
-            return Err(problem("items", format!("{} bytes", items.len()), expected));
+            return Err(problem("items", format!("{more}{} bytes", items.len().min(size)), expected));
         }
-        Ok(Self { item, shape, items })
+        Ok((checked, Self { item, shape, items }))
     }
 
     /// The items as integers.
@@ -77,6 +85,45 @@ impl<'a> Npy<'a> {
             let unused = 64 - 8 * size as u32;
             if signed { i128::from((value << unused).cast_signed() >> unused) } else { i128::from(value) }
         })
+    }
+}
+
+/// Reads the header's text.
+fn read_header(file: &mut dyn Read) -> Result<String, Problem> {
+    let magic = |found: String| problem("magic number", found, "a .npy array (\\x93NUMPY and a version)");
+    let start: [u8; 8] = read_array(file).map_err(|found| magic(found.to_owned()))?;
+    let length = match start {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
+            read_array(file).map(|bytes| usize::from(u16::from_le_bytes(bytes)))
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
+            read_array(file).map(|bytes| u32::from_le_bytes(bytes) as usize)
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', version @ ..] => {
+            return Err(magic(format!("version {version:?}")));
+        }
+        _ => return Err(magic("another format".to_owned())),
+    };
+    let length = length.map_err(|found| problem("header", found, "its length"))?;
+    if length > MAX_HEADER {
+        return Err(problem("header", format!("{length} bytes"), format!("at most {MAX_HEADER} bytes")));
+    }
+    let mut header = Vec::new();
+    file.take(length as u64)
+        .read_to_end(&mut header)
+        .map_err(|e| problem("header", e, "a complete array"))?;
+    if header.len() < length {
+        return Err(problem("header", format!("{} bytes", header.len()), format!("{length} bytes")));
+    }
+    String::from_utf8(header).map_err(|e| problem("header", e, "text"))
+}
+
+/// The next `N` bytes of `file`, or what was found instead.
+fn read_array<const N: usize>(file: &mut dyn Read) -> Result<[u8; N], &'static str> {
+    let mut bytes = [0; N];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err("the end of the array"),
     }
 }
 
@@ -114,7 +161,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Whether `token` comes next; if so it is consumed.
+    /// Whether `token` comes next. If so, the token is consumed.
     fn accept(&mut self, token: &str) -> bool {
         let rest = self.rest.trim_start().strip_prefix(token);
         self.rest = rest.unwrap_or(self.rest);
@@ -175,9 +222,10 @@ impl<'a> Header<'a> {
         while !self.accept(")") {
             let text = self.rest.trim_start();
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-            let size = text[..digits].parse().map_err(|e| problem("shape", e, "a tuple of numbers"))?;
+            let (digits, rest) = text.split_at_checked(digits).unwrap_or((text, ""));
+            let size = digits.parse().map_err(|e| problem("shape", e, "a tuple of numbers"))?;
             shape.push(size);
-            self.rest = &text[digits..];
+            self.rest = rest;
             if !self.accept(",") {
                 self.expect(")")?;
                 break;
@@ -202,6 +250,10 @@ mod tests {
         bytes
     }
 
+    fn parse(mut bytes: &[u8]) -> Result<Npy, Problem> {
+        Npy::read(&mut bytes, |_, _| Ok(())).map(|((), array)| array)
+    }
+
     #[test]
     fn integers_of_every_type_are_read() {
         for (descr, items, expected) in [
@@ -215,14 +267,14 @@ mod tests {
         ] {
             let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,), }}   \n");
             let bytes = npy(&header, &items);
-            let array = Npy::parse(&bytes).unwrap();
+            let array = parse(&bytes).unwrap();
             assert_eq!(array.shape, [2]);
             assert!(array.integers().eq(expected), "{descr}");
         }
     }
 
     #[test]
-    fn other_arrays_are_refused_by_name() {
+    fn errors_about_unsupported_arrays_name_the_reason() {
         let header = |descr: &str, order: &str, shape: &str| {
             format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}")
         };
@@ -233,12 +285,12 @@ mod tests {
             (header("[('a', '<i4')]", "False", "(1,)"), "an integer type"),
             (header("'|u1'", "True", "(1,)"), "ascontiguousarray"),
             (header("'|u1'", "False", "(9999999999999999999999,)"), "a tuple of numbers"),
-            (header("'|u1'", "False", "(4294967296, 4294967296, 4294967296)"), "1 bytes for each item"),
+            (header("'|u1'", "False", "(4294967296, 4294967296, 4294967296)"), "items of at most"),
             (header("'|u1'", "False", "(-1,)"), "a tuple of numbers"),
             ("{'descr': '|u1'}".to_owned(), "descr, fortran_order, shape"),
             ("__import__('os').system('id')".to_owned(), "of a Python dictionary"),
         ] {
-            let problem = Npy::parse(&npy(&header, &[1])).unwrap_err();
+            let problem = parse(&npy(&header, &[1])).unwrap_err();
             assert!(problem.expected.contains(expected), "{header}: {problem:?}");
         }
     }
@@ -248,13 +300,13 @@ mod tests {
         fn arbitrary_headers_never_panic(header: String, items: Vec<u8>, version in 0u8..5) {
             let mut bytes = npy(&header, &items);
             bytes[6] = version;
-            let _ = Npy::parse(&bytes);
+            let _ = parse(&bytes);
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(tail: Vec<u8>) {
-            let _ = Npy::parse(&tail);
-            let _ = Npy::parse(&[b"\x93NUMPY".as_slice(), &tail].concat());
+            let _ = parse(&tail);
+            let _ = parse(&[b"\x93NUMPY".as_slice(), &tail].concat());
         }
     }
 }

@@ -1,13 +1,10 @@
 //! Data sets in a .npz archive of NumPy arrays, with the names that Keras or MedMNIST use.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
-use zip::ZipArchive;
-
 use super::dataset::{DataFile, DataSource, Dataset, Images, ReadOptions, numbered_classes};
-use super::npy::{Npy, Problem};
+use super::npy::{Item, Npy, Problem};
+use crate::archive::Archive;
 use crate::error::{Error, Result};
 use crate::hash::sha256_file;
 use crate::image::ImageShape;
@@ -17,8 +14,8 @@ const KEYS: [[&str; 4]; 2] = [
     ["x_train", "y_train", "x_test", "y_test"],
     ["train_images", "train_labels", "test_images", "test_labels"],
 ];
-/// Arrays that take more than 4 GiB are refused.
-const MAX_ARRAY: u64 = 4 << 30;
+/// The largest number of array names that an error lists.
+const MAX_LISTED: usize = 12;
 
 /// A .npz file with the arrays `x_train`, `y_train`, `x_test` and `y_test` (Keras) or `train_images`, `train_labels`,
 /// `test_images` and `test_labels` (MedMNIST).
@@ -43,15 +40,16 @@ impl DataSource for Npz {
 
     fn read(&self, path: &Path, options: &ReadOptions) -> Result<Dataset> {
         options.refuse_size(self.name())?;
-        let mut archive = Archive::open(path)?;
-        let keys = archive.keys()?;
-        let (train_shape, train_pixels) = archive.images(keys[0])?;
-        let train_labels = archive.labels(keys[1], train_pixels.len() / train_shape.len())?;
-        let (test_shape, test_pixels) = archive.images(keys[2])?;
-        let test_labels = archive.labels(keys[3], test_pixels.len() / test_shape.len())?;
+        let expected = "a .npz archive as numpy.savez writes it";
+        let mut archive = Arrays(Archive::open(path, expected, |_| None)?);
+        let [x_train, y_train, x_test, y_test] = archive.keys()?;
+        let (train_shape, train_pixels) = archive.images(x_train)?;
+        let train_labels = archive.labels(y_train, train_pixels.len() / train_shape.len())?;
+        let (test_shape, test_pixels) = archive.images(x_test)?;
+        let test_labels = archive.labels(y_test, test_pixels.len() / test_shape.len())?;
         if test_shape != train_shape {
-            let expected = format!("{train_shape} as in `{}`", keys[0]);
-            return Err(Error::format(path, format!("`{}`: image shape", keys[2]), test_shape, expected));
+            let expected = format!("{train_shape} as in `{x_train}`");
+            return Err(Error::format(path, format!("`{x_test}`: image shape"), test_shape, expected));
         }
         let largest = train_labels.iter().chain(&test_labels).max();
         let num_classes = largest.map_or(0, |&label| usize::from(label) + 1);
@@ -69,110 +67,88 @@ impl DataSource for Npz {
     }
 }
 
-/// An open archive.
-struct Archive<'a> {
-    path: &'a Path,
-    zip: ZipArchive<BufReader<File>>,
-}
+/// The arrays of an open archive.
+struct Arrays<'a>(Archive<'a>);
 
-impl<'a> Archive<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let mut start = Vec::new();
-        file.by_ref().take(512).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
-        let expected = "a .npz archive as numpy.savez writes it";
-        if let Some(kind) = crate::file_kind::mistaken_kind(&start) {
-            return Err(Error::format(path, "format", kind, expected));
-        }
-        // The archive seeks from the end of the file; where the file stands now does not matter.
-        let zip = ZipArchive::new(BufReader::new(file));
-        Ok(Self { path, zip: zip.map_err(|e| Error::format(path, "archive", e, expected))? })
-    }
-
+impl Arrays<'_> {
     /// The names of the four arrays.
     fn keys(&self) -> Result<[&'static str; 4]> {
-        let names = self.zip.file_names().flatten();
-        let mut found: Vec<String> =
-            names.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned()).collect();
-        found.sort_unstable();
-        let complete = |keys: &&[&str; 4]| keys.iter().all(|key| found.iter().any(|name| name == key));
+        let found: Vec<&str> = self.0.names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
+        let complete = |keys: &&[&str; 4]| keys.iter().all(|key| found.contains(key));
         KEYS.iter().find(complete).copied().ok_or_else(|| {
-            let more =
-                if found.len() > 12 { format!(" and {} more", found.len() - 12) } else { String::new() };
-            found.truncate(12);
+            let more = found.len().saturating_sub(MAX_LISTED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let listed: Vec<&str> = found.iter().copied().take(MAX_LISTED).collect();
             let expected = KEYS.map(|keys| keys.join(", ")).join("; or ");
-            Error::format(self.path, "arrays", format!("{}{more}", found.join(", ")), expected)
+            Error::format(self.0.path(), "arrays", format!("{}{more}", listed.join(", ")), expected)
         })
     }
 
-    /// The content of the member `key`.npy.
-    fn member(&mut self, key: &str) -> Result<Vec<u8>> {
-        let field = format!("`{key}`");
-        let bad = |found: String, expected: &str| Error::format(self.path, &field, found, expected);
-        let member = self.zip.by_name(&format!("{key}.npy"));
-        let member = member.map_err(|e| bad(e.to_string(), "an array that can be decompressed"))?;
-        let mut bytes = Vec::new();
-        let read = member.take(MAX_ARRAY + 1).read_to_end(&mut bytes);
-        read.map_err(|e| bad(e.to_string(), "an array that can be decompressed"))?;
-        if bytes.len() as u64 > MAX_ARRAY {
-            return Err(bad(format!("more than {MAX_ARRAY} bytes"), "a smaller array"));
-        }
-        Ok(bytes)
+    /// Reads the array `key`. Also returns the result of `check`, which is called with type and shape before the items are
+    /// read.
+    fn array<T>(
+        &mut self,
+        key: &str,
+        check: impl FnOnce(Item, &[usize]) -> std::result::Result<T, Problem>,
+    ) -> Result<(T, Npy)> {
+        let path = self.0.path();
+        let error = |problem: Problem| {
+            Error::format(path, format!("`{key}`: {}", problem.field), problem.found, problem.expected)
+        };
+        Npy::read(&mut self.0.member(&format!("{key}.npy"))?, check).map_err(error)
     }
 
-    fn error(&self, key: &str, problem: Problem) -> Error {
-        Error::format(self.path, format!("`{key}`: {}", problem.field), problem.found, problem.expected)
-    }
-
-    /// The shape of the images `key`, and their pixels [n, C, H, W].
+    /// Reads the images of the array `key`: the shape of an image, and the pixels [n, C, H, W].
     fn images(&mut self, key: &str) -> Result<(ImageShape, Vec<u8>)> {
-        let bytes = self.member(key)?;
-        let array = Npy::parse(&bytes).map_err(|problem| self.error(key, problem))?;
-        let bad = |field: &str, found: String, expected: String| {
-            Error::format(self.path, format!("`{key}`: {field}"), found, expected)
-        };
-        if array.item.size != 1 || array.item.signed {
-            let found = format!("integers of {} bytes", array.item.size);
-            return Err(bad("dtype", found, "uint8, 0 for black and 255 for white".to_owned()));
-        }
-        let shape = match array.shape[..] {
-            [count, height, width] if count > 0 => ImageShape::new(1, height, width),
-            [count, height, width, channels @ (1 | 3)] if count > 0 => {
-                ImageShape::new(channels, height, width)
-            }
-            _ => {
-                let expected =
-                    "[n, height, width], [n, height, width, 1] or [n, height, width, 3] with n > 0";
-                return Err(bad("shape", format!("{:?}", array.shape), expected.to_owned()));
-            }
-        };
-        if shape.check(key).is_err() {
-            return Err(bad("shape", format!("{:?}", array.shape), ImageShape::supported()));
-        }
+        let (shape, array) = self.array(key, image_shape)?;
         if shape.channels == 1 {
-            return Ok((shape, array.items.to_vec()));
+            return Ok((shape, array.items));
         }
-        // The channels of a pixel lie side by side in the file; here they lie in planes.
-        let image = |image: &[u8]| {
-            let plane = |c: usize| image.iter().skip(c).step_by(shape.channels).copied().collect::<Vec<_>>();
-            (0..shape.channels).flat_map(plane).collect::<Vec<_>>()
-        };
-        Ok((shape, array.items.chunks_exact(shape.len()).flat_map(image).collect()))
+        // The file stores the channels of a pixel next to each other. Here each channel is a plane of its own.
+        let mut pixels = Vec::with_capacity(array.items.len());
+        for image in array.items.chunks_exact(shape.len()) {
+            for channel in 0..shape.channels {
+                pixels.extend(image.iter().skip(channel).step_by(shape.channels));
+            }
+        }
+        Ok((shape, pixels))
     }
 
-    /// The `count` labels `key`.
+    /// Reads the `count` labels of the array `key`.
     fn labels(&mut self, key: &str, count: usize) -> Result<Vec<u8>> {
-        let bytes = self.member(key)?;
-        let array = Npy::parse(&bytes).map_err(|problem| self.error(key, problem))?;
-        if array.shape != [count] && array.shape != [count, 1] {
+        let ((), array) = self.array(key, |_, shape| {
+            if shape == [count] || shape == [count, 1] {
+                return Ok(());
+            }
             let expected = format!("[{count}] or [{count}, 1], one class number per image");
-            let field = format!("`{key}`: shape");
-            return Err(Error::format(self.path, field, format!("{:?}", array.shape), expected));
-        }
+            Err(Problem { field: "shape", found: format!("{shape:?}"), expected })
+        })?;
         let label = |(i, label): (usize, i128)| {
             let field = || format!("`{key}`: label {i}");
-            u8::try_from(label).map_err(|_| Error::format(self.path, field(), label, "0 to 255"))
+            u8::try_from(label).map_err(|_| Error::format(self.0.path(), field(), label, "0 to 255"))
         };
         array.integers().enumerate().map(label).collect()
     }
+}
+
+/// Checks that an array with this item type and these dimensions holds images, and returns the shape of an image.
+fn image_shape(item: Item, dimensions: &[usize]) -> std::result::Result<ImageShape, Problem> {
+    if item.size != 1 || item.signed {
+        let found = format!("integers of {} bytes", item.size);
+        return Err(Problem {
+            field: "dtype",
+            found,
+            expected: "uint8, 0 for black and 255 for white".to_owned(),
+        });
+    }
+    let bad = |expected: String| Problem { field: "shape", found: format!("{dimensions:?}"), expected };
+    let shape = match *dimensions {
+        [count, height, width] if count > 0 => ImageShape::new(1, height, width),
+        [count, height, width, channels @ (1 | 3)] if count > 0 => ImageShape::new(channels, height, width),
+        _ => {
+            let expected = "[n, height, width], [n, height, width, 1] or [n, height, width, 3] with n > 0";
+            return Err(bad(expected.to_owned()));
+        }
+    };
+    if shape.check("shape").is_err() { Err(bad(ImageShape::supported())) } else { Ok(shape) }
 }

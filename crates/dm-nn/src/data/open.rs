@@ -31,7 +31,7 @@ impl Dataset {
     }
 }
 
-/// What is at `path`, for an error message.
+/// Describes what is at `path`, for an error message.
 fn contents(path: &Path) -> String {
     let Ok(entries) = std::fs::read_dir(path) else { return "a file of another format".to_owned() };
     let mut names: Vec<_> =
@@ -39,6 +39,6 @@ fn contents(path: &Path) -> String {
     names.sort();
     match names.first() {
         None => "an empty folder".to_owned(),
-        Some(first) => format!("a folder of {} other files (the first is {first})", names.len()),
+        Some(first) => format!("a folder of other files, for example {first}"),
     }
 }

@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::{Error, Result};
-use crate::file_kind::mistaken_kind;
 use crate::image::ImageShape;
-use crate::params::file::{json_metadata, read_bounded, read_metadata, write_atomic};
+use crate::params::file::{json_metadata, parse_safetensors, read_bounded, write_atomic};
 
 /// Name of the tensor of images.
 const IMAGES: &str = "images";
@@ -47,12 +46,7 @@ impl SampleSet {
     /// If reading fails, or the file is not a sample set with at least one image.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_bounded(path)?;
-        if let Some(kind) = mistaken_kind(&bytes) {
-            return Err(Error::format(path, "format", kind, "a safetensors file"));
-        }
-        let broken = |e| Error::format(path, "safetensors header", e, "a complete safetensors file");
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+        let (metadata, file) = parse_safetensors(path, &bytes)?;
         let view = file.tensor(IMAGES).map_err(|_| {
             let mut names = file.names();
             names.sort_unstable();
@@ -80,7 +74,6 @@ impl SampleSet {
             }
             Ok(labels) => return Err(wrong(LABELS, &labels, format!("U8 [{count}]"))),
         };
-        let metadata = read_metadata(path, &header)?;
         Ok(Self { shape, pixels: view.data().to_vec(), labels, metadata })
     }
 

@@ -1,9 +1,10 @@
 //! The CPU engine: feature maps in the batch-lane layout, and the operations on them with their gradients.
 //!
 //! Networks are written against [`crate::planes`], which runs an operation here for f32 tensors on the CPU and through
-//! candle elsewhere. The rooms of the engine, each of which uses only those before it:
+//! candle elsewhere. Each module of the engine uses only the modules before it in this
+//! list:
 //!
-//! - `substrate`: memory, SIMD vectors and functions of them; knows nothing of images.
+//! - `substrate`: memory, SIMD vectors and functions of them; does not depend on images.
 //! - `autograd`: the batch-lane layout, and how its feature maps take part in candle's automatic differentiation.
 //! - `gemm`: the register-blocked matrix products, and linear layers.
 //! - `elementwise`: sums, ReLU, biases per channel, upsampling and concatenation.
@@ -11,8 +12,7 @@
 //! - `conv`: convolutions by three algorithms.
 //!
 //! Every operation is a candle custom operation with a complete backward pass. All `unsafe` code of this crate is here.
-//! Miri checks it with `MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p dm-nn --lib
-//! engine::tests::slow::tiny`.
+//! The tests `engine::tests::slow::tiny_...` are small enough for Miri; see `crates/ARCHITECTURE.md`.
 
 #![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
 

@@ -1,4 +1,4 @@
-//! A small classifier. Its features measure how alike two sets of images are.
+//! A small classifier, whose features are used to compare sets of images.
 //!
 //! 3x3 convolutions with ReLU at several resolutions are followed by a linear layer to the features, ReLU, and a linear
 //! layer to one logit per class. The features are taken before the last ReLU: after it, units that are never active would
@@ -15,7 +15,7 @@ use crate::image::ImageShape;
 use crate::params::Path;
 use crate::planes::Planes;
 
-/// Sizes of the classifier.
+/// Configuration of the classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClassifierConfig {
@@ -40,7 +40,7 @@ pub struct ClassifierOutput {
     pub logits: Tensor,
 }
 
-/// The classifier.
+/// The classifier, built by [`ClassifierConfig::build`].
 pub struct ClassifierNet {
     input: Conv,
     shrink: Vec<Conv>,
@@ -103,7 +103,7 @@ impl ClassifierNet {
         self.run(&Planes::enter(x)?)
     }
 
-    /// Classifies the images `x`, wherever these planes live.
+    /// Like [`Self::forward`], for planes in the engine or in candle.
     pub(super) fn run(&self, x: &Planes) -> Result<ClassifierOutput> {
         let mut h = self.input.forward(x)?.relu()?;
         for (shrink, conv) in self.shrink.iter().zip(&self.convs) {

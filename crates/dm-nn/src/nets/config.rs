@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::image::ImageShape;
 use crate::params::Path;
 
-/// One of this crate's networks, with its sizes. The key `kind` says which.
+/// The configuration of one of this crate's networks, which the key `kind` selects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NetworkConfig {

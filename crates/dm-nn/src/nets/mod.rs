@@ -1,7 +1,7 @@
-//! Neural networks: images and a time in, images out; and a classifier, images in, features and classes out.
+//! Neural networks that map images and a time to images, and a classifier that maps images to features and class logits.
 //!
-//! Networks are written against [`Planes`](crate::planes::Planes), so that each runs in the CPU engine and in candle's
-//! operations on other devices alike. Their configurations say which sizes of images they take.
+//! Networks are written against [`Planes`](crate::planes::Planes), so that the same code runs in the CPU engine
+//! and, on other devices, in candle's operations. The configuration of a network checks which image sizes it accepts.
 
 mod attention;
 pub mod classifier;

@@ -14,7 +14,7 @@ pub trait Network: Send + Sync {
     /// If the shapes do not fit the network.
     fn forward(&self, x: &Tensor, t: &Tensor) -> candle_core::Result<Tensor>;
 
-    /// As [`Self::forward`], with the class of each image, `[B]`. The class number [`BuildNetwork::num_classes`] means
+    /// Like [`Self::forward`], with the class of each image, `[B]`. The class number [`BuildNetwork::num_classes`] means
     /// that the class of the image is not given.
     ///
     /// # Errors
@@ -33,10 +33,10 @@ pub trait BuildNetwork: Send + Sync {
     /// If a field is outside its domain; the error names the first one.
     fn check(&self) -> Result<()>;
 
-    /// Checks that the network takes images of the height and width of `shape`. By default it takes all.
+    /// Checks that the network accepts images of the height and width of `shape`. The default accepts every size.
     ///
     /// # Errors
-    /// If it does not; the error names sizes that it takes.
+    /// If the network does not accept this size; the error names sizes that it accepts.
     fn check_shape(&self, shape: ImageShape) -> Result<()> {
         let _ = shape;
         Ok(())
@@ -53,6 +53,7 @@ pub trait BuildNetwork: Send + Sync {
     /// [`in_parts`](super::in_parts).
     ///
     /// # Errors
-    /// If the configuration is invalid, it does not take images of this shape, or a parameter exists with another shape.
+    /// If the configuration is invalid, the network does not accept images of this shape, or a parameter exists with another
+    /// shape.
     fn build(&self, input: ImageShape, outputs: usize, path: Path<'_>) -> Result<Box<dyn Network>>;
 }

@@ -26,7 +26,7 @@ pub enum Norm {
     Plane,
 }
 
-/// Sizes of the reference network. The default is the notebook's.
+/// Configuration of the reference network. The default is the notebook's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefCnnConfig {
@@ -42,7 +42,7 @@ impl Default for RefCnnConfig {
     }
 }
 
-/// Frequencies of the time encoding.
+/// Number of frequencies of the time encoding.
 const FREQUENCIES: usize = 16;
 /// Width of the MLP of the time encoding.
 const HIDDEN: usize = 128;
@@ -100,7 +100,7 @@ impl BuildNetwork for RefCnnConfig {
     }
 }
 
-/// The frequencies of the time encoding: 0 and 2 pi 1.5^i for i = 0..14.
+/// The frequencies of the time encoding: 0, then 2 pi 1.5^i for i = 0 to 14.
 pub fn frequencies() -> [f32; FREQUENCIES] {
     let mut phase = std::f64::consts::TAU;
     std::array::from_fn(|i| {
@@ -148,7 +148,7 @@ impl RefCnn {
         Ok(h)
     }
 
-    /// Maps `x` [B, C_in, H, W], wherever these planes live, to [B, C_out, H, W].
+    /// Maps `x` [B, C_in, H, W], planes in the engine or in candle, to [B, C_out, H, W].
     pub(super) fn run(&self, x: &Planes, t: &Tensor) -> Result<Planes> {
         let time = self.time_encoding(t)?;
         let mut h = x.clone();

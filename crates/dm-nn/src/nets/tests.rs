@@ -65,7 +65,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_unet_of_any_levels_runs_in_the_engine_as_in_candle(
+    fn engine_and_candle_agree_on_unets_of_any_depth(
         levels in 1usize..=4,
         height in 1usize..4,
         width in 1usize..4,
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reference_cnn_of_any_shape_runs_in_the_engine_as_in_candle(
+    fn engine_and_candle_agree_on_reference_cnns_of_any_shape(
         height in 8usize..40,
         width in 8usize..40,
         channels in 1usize..=3,
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn a_classifier_of_any_shape_runs_in_the_engine_as_in_candle(
+    fn engine_and_candle_agree_on_classifiers_of_any_shape(
         height in 8usize..40,
         width in 8usize..40,
         channels in 1usize..=3,
@@ -164,7 +164,7 @@ fn a_fresh_attention_layer_changes_nothing() {
 }
 
 #[test]
-fn the_default_unet_has_its_parameters() {
+fn the_default_unet_has_the_expected_parameters() {
     let mut params = Params::new(Seed(1), &Device::Cpu);
     let config = UNetConfig { attention: vec![2], ..UNetConfig::default() };
     config.build(ImageShape::new(1, 28, 28), 1, params.trainable()).unwrap();
@@ -182,7 +182,7 @@ fn the_default_unet_has_its_parameters() {
 }
 
 #[test]
-fn invalid_sizes_are_refused_with_sizes_that_work() {
+fn errors_about_invalid_sizes_name_valid_sizes() {
     let shape = |height, width| ImageShape::new(1, height, width);
     let config = UNetConfig::default();
     assert!(config.check_shape(shape(28, 8)).is_ok());
@@ -190,7 +190,7 @@ fn invalid_sizes_are_refused_with_sizes_that_work() {
         ((30, 28), "multiples of 4, such as 28x28 or 32x28"),
         ((30, 28), "at most 2 entries in network.channels"),
         ((9, 27), "multiples of 4, such as 8x24 or 12x28"),
-        ((9, 27), "at most 1 entries in network.channels"),
+        ((9, 27), "at most 1 entry in network.channels"),
     ] {
         let message = config.check_shape(shape(size.0, size.1)).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");

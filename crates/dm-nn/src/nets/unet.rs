@@ -18,16 +18,16 @@ use crate::image::ImageShape;
 use crate::params::{Init, Path};
 use crate::planes::Planes;
 
-/// Frequencies of the sinusoidal time embedding, geometric from 1 to 1000.
+/// Number of frequencies of the sinusoidal time embedding. The frequencies rise geometrically from 1 to 1000.
 const FREQUENCIES: usize = 32;
 /// The largest number of levels.
 const MAX_LEVELS: usize = 5;
 /// The largest number of classes: class numbers are bytes, and one more than the last means "class not given".
 const MAX_CLASSES: usize = 255;
-/// The largest number of pixels of a level with attention (32x32). The scores of one image take the square of it.
+/// The largest number of pixels of a level with attention (32x32). One image has the square of this number of scores.
 const MAX_ATTENTION: usize = 1024;
 
-/// Sizes of the U-Net. The default has 0.67 million parameters.
+/// Configuration of the U-Net. The default has 0.67 million parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UNetConfig {
@@ -56,7 +56,8 @@ impl Default for UNetConfig {
     }
 }
 
-/// The U-Net. Every list has one entry per level, except `shrink` and `grow`, whose entries stand between two levels.
+/// The U-Net. Every list has one entry per level, except `shrink` and `grow`, which have one entry between
+/// each pair of neighbouring levels.
 pub(super) struct UNet {
     frequencies: Tensor,
     time1: Linear,
@@ -94,7 +95,6 @@ impl UNetConfig {
         outputs: usize,
         mut path: Path<'_>,
     ) -> crate::Result<UNet> {
-        self.check()?;
         self.check_shape(input)?;
         let (channels, groups, time_dim) = (&self.channels, self.groups, self.time_embed_dim);
         let levels = channels.len();
@@ -186,6 +186,7 @@ impl BuildNetwork for UNetConfig {
     }
 
     fn check_shape(&self, shape: ImageShape) -> crate::Result<()> {
+        self.check()?;
         let ImageShape { height, width, .. } = shape;
         let multiple = 1 << self.deepest();
         if height % multiple != 0 || width % multiple != 0 || height * width == 0 {
@@ -195,13 +196,14 @@ impl BuildNetwork for UNetConfig {
             sizes.dedup();
             let sizes: Vec<String> =
                 sizes.iter().map(|(height, width)| format!("{height}x{width}")).collect();
+            let levels = 1 + (height | width).trailing_zeros().min(8);
             let expected = format!(
                 "height and width that are multiples of {multiple}, such as {}, because a U-Net of {} levels halves \
-                 them {} times; or at most {} entries in network.channels",
+                 them {} times; or at most {levels} {} in network.channels",
                 sizes.join(" or "),
                 self.channels.len(),
                 self.deepest(),
-                1 + (height | width).trailing_zeros().min(8),
+                if levels == 1 { "entry" } else { "entries" },
             );
             return Err(Error::invalid("image size (height x width)", format!("{height}x{width}"), expected));
         }
@@ -236,7 +238,7 @@ impl UNet {
         }
     }
 
-    /// Maps `x` [B, C_in, H, W], wherever these planes live, to [B, C_out, H, W].
+    /// Maps `x` [B, C_in, H, W], planes in the engine or in candle, to [B, C_out, H, W].
     pub(super) fn run(&self, x: &Planes, t: &Tensor, classes: Option<&[u8]>) -> Result<Planes> {
         let time = self.embed(t, classes)?;
         let mut h = self.input.forward(x)?;

@@ -1,14 +1,14 @@
 //! Tensor files: f32 tensors in the safetensors format, with string metadata.
 //!
 //! A file is written atomically: beside its target, flushed to the disk and renamed, and then the folder is flushed. The
-//! reader checks everything before it is used. The meaning of the metadata is up to the callers.
+//! reader checks the whole file before it returns any of it. The meaning of the metadata is up to the callers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use crate::error::{Error, Result};
 use crate::file_kind::mistaken_kind;
@@ -19,6 +19,8 @@ pub(crate) const METADATA: &str = "dm";
 
 /// Files larger than 1 GiB are refused. This project's files take a few megabytes.
 const MAX_BYTES: u64 = 1 << 30;
+/// Files with a longer header are refused: 16 MiB, enough for the places of 100,000 tensors.
+const MAX_HEADER: u64 = 16 << 20;
 
 /// A tensor file in memory.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
-    /// An empty file in memory. `path` is where [`Self::write`] puts it, and names it in errors.
+    /// An empty file in memory. [`Self::write`] writes it to `path`, and errors name `path`.
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), metadata: BTreeMap::new(), tensors: BTreeMap::new() }
     }
@@ -47,23 +49,17 @@ impl TensorFile {
     /// # Errors
     /// If the content is not that of a safetensors file of finite f32 tensors.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        if let Some(kind) = mistaken_kind(bytes) {
-            return Err(Error::format(path, "format", kind, "a safetensors file"));
-        }
-        let broken = |e| Error::format(path, "safetensors header", e, "a complete safetensors file");
-        let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let metadata = read_metadata(path, &header)?;
-        let views = safetensors::SafeTensors::deserialize(bytes).map_err(broken)?;
+        let (metadata, views) = parse_safetensors(path, bytes)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in views.iter() {
             if view.dtype() != Dtype::F32 {
                 return Err(Error::format(path, name, format!("{:?}", view.dtype()), "dtype F32"));
             }
-            let floats = view.data().chunks_exact(4);
-            let values: Vec<f32> = floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            let (floats, _) = view.data().as_chunks::<4>();
+            let values: Vec<f32> = floats.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            if let Some((i, value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
                 let field = format!("{name}, element {i}");
-                return Err(Error::format(path, field, values[i], "a finite number"));
+                return Err(Error::format(path, field, value, "a finite number"));
             }
             tensors.insert(name.to_owned(), (view.shape().to_vec(), values));
         }
@@ -117,6 +113,11 @@ impl TensorFile {
         }
     }
 
+    /// Number of values in all tensors together.
+    pub fn count(&self) -> usize {
+        self.tensors.values().map(|(_, values)| values.len()).sum()
+    }
+
     /// Inserts the tensor `name`.
     ///
     /// # Errors
@@ -127,7 +128,7 @@ impl TensorFile {
         Ok(())
     }
 
-    /// Inserts `values` of shape `shape` as the tensor `name`.
+    /// Inserts `values` of shape `shape` as the tensor `name`. [`Self::write`] fails if their number does not fit the shape.
     pub fn insert_values(&mut self, name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) {
         self.tensors.insert(name.into(), (shape, values));
     }
@@ -135,7 +136,7 @@ impl TensorFile {
     /// Writes the file to its path, atomically.
     ///
     /// # Errors
-    /// If writing fails. A file that was there before is then unchanged.
+    /// If writing fails. A file that already exists at the path is then unchanged.
     pub fn write(&self) -> Result<()> {
         let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = self
             .tensors
@@ -154,11 +155,31 @@ impl TensorFile {
     }
 }
 
-/// The metadata entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
-pub(crate) fn read_metadata(
+/// The metadata entries and the tensors in the content `bytes` of a safetensors file; `path` names it in errors.
+///
+/// The header takes at most [`MAX_HEADER`], and its parsed form some twenty times as much. The tensors stay in `bytes`; their
+/// places neither overlap nor leave gaps.
+pub(crate) fn parse_safetensors<'b>(
     path: &Path,
-    header: &safetensors::tensor::Metadata,
-) -> Result<BTreeMap<String, String>> {
+    bytes: &'b [u8],
+) -> Result<(BTreeMap<String, String>, SafeTensors<'b>)> {
+    if let Some(kind) = mistaken_kind(bytes) {
+        return Err(Error::format(path, "format", kind, "a safetensors file"));
+    }
+    let bad = |found: String| Error::format(path, "safetensors header", found, "a complete safetensors file");
+    let length = bytes.first_chunk().map(|&length| u64::from_le_bytes(length));
+    if let Some(length) = length.filter(|&length| length > MAX_HEADER) {
+        return Err(bad(format!("a header of {length} bytes (at most {MAX_HEADER} are read)")));
+    }
+    let broken = |e: SafeTensorError| bad(e.to_string());
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let metadata = read_metadata(path, &header)?;
+    drop(header);
+    Ok((metadata, SafeTensors::deserialize(bytes).map_err(broken)?))
+}
+
+/// The metadata entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
+fn read_metadata(path: &Path, header: &safetensors::tensor::Metadata) -> Result<BTreeMap<String, String>> {
     let metadata = header.metadata().as_ref().and_then(|m| m.get(METADATA));
     metadata.map_or(Ok(BTreeMap::new()), |text| {
         serde_json::from_str(text)
@@ -178,12 +199,21 @@ pub(crate) fn json_metadata(entries: &BTreeMap<String, String>) -> HashMap<Strin
 /// # Errors
 /// If reading fails, or the file is larger.
 pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    read_at_most(path, MAX_BYTES)
+}
+
+/// The content of the file at `path`, which may take at most `limit` bytes. No more than that is read, even from a device that
+/// never ends.
+///
+/// # Errors
+/// If reading fails, or the file is larger.
+pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let found = format!("more than {MAX_BYTES} bytes");
-        return Err(Error::format(path, "size", found, format!("at most {MAX_BYTES} bytes")));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    if bytes.len() as u64 > limit {
+        let found = format!("more than {limit} bytes");
+        return Err(Error::format(path, "size", found, format!("at most {limit} bytes")));
     }
     Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! Named parameters of networks, and the files that store them.
 
 pub mod file;
+mod pickle;
 mod pickled;
 pub mod pth;
 mod set;

@@ -2,26 +2,29 @@
 //!
 //! Nothing in a checkpoint is executed. Floating-point tensors of any type and any strides are converted to contiguous f32.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
-use candle_core::pickle::{Object, Stack};
 use candle_core::{DType, Device, Tensor};
-use zip::ZipArchive;
 
 use super::file::TensorFile;
-use super::pickled::{ItemType, TensorPlace, dictionary};
+use super::pickle::{Id, Pickle};
+use super::pickled::{ItemType, TensorPlace, named_entries};
+use crate::archive::Archive;
 use crate::error::{Error, Result};
-use crate::file_kind::mistaken_kind;
 
-/// Checkpoints larger than 1 GiB are refused, and so are checkpoints whose tensors take more than that.
-const MAX_BYTES: u64 = 1 << 30;
 /// The largest pickled part that is read: 16 MiB.
 const MAX_PICKLE: u64 = 16 << 20;
-/// How deep dictionaries with state_dicts may be nested.
+/// The most values that the tensors of a checkpoint may have together, and the most that a storage may have: 256 MiB in f32.
+const MAX_VALUES: usize = 1 << 26;
+/// The most bytes that are unpacked altogether. Tensors may share a storage, which is unpacked again for each of them unless
+/// they follow each other.
+const MAX_UNPACKED: u64 = 8 << 30;
+/// The deepest nesting of dictionaries that is searched for state_dicts.
 const MAX_DEPTH: usize = 3;
-/// What is expected of the whole file, for error messages.
+/// The most dictionary entries that are searched for state_dicts.
+const MAX_ENTRIES: usize = 1_000_000;
+/// Description of the expected file, for error messages.
 const EXPECTED: &str = "a zip file written by torch.save(state_dict)";
 
 /// A checkpoint that has been read.
@@ -29,7 +32,7 @@ const EXPECTED: &str = "a zip file written by torch.save(state_dict)";
 pub struct Checkpoint {
     /// The tensors of the state_dict, in f32.
     pub tensors: TensorFile,
-    /// What was converted or ignored, one line each.
+    /// One line for each tensor that was converted or ignored.
     pub notes: Vec<String>,
 }
 
@@ -50,10 +53,15 @@ pub fn read(path: &Path) -> Result<TensorFile> {
 /// If reading fails, the file is not a checkpoint, there is no state_dict or there are several and no key, or a tensor is
 /// truncated or not finite.
 pub fn read_checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
-    let mut archive = Archive::open(path)?;
-    let object = archive.unpickle()?;
-    let mut found = Vec::new();
-    state_dicts(&object, "", 0, &mut found);
+    let mut file = CheckpointFile::open(path)?;
+    let bytes = file.member("data.pkl", MAX_PICKLE)?;
+    let bad = |found: String| Error::format(path, "data.pkl", found, "a pickled state_dict");
+    let pickle = Pickle::parse(&bytes).map_err(bad)?;
+    let mut search = Search { pickle: &pickle, entries_left: MAX_ENTRIES, found: Vec::new() };
+    search
+        .state_dicts(pickle.root(), "", 0)
+        .ok_or_else(|| bad(format!("more than {MAX_ENTRIES} entries of dictionaries")))?;
+    let mut found = search.found;
     found.sort_by(|a, b| a.0.cmp(&b.0));
     let names = || found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let chosen = match (key, found.as_slice()) {
@@ -69,101 +77,89 @@ pub fn read_checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
             return Err(Error::format(path, "state_dict", found, "one, or a key that chooses one"));
         }
     };
-    archive.tensors(&chosen.1)
+    file.tensors(&chosen.1)
 }
 
-/// Collects the state_dicts in `object`, with their keys: dictionaries with at least one float tensor.
-fn state_dicts<'a>(
-    object: &'a Object,
-    key: &str,
-    depth: usize,
-    found: &mut Vec<(String, Vec<(&'a str, TensorPlace)>)>,
-) {
-    let Some(entries) = dictionary(object) else { return };
-    let named = || {
-        entries.iter().filter_map(|(name, value)| match name {
-            Object::Unicode(name) => Some((name.as_str(), value)),
-            _ => None,
-        })
-    };
-    if depth < MAX_DEPTH {
-        for (name, value) in named() {
-            let key = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-            state_dicts(value, &key, depth + 1, found);
+/// The search for state_dicts in a pickle.
+struct Search<'p> {
+    pickle: &'p Pickle<'p>,
+    entries_left: usize,
+    /// The state_dicts found so far: their keys, and the names and places of their tensors.
+    found: Vec<(String, Vec<(&'p str, TensorPlace)>)>,
+}
+
+impl Search<'_> {
+    /// Collects the state_dicts in the object `id`: dictionaries with at least one float tensor. `None` if there are too many
+    /// entries to search.
+    fn state_dicts(&mut self, id: Id, key: &str, depth: usize) -> Option<()> {
+        let Some(entries) = named_entries(self.pickle, id) else { return Some(()) };
+        self.entries_left = self.entries_left.checked_sub(entries.len())?;
+        if depth < MAX_DEPTH {
+            for &(name, value) in &entries {
+                let key = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+                self.state_dicts(value, &key, depth + 1)?;
+            }
         }
-    }
-    let tensors: Vec<_> = named().filter_map(|(name, value)| Some((name, TensorPlace::of(value)?))).collect();
-    // The dictionary around a state_dict may have tensors of its own, such as a loss.
-    let is_outermost = key.is_empty() && !found.is_empty();
-    if !is_outermost && tensors.iter().any(|(_, place)| matches!(place.item, ItemType::Float(_))) {
-        found.push((key.to_owned(), tensors));
+        let place = |&(name, value): &(_, Id)| Some((name, TensorPlace::of(self.pickle, value)?));
+        let tensors: Vec<_> = entries.iter().filter_map(place).collect();
+        // The dictionary around a state_dict may have tensors of its own, such as a loss.
+        let is_outermost = key.is_empty() && !self.found.is_empty();
+        if !is_outermost && tensors.iter().any(|(_, place)| matches!(place.item, ItemType::Float(_))) {
+            self.found.push((key.to_owned(), tensors));
+        }
+        Some(())
     }
 }
 
 /// An open checkpoint.
-struct Archive<'a> {
+struct CheckpointFile<'a> {
     path: &'a Path,
-    zip: ZipArchive<BufReader<File>>,
+    archive: Archive<'a>,
     /// Name of the folder in the archive, with a slash at the end if it is not empty.
     folder: String,
+    unpacked_left: u64,
+    /// The storage that was read last: its name, the type of its items, and its values in f32.
+    last: Option<(String, DType, Vec<f32>)>,
 }
 
-impl<'a> Archive<'a> {
+impl<'a> CheckpointFile<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let io = |e| Error::io(path, e);
-        let size = std::fs::metadata(path).map_err(io)?.len();
-        if size > MAX_BYTES {
-            return Err(Error::format(path, "size", size, format!("at most {MAX_BYTES} bytes")));
-        }
-        let mut file = File::open(path).map_err(io)?;
-        let mut start = Vec::new();
-        file.by_ref().take(512).read_to_end(&mut start).map_err(io)?;
-        if let Some(kind) = mistaken_kind(&start).or_else(|| old_format(&start)) {
-            return Err(Error::format(path, "format", kind, EXPECTED));
-        }
-        // The archive seeks from the end of the file; where the file stands now does not matter.
-        let zip = ZipArchive::new(BufReader::new(file));
-        let zip = zip.map_err(|e| Error::format(path, "archive", first_line(&e), EXPECTED))?;
-        let pickle =
-            zip.file_names().flatten().find(|name| name == "data.pkl" || name.ends_with("/data.pkl"));
+        let archive = Archive::open(path, EXPECTED, old_format)?;
+        let pickle = archive.names().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"));
         let folder = pickle.map(|name| name.trim_end_matches("data.pkl").to_owned());
         let folder = folder.ok_or_else(|| Error::format(path, "archive", "no data.pkl", EXPECTED))?;
-        let mut archive = Self { path, zip, folder };
-        if let Ok(order) = archive.member("byteorder", 64)
-            && order.trim_ascii() != b"little"
-        {
-            let found = String::from_utf8_lossy(order.trim_ascii()).into_owned();
-            let expected = "little (save the checkpoint again on a little-endian machine)";
-            return Err(Error::format(path, "byteorder", found, expected));
+        let mut file = Self { path, archive, folder, unpacked_left: MAX_UNPACKED, last: None };
+        if file.archive.names().any(|name| name.strip_prefix(&file.folder) == Some("byteorder")) {
+            let order = file.member("byteorder", 64)?;
+            if order.trim_ascii() != b"little" {
+                let found = String::from_utf8_lossy(order.trim_ascii()).into_owned();
+                let expected = "little (save the checkpoint again on a little-endian machine)";
+                return Err(Error::format(path, "byteorder", found, expected));
+            }
         }
-        Ok(archive)
+        Ok(file)
     }
 
     /// The content of the member `name`, at most `limit` bytes.
     fn member(&mut self, name: &str, limit: u64) -> Result<Vec<u8>> {
         let full = format!("{}{name}", self.folder);
         let bad = |found: String, expected: &str| Error::format(self.path, &full, found, expected);
-        let member = self.zip.by_name(&full).map_err(|e| bad(first_line(&e), "a complete member"))?;
+        let limit = limit.min(self.unpacked_left);
         let mut bytes = Vec::new();
-        let read = member.take(limit + 1).read_to_end(&mut bytes);
-        read.map_err(|e| bad(first_line(&e), "a complete member"))?;
+        let read = self.archive.member(&full)?.take(limit + 1).read_to_end(&mut bytes);
+        read.map_err(|e| bad(e.to_string(), "a complete member"))?;
         if bytes.len() as u64 > limit {
             return Err(bad(format!("more than {limit} bytes"), "a smaller member"));
         }
+        self.unpacked_left -= bytes.len() as u64;
         Ok(bytes)
-    }
-
-    fn unpickle(&mut self) -> Result<Object> {
-        let bytes = self.member("data.pkl", MAX_PICKLE)?;
-        let mut stack = Stack::empty();
-        let object = stack.read_loop(&mut bytes.as_slice()).and_then(|()| stack.finalize());
-        object.map_err(|e| Error::format(self.path, "data.pkl", first_line(&e), "a pickled state_dict"))
     }
 
     /// The tensors at the given places.
     fn tensors(&mut self, places: &[(&str, TensorPlace)]) -> Result<Checkpoint> {
-        let mut tensors = TensorFile::new(self.path);
-        let (mut notes, mut left) = (Vec::new(), MAX_BYTES as usize / 4);
+        let path = self.path;
+        let mut tensors = TensorFile::new(path);
+        let (mut notes, mut left) = (Vec::new(), MAX_VALUES);
         for (name, place) in places {
             let item = match &place.item {
                 ItemType::Float(item) => *item,
@@ -173,19 +169,19 @@ impl<'a> Archive<'a> {
                 }
             };
             let count = place.count().filter(|&count| count <= left).ok_or_else(|| {
-                let expected = format!("tensors of at most {MAX_BYTES} bytes");
-                Error::format(self.path, *name, format!("shape {:?}", place.shape), expected)
+                let expected = format!("tensors of at most {MAX_VALUES} values");
+                Error::format(path, *name, format!("shape {:?}", place.shape), expected)
             })?;
             left -= count;
             let storage = self.storage(name, &place.storage, item)?;
             if count > 0 && place.last().is_none_or(|last| last >= storage.len()) {
                 let found = format!("{} values in its storage", storage.len());
-                return Err(Error::format(self.path, *name, found, format!("enough for {:?}", place.shape)));
+                return Err(Error::format(path, *name, found, format!("enough for {:?}", place.shape)));
             }
-            let values = place.gather(&storage);
-            if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            let values = place.gather(storage);
+            if let Some((i, value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
                 let field = format!("{name}, element {i}");
-                return Err(Error::format(self.path, field, values[i], "a finite number"));
+                return Err(Error::format(path, field, value, "a finite number"));
             }
             if item != DType::F32 {
                 notes.push(format!("{name}: converted from {} to f32", item.as_str()));
@@ -196,20 +192,28 @@ impl<'a> Archive<'a> {
     }
 
     /// The values of a storage in f32; `name` is the tensor that needs it.
-    fn storage(&mut self, name: &str, storage: &str, item: DType) -> Result<Vec<f32>> {
-        let bytes = self.member(&format!("data/{storage}"), MAX_BYTES)?;
-        let count = bytes.len() / item.size_in_bytes();
-        if count == 0 {
-            return Ok(Vec::new());
+    fn storage(&mut self, name: &str, storage: &str, item: DType) -> Result<&[f32]> {
+        let is_last = matches!(&self.last, Some((last, of, _)) if last == storage && *of == item);
+        if !is_last {
+            self.last = None;
+            let size = item.size_in_bytes();
+            let bytes = self.member(&format!("data/{storage}"), (MAX_VALUES * size) as u64)?;
+            let count = bytes.len() / size;
+            let whole = bytes.get(..count * size).unwrap_or_default();
+            let values = if count == 0 {
+                Vec::new()
+            } else {
+                Tensor::from_raw_buffer(whole, item, &[count], &Device::Cpu)
+                    .and_then(|values| values.to_dtype(DType::F32)?.to_vec1::<f32>())
+                    .map_err(|e| Error::format(self.path, name, first_line(&e), "a complete tensor"))?
+            };
+            self.last = Some((storage.to_owned(), item, values));
         }
-        let bytes = &bytes[..count * item.size_in_bytes()];
-        let values = Tensor::from_raw_buffer(bytes, item, &[count], &Device::Cpu)
-            .and_then(|values| values.to_dtype(DType::F32)?.to_vec1::<f32>());
-        values.map_err(|e| Error::format(self.path, name, first_line(&e), "a complete tensor"))
+        Ok(self.last.as_ref().map_or(&[], |(_, _, values)| values))
     }
 }
 
-/// Formats of PyTorch that came before the zip archive.
+/// Recognizes PyTorch's format before the zip archive.
 fn old_format(start: &[u8]) -> Option<&'static str> {
     // A pickle of protocol 2 that starts with the magic number 0x1950a86a20f9469cfc6c.
     let legacy = start.starts_with(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19");

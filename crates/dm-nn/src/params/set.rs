@@ -12,6 +12,9 @@ use super::file::TensorFile;
 use crate::error::{Error, Result};
 use crate::rng::{INIT, Seed};
 
+/// How many values more than its file has a network may ask for; see [`Params::for_file`].
+const SLACK: usize = 1 << 20;
+
 /// The initial value of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
@@ -28,6 +31,8 @@ pub struct Params {
     device: Device,
     vars: Vec<(String, Var)>,
     index: HashMap<String, usize>,
+    /// How many values may still be created.
+    left: usize,
 }
 
 /// A place in the tree of parameter names, from which a layer takes its parameters.
@@ -40,7 +45,15 @@ pub struct Path<'a> {
 impl Params {
     /// An empty set. The parameters that a network asks for are drawn from `seed` and stored on `device`.
     pub fn new(seed: Seed, device: &Device) -> Self {
-        Self { seed, device: device.clone(), vars: Vec::new(), index: HashMap::new() }
+        Self { seed, device: device.clone(), vars: Vec::new(), index: HashMap::new(), left: usize::MAX }
+    }
+
+    /// An empty set for the parameters of a network that will be loaded from `file`. A network that asks for more than twice
+    /// as many values as the file has, and a million more, is refused before they take memory: a small file cannot ask for a
+    /// huge network. Below that, [`Self::load`] names the parameters that are missing.
+    pub fn for_file(file: &TensorFile, seed: Seed, device: &Device) -> Self {
+        let left = file.count().saturating_mul(2).saturating_add(SLACK);
+        Self { left, ..Self::new(seed, device) }
     }
 
     /// The root of the names, for a network that will be trained: its operations are recorded for the backward pass.
@@ -76,7 +89,8 @@ impl Params {
     pub fn deep_copy(&self) -> Result<Self> {
         let copy = |(name, var): &(String, Var)| Ok((name.clone(), Var::from_tensor(&var.copy()?)?));
         let vars = self.vars.iter().map(copy).collect::<Result<_>>()?;
-        Ok(Self { seed: self.seed, device: self.device.clone(), vars, index: self.index.clone() })
+        let (device, index) = (self.device.clone(), self.index.clone());
+        Ok(Self { seed: self.seed, device, vars, index, left: self.left })
     }
 
     /// Sets every parameter from the tensors of `file` whose names begin with `prefix`.
@@ -122,14 +136,16 @@ impl Path<'_> {
     /// The parameter `name` at this place. If the set does not have it, it is created with the initial value `init`.
     ///
     /// # Errors
-    /// If the parameter exists with another shape.
+    /// If the parameter exists with another shape, or the set is for a file with fewer values.
     pub fn get(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         let full = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };
         let at = match self.params.index.get(&full) {
             Some(&at) => at,
             None => self.create(full.clone(), shape, init)?,
         };
-        let var = &self.params.vars[at].1;
+        let Some((_, var)) = self.params.vars.get(at) else {
+            return Err(Error::invalid(full, "no parameter", format!("{shape:?}")));
+        };
         if var.dims() != shape {
             return Err(Error::invalid(full, format!("{:?}", var.dims()), format!("{shape:?}")));
         }
@@ -138,7 +154,13 @@ impl Path<'_> {
 
     fn create(&mut self, name: String, shape: &[usize], init: Init) -> Result<usize> {
         let at = self.params.vars.len();
-        let mut values = vec![0.0; shape.iter().product()];
+        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let Some((count, left)) = count.and_then(|n| Some((n, self.params.left.checked_sub(n)?))) else {
+            let expected = "a network of the size of its file";
+            return Err(Error::invalid(name, format!("a parameter of shape {shape:?}"), expected));
+        };
+        self.params.left = left;
+        let mut values = vec![0.0; count];
         match init {
             Init::Const(value) => values.fill(value),
             Init::FanIn(fan_in) => {

@@ -1,13 +1,13 @@
-//! A grid of images as a PNG file: images on a dark background, two pixels apart.
+//! A grid of images as a PNG file, written and read: images on a dark background, two pixels apart.
 
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Pixel, Rgb, imageops};
+use image::{DynamicImage, ImageBuffer, ImageFormat, ImageReader, Luma, Pixel, Rgb, imageops};
 
 use crate::error::{Error, Result};
 use crate::image::ImageShape;
-use crate::params::file::write_atomic;
+use crate::params::file::{read_bounded, write_atomic};
 
 /// Pixels between two images.
 const GAP: usize = 2;
@@ -26,6 +26,57 @@ pub fn write(path: &Path, shape: ImageShape, images: &[u8], columns: usize, zoom
     let written = draw(shape, images, columns, zoom)?.write_to(&mut png, ImageFormat::Png);
     written.map_err(|e| Error::io(path, std::io::Error::other(e)))?;
     write_atomic(path, png.get_ref())
+}
+
+/// Reads the images of shape `shape` in the grid at `path`, which must not be enlarged: pixels [n, C, H, W], row by row. Cells
+/// that show nothing but the background are left out.
+///
+/// # Errors
+/// If reading fails, the shape has neither 1 nor 3 channels, or the picture is not a grid of such images.
+pub fn read(path: &Path, shape: ImageShape) -> Result<Vec<u8>> {
+    let file = Cursor::new(read_bounded(path)?);
+    let picture = ImageReader::with_format(file, ImageFormat::Png).decode();
+    let picture = picture.map_err(|e| Error::format(path, "picture", e, "a PNG file"))?;
+    let (height, width) = (picture.height() as usize, picture.width() as usize);
+    let pixels = match shape.channels {
+        1 => picture.to_luma8().into_raw(),
+        3 => picture.to_rgb8().into_raw(),
+        channels => {
+            return Err(Error::invalid(
+                "channels of a picture",
+                channels,
+                "1 (grey) or 3 (red, green, blue)",
+            ));
+        }
+    };
+    let count = |extent: usize, side: usize| {
+        let count = extent.checked_sub(GAP)? / (side + GAP);
+        (count > 0 && count * (side + GAP) + GAP == extent).then_some(count)
+    };
+    let (Some(rows), Some(columns)) = (count(height, shape.height), count(width, shape.width)) else {
+        let found = format!("{height}x{width} pixels (height x width)");
+        return Err(Error::format(
+            path,
+            "size",
+            found,
+            format!("a grid of images of {shape}, {GAP} pixels apart"),
+        ));
+    };
+    let mut images = Vec::with_capacity(rows * columns * shape.len());
+    for i in 0..rows * columns {
+        let start = images.len();
+        let (top, left) = (GAP + i / columns * (shape.height + GAP), GAP + i % columns * (shape.width + GAP));
+        for channel in 0..shape.channels {
+            for y in top..top + shape.height {
+                let row = y * width + left..y * width + left + shape.width;
+                images.extend(row.map(|at| pixels[at * shape.channels + channel]));
+            }
+        }
+        if images[start..].iter().all(|&pixel| pixel == BACKGROUND) {
+            images.truncate(start);
+        }
+    }
+    Ok(images)
 }
 
 /// Draws `images` [n, C, H, W] of shape `shape` as a grid with `columns` columns, enlarged `zoom` times: a grey or an RGB
@@ -102,6 +153,25 @@ mod tests {
             assert_eq!(at(0, 0), vec![BACKGROUND; channels]);
             assert_eq!(at(width - 3, height - 3), vec![BACKGROUND; channels], "there is no fourth image");
         }
+    }
+
+    #[test]
+    fn a_grid_is_read_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grid.png");
+        for shape in [ImageShape::new(1, 28, 28), ImageShape::new(3, 9, 14)] {
+            let images: Vec<u8> = (0..5 * shape.len()).map(|i| (i % 251) as u8).collect();
+            for columns in [1, 3, 5, 8] {
+                write(&path, shape, &images, columns, 1).unwrap();
+                assert!(read(&path, shape).unwrap() == images, "{columns} columns");
+            }
+            let message = read(&path, ImageShape::new(1, 11, 11)).unwrap_err().to_string();
+            assert!(message.contains("expected a grid of images of 11x11x1"), "{message}");
+        }
+        std::fs::write(&path, "no picture").unwrap();
+        assert!(
+            read(&path, ImageShape::new(1, 8, 8)).unwrap_err().to_string().contains("expected a PNG file")
+        );
     }
 
     #[test]

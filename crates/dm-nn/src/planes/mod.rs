@@ -1,7 +1,8 @@
-//! What networks are written against: batches of feature maps [B, C, H, W], the operations on them, and linear layers.
+//! The interface that networks are written against: batches of feature maps [B, C, H, W], operations on them, and linear
+//! layers.
 //!
 //! For f32 tensors on the CPU the operations run in the batch-lane engine of [`crate::engine`]; on CUDA and Metal, and
-//! for other types, they are candle's own. A network is written once and does not know which. Feature maps may have any
+//! for other types, they are candle's own. A network is written once and runs in both. Feature maps may have any
 //! height, width and number of channels from 1 up. Convolutions are cross-correlations, as in PyTorch.
 
 mod portable;

@@ -1,7 +1,7 @@
-//! The operations of [`super::Planes`] made of candle's own on tensors [B, C, H, W]. CUDA and Metal run them, and tests
-//! of the engine compare with them. They are written for clarity, not for speed.
+//! The operations of [`super::Planes`] on tensors [B, C, H, W], composed of candle's operations. They run on CUDA and Metal,
+//! and tests compare the engine with them. They are written for clarity, not for speed.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Result, Tensor, bail};
 
 /// Same-padded convolution; `bias` is `[O]`, or [B, O] for one bias per image.
 pub(super) fn conv2d(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Tensor> {
@@ -26,7 +26,7 @@ pub(super) fn add_channels(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
 /// LayerNorm over the axes of `gamma` ([C, H, W] or [H, W]), then exact GELU.
 pub(super) fn layer_norm_gelu(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
     let dims = x.dims4()?;
-    let rows = x.elem_count() / gamma.elem_count();
+    let rows = x.elem_count() / gamma.elem_count().max(1);
     let normal = standardize(&x.reshape((rows, gamma.elem_count()))?, eps)?.reshape(dims)?;
     normal.broadcast_mul(gamma)?.broadcast_add(beta)?.gelu_erf()
 }
@@ -40,12 +40,15 @@ pub(super) fn group_norm_silu(
     eps: f64,
 ) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
+    if groups == 0 || !c.is_multiple_of(groups) {
+        bail!("group norm of {c} channels in {groups} groups");
+    }
     let normal = standardize(&x.reshape((b * groups, c / groups * h * w))?, eps)?.reshape((b, c, h, w))?;
     let per_channel = (1, c, 1, 1);
     normal.broadcast_mul(&gamma.reshape(per_channel)?)?.broadcast_add(&beta.reshape(per_channel)?)?.silu()
 }
 
-/// Each row minus its mean, over its standard deviation.
+/// Subtracts its mean from each row and divides the row by its standard deviation.
 fn standardize(rows: &Tensor, eps: f64) -> Result<Tensor> {
     let centred = rows.broadcast_sub(&rows.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;

@@ -1,5 +1,5 @@
-//! Sampling with the samplers of shipped configs, from networks without training: they take the same time and memory as
-//! trained ones.
+//! Sampling with the samplers of shipped configs. The networks are untrained, because they take the same time and memory as
+//! trained networks.
 
 use candle_core::Device;
 use dm_degrade::generate::{Request, images};
@@ -12,9 +12,9 @@ use dm_train::config::DiffusionConfig;
 
 use super::steps::{SHAPE, config};
 
-/// Images per batch when many are drawn, as `dm sample` has it by default.
+/// Images per batch when many images are sampled: the default of `dm sample`.
 pub const BATCH: usize = 256;
-/// A chain that visits every timestep is timed on a process of so many timesteps instead; each step takes the same time.
+/// Number of timesteps of the process on which a chain that visits every timestep is timed. Each step takes the same time.
 const TIMED: usize = 20;
 
 /// A model and how it is sampled.
@@ -40,7 +40,7 @@ impl Drawing {
         Self::with(config(name, &short)?, nfe)
     }
 
-    /// The same with a chain of two steps, where only the number of images matters.
+    /// The same model with a chain of two steps, for measurements of time and memory over the number of images.
     pub fn short(name: &str) -> Result<Self> {
         Self::with(config(name, &["sampling.nfe=2".to_owned()])?, 2)
     }

@@ -42,7 +42,7 @@ fn serve() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What is kept between requests: the last network that was requested.
+/// The state that is kept between requests: the last network that was requested.
 #[derive(Default)]
 struct Work {
     steps: Option<steps::Steps>,

@@ -32,7 +32,7 @@ pub struct Steps {
     parameterization: Arc<dyn Parameterization>,
     params: Params,
     network: Box<dyn Network>,
-    /// The network with the same parameters, without gradients.
+    /// The same network with the same parameters, without gradients.
     frozen: Box<dyn Network>,
     ema: Option<Params>,
     optimizer: Adam,
@@ -56,7 +56,7 @@ pub fn config(name: &str, overrides: &[String]) -> Result<DiffusionConfig> {
     }
 }
 
-/// The config with the network that this benchmark calls `name`.
+/// The shipped config of the network that this benchmark calls `name`.
 fn of_network(name: &str) -> Result<DiffusionConfig> {
     match name {
         "ref_cnn" => config("ddpm-reference", &[]),
@@ -119,13 +119,13 @@ impl Steps {
             losses(&self.parameterization, &output, &rows(&self.target, part)?)
         };
         let gradients = Gradients::compute(&weights, &Device::Cpu, losses)?;
-        self.optimizer.step(&gradients.store, self.step)?;
+        let grad_norm = self.optimizer.step(&gradients.store, self.step)?;
         if let Some(ema) = &self.ema {
             ema::update(ema, &self.params, self.config.training.ema_decay, self.step)?;
         }
         self.step += 1;
         let loss = gradients.objective;
-        if loss.is_finite() { Ok(()) } else { Err(Error::Diverged { step: self.step, loss }) }
+        if loss.is_finite() { Ok(()) } else { Err(Error::Diverged { step: self.step, loss, grad_norm }) }
     }
 
     /// One evaluation of the network as sampling needs it.
@@ -136,7 +136,7 @@ impl Steps {
 }
 
 /// One epoch of `steps` steps into a run folder, with data, timesteps, noise, metrics, checkpoints, validation and pictures
-/// of samples. Returns the time of the pictures.
+/// of samples. Returns the time spent on the pictures.
 pub fn epoch(name: &str, steps: usize) -> Result<Duration> {
     let mut config = of_network(name)?;
     config.training.epochs = 1;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::optimizer::{LrSchedule, OptimizerConfig};
 use crate::settings::{TrainingSettings, check_ranges, default_seed};
 
-/// Everything that decides the training of a classifier.
+/// Everything that determines the training of a classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifierConfig {
@@ -40,7 +40,7 @@ pub struct ClassifierConfig {
     pub training: ClassifierTrainingConfig,
 }
 
-/// AdamW with warm-up and half a cosine.
+/// AdamW with warm-up and a cosine schedule.
 fn default_optimizer() -> OptimizerConfig {
     OptimizerConfig {
         learning_rate: 2e-3,
@@ -59,7 +59,7 @@ pub struct ClassifierTrainingConfig {
     pub epochs: u64,
     /// Images per step.
     pub batch_size: usize,
-    /// Decay of the exponential moving average of the weights; 0 switches it off.
+    /// Decay of the exponential moving average of the weights; 0 switches the average off.
     pub ema_decay: f64,
     /// Number of training images used, from the first on; 0 means all.
     pub max_images: usize,
@@ -100,7 +100,7 @@ impl ClassifierConfig {
         }
     }
 
-    /// The settings of the run that do not depend on the task.
+    /// The settings of the run that do not depend on what is trained.
     pub fn settings(&self) -> TrainingSettings {
         let training = &self.training;
         TrainingSettings {
@@ -135,9 +135,17 @@ impl ClassifierConfig {
             let found = format!("{} in the data", data.num_classes());
             return Err(Error::invalid("num_classes", found, "at least 2 to train a classifier"));
         }
-        let largest = data.shape().height.min(data.shape().width) - 1;
-        check_ranges(&[("max_shift", self.training.max_shift as u64, 0, largest as u64)])?;
+        check_max_shift(self.training.max_shift, data.shape())?;
         self.settings().used_images(&data.train)?;
         Ok(self)
     }
+}
+
+/// Checks that images of `shape` can be shifted by `max_shift` pixels without leaving the image entirely.
+///
+/// # Errors
+/// If `max_shift` is not less than the height and the width.
+pub(crate) fn check_max_shift(max_shift: usize, shape: ImageShape) -> Result<()> {
+    let largest = shape.height.min(shape.width).saturating_sub(1);
+    check_ranges(&[("max_shift", max_shift as u64, 0, largest as u64)])
 }

@@ -1,4 +1,4 @@
-//! The tables of a config that concern the data.
+//! The parts of a config that concern the data.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub struct DataConfig {
     /// A folder or file of any format that [`Dataset::open`] reads.
     pub path: PathBuf,
-    /// Height and width to which the images of a folder are resized; without it they stay as they are.
+    /// Height and width to which the images of a folder are resized; without it the images keep their size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
 }
@@ -26,13 +26,16 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// How the data are read.
+    /// The options with which [`Dataset::open`] reads the data.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions { size: self.size.map(|[height, width]| (height, width)) }
     }
 }
 
-/// Checks that the shape and the number of classes in a config, if it states them, are those of `data`, and fills them in.
+/// Fills in the image shape and the number of classes of `data`. If the config states them already, they must agree.
+///
+/// # Errors
+/// If the config states another shape or another number of classes.
 pub(super) fn resolve_data(
     image: &mut Option<ImageShape>,
     num_classes: &mut Option<usize>,

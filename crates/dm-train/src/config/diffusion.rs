@@ -9,13 +9,18 @@ use dm_nn::rng::Seed;
 use serde::{Deserialize, Serialize};
 
 use super::data::{DataConfig, resolve_data};
+use crate::diffusion_settings::DiffusionSettings;
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerConfig;
 use crate::settings::{TrainingSettings, check_ranges, default_seed};
 use crate::timestep_sampler::TimestepDistribution;
 use crate::weighting::Weighting;
 
-/// Everything that decides the training of a diffusion model.
+/// Image shape for which a config is checked before its data are known: that of MNIST. [`DiffusionConfig::resolve`] repeats the
+/// checks for the shape of the data.
+const UNRESOLVED_SHAPE: ImageShape = ImageShape::new(1, 28, 28);
+
+/// Everything that determines the training of a diffusion model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiffusionConfig {
@@ -24,7 +29,7 @@ pub struct DiffusionConfig {
     /// Root of all randomness.
     #[serde(default = "default_seed")]
     pub seed: Seed,
-    /// Number of classes of the data set, 0 if its labels are not known; filled in by [`Self::resolve`].
+    /// Number of classes of the data set, 0 if it has no labels; filled in by [`Self::resolve`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_classes: Option<usize>,
     /// Shape of the images; filled in by [`Self::resolve`].
@@ -35,50 +40,50 @@ pub struct DiffusionConfig {
     pub data: DataConfig,
     /// The network.
     pub network: NetworkConfig,
-    /// The forward process.
+    /// The degradation, that is, the forward process.
     pub degradation: DegradationConfig,
-    /// What is learned.
+    /// What the network predicts, and which loss it is trained with.
     pub objective: ObjectiveConfig,
     /// The optimizer.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
-    /// The length of the training, and what is evaluated and written on the way.
+    /// The length of the training, and what is evaluated and written during it.
     #[serde(default)]
     pub training: DiffusionTrainingConfig,
     /// How images are sampled from the trained model.
     pub sampling: Sampling,
 }
 
-/// What is learned: the table `[objective]`.
+/// What the network predicts, and which loss it is trained with: the table `[objective]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectiveConfig {
-    /// What the network predicts; decides the loss.
+    /// What the network predicts, which also determines the loss.
     pub parameterization: ParameterizationKind,
     /// Whether the last timestep T is trained on. The starter notebook's `randint(1, T)` leaves it out.
     #[serde(default = "default_include_last_timestep")]
     pub include_last_timestep: bool,
-    /// How much the loss of each image counts.
+    /// How much the loss of each image counts in the objective.
     #[serde(default)]
     pub weighting: Weighting,
     /// The distribution of the timesteps of a batch.
     #[serde(default)]
     pub timestep_sampler: TimestepDistribution,
-    /// Share of the training images whose class is hidden from the network, so that it also learns to predict without the
-    /// class; without effect if `network.num_classes` is 0.
+    /// Share of the training images whose class is hidden from the network, so that the network also learns to predict without
+    /// the class. It has no effect if `network.num_classes` is 0.
     #[serde(default = "default_label_dropout")]
     pub label_dropout: f64,
 }
 
 fn default_include_last_timestep() -> bool {
-    true
+    DiffusionSettings::default().include_last_timestep
 }
 
 fn default_label_dropout() -> f64 {
-    0.1
+    DiffusionSettings::default().label_dropout
 }
 
-/// The length of the training, and what is evaluated and written on the way: the table `[training]`.
+/// The length of the training, and what is evaluated and written during it: the table `[training]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiffusionTrainingConfig {
@@ -86,25 +91,26 @@ pub struct DiffusionTrainingConfig {
     pub epochs: u64,
     /// Images per step.
     pub batch_size: usize,
-    /// Decay of the exponential moving average of the weights; 0 switches it off.
+    /// Decay of the exponential moving average of the weights; 0 switches the average off.
     pub ema_decay: f64,
     /// Number of training images used, from the first on; 0 means all.
     pub max_images: usize,
-    /// Number of test images whose loss is computed after each epoch, with fixed noise; 0 switches it off.
+    /// Number of test images whose loss is computed after each epoch, with fixed noise; 0 switches validation off.
     pub validation_images: usize,
     /// Number of steps between two `step` lines of metrics.jsonl.
     pub log_every: u64,
     /// Number of steps between two checkpoints. One more is written after each epoch.
     pub checkpoint_every: u64,
-    /// Number of samples in the picture after each epoch, always from the same seeds; 0 switches the picture off.
+    /// Number of samples in the picture after each epoch, always from the same seed; 0 switches the picture off.
     pub sample_count: usize,
-    /// Network evaluations per sample of that picture, at most; see [`DiffusionConfig::picture_sampling`]. 0 means as in
-    /// `[sampling]`.
+    /// Largest number of network evaluations per sample of the picture; see [`DiffusionConfig::picture_sampling`]. 0 means the
+    /// number in `[sampling]`.
     pub sample_nfe: usize,
-    /// Number of epochs between two evaluations of samples against test images, with one more after the last epoch; 0
-    /// switches them off.
+    /// Number of epochs between two evaluations of samples against test images. The last epoch is always evaluated. 0 switches
+    /// the evaluations off.
     pub eval_every: u64,
-    /// Number of samples of each evaluation, always from the same seeds. Scores of different numbers cannot be compared.
+    /// Number of samples of each evaluation, always from the same seed. Scores of different numbers of samples cannot be
+    /// compared.
     pub eval_images: usize,
 }
 
@@ -115,7 +121,7 @@ impl Default for DiffusionTrainingConfig {
             batch_size: 128,
             ema_decay: 0.0,
             max_images: 0,
-            validation_images: 1000,
+            validation_images: DiffusionSettings::default().validation_images,
             log_every: 20,
             checkpoint_every: 200,
             sample_count: 40,
@@ -140,7 +146,7 @@ impl ObjectiveConfig {
 }
 
 impl DiffusionConfig {
-    /// The settings of the run that do not depend on the task.
+    /// The settings of the run that do not depend on what is trained.
     pub fn settings(&self) -> TrainingSettings {
         let training = &self.training;
         TrainingSettings {
@@ -155,9 +161,23 @@ impl DiffusionConfig {
         }
     }
 
-    /// The sampling of the pictures after each epoch: as in `[sampling]`, with at most `training.sample_nfe` evaluations if
-    /// that is not 0. The sampler `ddpm_notebook` always visits every timestep; a shorter chain uses `ancestral` with
-    /// variance `beta`, which is the same rule for any timesteps.
+    /// The settings of the diffusion task.
+    pub fn task_settings(&self) -> DiffusionSettings {
+        let ObjectiveConfig { include_last_timestep, weighting, timestep_sampler, label_dropout, .. } =
+            self.objective;
+        let validation_images = self.training.validation_images;
+        DiffusionSettings {
+            include_last_timestep,
+            weighting,
+            timestep_sampler,
+            label_dropout,
+            validation_images,
+        }
+    }
+
+    /// How the samples of the picture after each epoch are drawn: as in `[sampling]`, with at most `training.sample_nfe`
+    /// evaluations if this number is not 0. The sampler `ddpm_notebook` always visits every timestep. Where the pictures need a
+    /// shorter chain, it is replaced by `ancestral` with the variance `beta`, which is the same rule for any timesteps.
     pub fn picture_sampling(&self) -> Sampling {
         let (sampling, nfe) = (self.sampling, self.training.sample_nfe);
         if nfe == 0 || nfe >= sampling.nfe {
@@ -176,8 +196,7 @@ impl DiffusionConfig {
     /// # Errors
     /// If a field is outside its domain; the error names the first one.
     pub(super) fn check(&self) -> Result<()> {
-        // Without data, parameters that depend on the shape are checked for MNIST's; `resolve` checks them for the data's.
-        self.check_shape(self.image.unwrap_or(ImageShape::new(1, 28, 28)))?;
+        self.check_shape(self.image.unwrap_or(UNRESOLVED_SHAPE))?;
         self.settings().check()?;
         let training = &self.training;
         check_ranges(&[
@@ -194,19 +213,9 @@ impl DiffusionConfig {
     fn check_shape(&self, shape: ImageShape) -> Result<()> {
         self.network.check()?;
         let degradation = self.degradation.build_unfitted(shape)?;
-        let (degradation, parameterization) = (&*degradation, self.objective.parameterization.build());
-        parameterization.check(degradation)?;
-        self.objective.weighting.check(&*parameterization, degradation)?;
-        self.sampling.check(degradation)?;
-        if !(0.0..1.0).contains(&self.objective.label_dropout) {
-            let found = self.objective.label_dropout;
-            return Err(Error::invalid("objective.label_dropout", found, "0 to below 1"));
-        }
-        if !self.objective.include_last_timestep && degradation.timesteps() < 2 {
-            let (found, expected) = ("false with one timestep", "at least two timesteps");
-            return Err(Error::invalid("objective.include_last_timestep", found, expected));
-        }
-        Ok(())
+        let parameterization = self.objective.parameterization.build();
+        self.task_settings().check(&*parameterization, &*degradation)?;
+        Ok(self.sampling.check(&*degradation)?)
     }
 
     /// Fills in the shape and the number of classes of `data`, and checks everything that depends on the data.
@@ -226,7 +235,7 @@ impl DiffusionConfig {
 /// Checks that a network that takes `num_classes` classes can be trained on `data`.
 ///
 /// # Errors
-/// If it takes classes, but not as many as the data have.
+/// If the network takes classes, but not as many as the data have.
 pub(crate) fn check_num_classes(num_classes: usize, data: &Dataset) -> Result<()> {
     if num_classes == 0 || num_classes == data.num_classes() {
         return Ok(());

@@ -1,7 +1,7 @@
-//! The config of a run: typed TOML, unknown keys refused, every default written in these files.
+//! The config of a run in TOML. Keys that no table has are refused.
 //!
-//! A resolved config has all defaults filled in, and the shape and number of classes of its data. It is part of every run
-//! folder and of every model file.
+//! A resolved config has every default written out, and states the shape and the number of classes of its data. It is part of
+//! every run folder and of every model file.
 
 mod classifier;
 mod data;
@@ -9,6 +9,7 @@ mod diffusion;
 mod run_config;
 mod table;
 
+pub(crate) use classifier::check_max_shift;
 pub use classifier::{ClassifierConfig, ClassifierTrainingConfig};
 pub use data::DataConfig;
 pub(crate) use diffusion::check_num_classes;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use dm_degrade::model_config::toml_error;
-use dm_degrade::schema1;
 use dm_nn::data::Dataset;
 use serde::Serialize;
 
@@ -12,8 +11,9 @@ use super::data::DataConfig;
 use super::diffusion::DiffusionConfig;
 use super::table;
 use crate::error::{Error, Result};
+use crate::schema1;
 
-/// Everything that decides a run, and with it every number that the run produces.
+/// Everything that determines a run, and therefore every number that the run produces.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[allow(clippy::large_enum_variant, reason = "there are few configs, and they live long")]
@@ -26,13 +26,13 @@ pub enum RunConfig {
 
 impl RunConfig {
     /// Reads the TOML file at `path`, applies `overrides` (each `key.path=value`), and checks every field that can be
-    /// checked without the data. Files of schema 1 are read, too; overrides use the current keys.
+    /// checked without the data. Files of schema 1 are read as well, but overrides use the current keys.
     ///
     /// # Errors
     /// If reading fails, the file is not TOML, a key is not known, or a value is outside its domain. The error names the
     /// override that causes it, if one does.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let mut table = schema1::upgrade(table::read(path)?);
+        let mut table = schema1::upgrade_config(table::read(path)?);
         let mut parsed = Self::from_table(&table);
         for text in overrides {
             let was_valid = parsed.is_ok();
@@ -48,7 +48,7 @@ impl RunConfig {
     /// # Errors
     /// As [`Self::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let table = schema1::upgrade(table::parse(text, path)?);
+        let table = schema1::upgrade_config(table::parse(text, path)?);
         Self::from_table(&table).map_err(|message| Error::config(path, message))
     }
 

@@ -1,15 +1,21 @@
-//! TOML files, and changes of single keys from the command line.
+//! Reading TOML files, and changing single keys as the command line asks.
 
 use std::path::Path;
 
 use dm_degrade::model_config::toml_error;
+use dm_nn::params::file::read_at_most;
 
 use crate::error::{Error, Result};
 
+/// Larger configs are refused: 1 MiB.
+const MAX_BYTES: u64 = 1 << 20;
+/// How many tables the key of an override may go through.
+const MAX_DEPTH: usize = 16;
+
 /// The table in the TOML file at `path`.
 pub(super) fn read(path: &Path) -> Result<toml::Table> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    parse(&text, path)
+    let text = String::from_utf8(read_at_most(path, MAX_BYTES)?);
+    parse(&text.map_err(|e| Error::format(path, "config", e, "TOML in UTF-8"))?, path)
 }
 
 /// The table in the TOML `text`; `path` names it in errors.
@@ -17,7 +23,8 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<toml::Table> {
     text.parse().map_err(|e| Error::config(path, toml_error(&e)))
 }
 
-/// Sets `key.path=value` in `table`. The value is read as TOML if it is TOML, otherwise as a string.
+/// Applies the override `text`, which has the form `key.path=value`, to `table`. A value that is not valid TOML is taken as a
+/// string.
 pub(super) fn set(table: &mut toml::Table, text: &str) -> Result<()> {
     let expected = "key.path=value";
     let (path, value) = text.split_once('=').ok_or_else(|| Error::invalid("--set", text, expected))?;
@@ -33,6 +40,7 @@ pub(super) fn set(table: &mut toml::Table, text: &str) -> Result<()> {
     };
     let mut keys: Vec<&str> = path.split('.').collect();
     let last = keys.pop().filter(|last| !last.is_empty());
+    let last = last.filter(|_| keys.len() <= MAX_DEPTH);
     let last = last.ok_or_else(|| Error::invalid("--set", text, expected))?;
     let mut place = table;
     for key in keys {

@@ -1,6 +1,9 @@
-//! The clock of a run.
+//! The clocks of a run. This crate does not read the system's clock; the caller passes these functions.
 
 use std::time::Duration;
 
-/// Returns the training time so far. This crate does not read the system's clock; the caller passes this function.
+/// Returns the training time so far.
 pub type Clock<'a> = dyn Fn() -> Duration + 'a;
+
+/// Returns the time since the beginning of 1970 in UTC.
+pub type WallClock<'a> = dyn Fn() -> Duration + 'a;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// The lines of one file. Each has a key `step`.
+/// The lines of one file. Each line has a key `step`.
 pub struct JsonLines {
     path: PathBuf,
 }
@@ -32,13 +32,17 @@ impl JsonLines {
         file.write_all(format!("{line}\n").as_bytes()).map_err(io)
     }
 
-    /// Removes the lines of steps beyond `step`, which a killed run wrote after its last checkpoint, and an incomplete last
-    /// line.
+    /// Removes an incomplete last line, and the lines of steps beyond `step`, which a killed run wrote after its last checkpoint.
+    /// A file that does not exist has no lines.
     ///
     /// # Errors
-    /// If writing fails.
+    /// If reading or writing fails.
     pub fn truncate(&self, step: u64) -> Result<()> {
-        let Ok(text) = fs::read_to_string(&self.path) else { return Ok(()) };
+        let bytes = match fs::read(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            bytes => bytes.map_err(|e| Error::io(&self.path, e))?,
+        };
+        let text = String::from_utf8_lossy(&bytes);
         let keep = |line: &&str| {
             let at = serde_json::from_str::<Value>(line).ok().and_then(|v| v["step"].as_u64());
             at.is_some_and(|at| at <= step)

@@ -15,14 +15,14 @@ use crate::task::{EpochSummary, Task};
 pub struct Metrics<'a> {
     lines: JsonLines,
     clock: &'a Clock<'a>,
-    /// Number of images and time in seconds at the last `step` line.
+    /// Number of images since the last `step` line, and time of that line in seconds.
     since_step_line: (usize, f64),
-    /// Number of images and time in seconds at the last `epoch` line.
+    /// Number of images since the last `epoch` line, and time of that line in seconds.
     since_epoch_line: (usize, f64),
 }
 
 impl<'a> Metrics<'a> {
-    /// Lines go to the file at `path`; `clock` tells the training time.
+    /// Writes lines to the file at `path`. `clock` returns the training time.
     pub fn new(path: PathBuf, clock: &'a Clock<'a>) -> Self {
         let now = clock().as_secs_f64();
         Self { lines: JsonLines::new(path), clock, since_step_line: (0, now), since_epoch_line: (0, now) }

@@ -5,9 +5,11 @@ mod json_lines;
 mod metrics;
 mod sample_pictures;
 mod saver;
+mod tensorboard;
 
-pub use clock::Clock;
+pub use clock::{Clock, WallClock};
 pub use json_lines::JsonLines;
 pub use metrics::Metrics;
 pub use sample_pictures::SamplePictures;
 pub use saver::Saver;
+pub use tensorboard::TensorBoard;

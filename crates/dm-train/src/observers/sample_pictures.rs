@@ -1,6 +1,6 @@
-//! A picture of samples from the same seeds after every epoch, which shows how the model improves.
+//! A picture of samples after every epoch, always from the same seed, which shows how the model improves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dm_degrade::generate::{Class, Request, images};
 use dm_degrade::{NetworkDenoiser, Sampling};
@@ -22,7 +22,7 @@ const COLUMNS: usize = 10;
 /// The largest number of classes that have a column each.
 const MAX_CLASS_COLUMNS: usize = 20;
 
-/// Writes `epoch-NNNN.png`.
+/// Writes the picture `epoch-NNNN.png` after every epoch.
 ///
 /// Sampling stops when the run is interrupted. The resumed run writes the missing picture.
 pub struct SamplePictures<'a> {
@@ -42,10 +42,6 @@ impl<'a> SamplePictures<'a> {
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self { folder, count, sampling, stop }
-    }
-
-    fn path(&self, epoch: u64) -> PathBuf {
-        self.folder.join(format!("epoch-{epoch:04}.png"))
     }
 
     fn write(&self, epoch: u64, state: &TrainingState<DiffusionTask>) -> Result<()> {
@@ -69,15 +65,20 @@ impl<'a> SamplePictures<'a> {
             1 | 3 => (shape, columns),
             channels => (shape.with_channels(1), columns * channels),
         };
-        Ok(grid::write(&self.path(epoch), shape, &samples, columns, 1)?)
+        Ok(grid::write(&path(&self.folder, epoch), shape, &samples, columns, 1)?)
     }
+}
+
+/// The picture of `epoch` in `folder`.
+pub(super) fn path(folder: &Path, epoch: u64) -> PathBuf {
+    folder.join(format!("epoch-{epoch:04}.png"))
 }
 
 impl Observer<DiffusionTask> for SamplePictures<'_> {
     fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> Result<()> {
         match event {
             Event::Start { state } => match state.ended_epoch() {
-                Some(epoch) if !self.path(epoch).exists() => self.write(epoch, state),
+                Some(epoch) if !path(&self.folder, epoch).exists() => self.write(epoch, state),
                 _ => Ok(()),
             },
             Event::Epoch { epoch, state, .. } => self.write(*epoch, state),

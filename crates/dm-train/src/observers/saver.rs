@@ -1,4 +1,4 @@
-//! Checkpoints, the model file and the manifest: what remains when the program is killed.
+//! Writes checkpoints, the model file and the manifest. A run that was killed continues from them.
 
 use dm_record::RunStatus;
 
@@ -12,7 +12,7 @@ use crate::{checkpoint, manifest};
 
 /// Saves the run every `checkpoint_every` steps, after every epoch, when it is interrupted and when it is complete.
 ///
-/// It should be the last of the observers, so that everything that is saved has been reported.
+/// The saver should be the last of the observers, so that everything that is saved has been reported.
 pub struct Saver<'a> {
     folder: &'a RunFolder,
     clock: &'a Clock<'a>,
@@ -51,7 +51,7 @@ impl<T: Task> Observer<T> for Saver<'_> {
     fn observe(&mut self, event: &Event<'_, T>) -> Result<()> {
         match event {
             Event::Start { state } => self.write_manifest(state, RunStatus::Running),
-            // At the end of an epoch its losses have yet to be reported; the event of the epoch saves.
+            // After the last step of an epoch, the losses of the epoch have yet to be reported. The event of the epoch saves.
             Event::Step { step, state, .. } => {
                 let is_due = step.is_multiple_of(self.checkpoint_every) && state.ended_epoch().is_none();
                 if is_due { self.save(state) } else { Ok(()) }

@@ -155,7 +155,7 @@ fn train_with<T: Task>(
     trainer.run(&mut observers, &|| asked.fetch_add(1, Ordering::Relaxed) >= steps).unwrap()
 }
 
-/// The metrics without what the clock says.
+/// The lines of the metrics without the values that depend on the clock.
 pub fn metrics(folder: &Path) -> Vec<Value> {
     let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let line = |line: &str| {

@@ -1,20 +1,20 @@
-//! Counts the words of the report. Every word of running text, headings and footnotes counts, and every number taken from a
-//! file and every formula counts as one. Figures and tables with their captions, citations, preparing code and the bibliography
-//! do not count.
+//! Counts the words of the report. Every word of running text, headings and footnotes counts. Every number taken from a file
+//! and every formula counts as one word. Figures and tables with their captions, citations, code and the bibliography do not
+//! count.
 
 use typst_syntax::{SyntaxKind, SyntaxNode, parse};
 
 /// The limit of the coursework.
 pub const MOST: usize = 3000;
 
-/// Words of one source.
+/// The number of words of one source.
 pub fn words(source: &str) -> usize {
     let mut text = String::new();
     gather(&parse(source), &mut text);
     text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count()
 }
 
-/// Adds what a reader sees of `node` to `text`.
+/// Adds the text of `node` that a reader sees to `text`.
 fn gather(node: &SyntaxNode, text: &mut String) {
     match node.kind() {
         SyntaxKind::Text | SyntaxKind::Escape => text.push_str(node.leaf_text()),

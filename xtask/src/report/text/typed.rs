@@ -4,7 +4,7 @@
 
 use typst_syntax::{SyntaxKind, SyntaxNode, parse};
 
-/// Line and number of everything in a source that looks measured.
+/// The line and the text of every number in a source that looks measured.
 pub fn typed(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     walk(&parse(source), &mut 1, false, &mut found);

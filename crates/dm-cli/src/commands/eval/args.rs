@@ -10,26 +10,26 @@ use crate::eval_session::SessionArgs;
 use crate::output_args::OutputArgs;
 use crate::sampling_args::SamplingArgs;
 
-/// Compare generated images with real ones: how good, how varied, and how new they are.
+/// Measure the fidelity, the diversity and the novelty of generated images.
 ///
-/// Beside every value stands its floor: the same metric of real images, at the same number of images. Only values of the same
-/// number of images, reference and classifier can be compared. Samples, features and floors are cached by the hash of
-/// everything they depend on, so an evaluation that was stopped continues where it was.
+/// Every value is shown with its real baseline: the same metric, computed on as many real images. Only values with the same
+/// number of images, reference and classifier can be compared. Samples, features and baselines are cached by the hash of
+/// everything they depend on, so an interrupted evaluation continues where it stopped.
 #[derive(clap::Args)]
 pub struct Args {
     /// A model (run folder, file or shipped name) to sample from, or images: a folder or file of dm sample, a folder of PNG or
     /// JPEG files, or an IDX file. Several targets of images are one set each, for example samples of several seeds.
     #[arg(required = true, value_name = "TARGET")]
     pub(super) targets: Vec<String>,
-    /// Number of images in a set, at most.
+    /// Number of images in a set; images that exist already may be fewer.
     #[arg(short, long, default_value_t = 10_000)]
     pub(super) n: usize,
-    /// Number of sets: of a model, samples of the seeds 1 to SEEDS; of images, disjoint random sets. Two or more give
+    /// Number of sets: for a model, samples of the seeds 1 to SEEDS; for images, disjoint random subsets. Two or more sets give
     /// confidence intervals.
     #[arg(long, default_value_t = 1)]
     pub(super) seeds: u64,
-    /// Join all sets to one set of n images, n / SEEDS of each. Its interval comes from leaving out one seed after another
-    /// (jackknife), for a fraction of the samples.
+    /// Pool all sets into one set of n images, n / SEEDS from each. A jackknife, which leaves out one seed at a time, estimates
+    /// the interval. This takes a fraction of the samples that separate sets of n images take.
     #[arg(long)]
     pub(super) pool: bool,
     /// Metrics, separated by commas [default: all].

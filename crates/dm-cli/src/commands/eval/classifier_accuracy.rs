@@ -1,5 +1,5 @@
-//! `dm eval --classifier-accuracy`: a new classifier learns from generated images and is tested on real ones. Its baseline is
-//! the same with as many real training images, which are also labelled by the evaluating classifier.
+//! `dm eval --classifier-accuracy`: a new classifier is trained on generated images and tested on real ones. The baseline is the
+//! accuracy of a classifier trained on as many real images. The evaluating classifier labels both training sets.
 
 use anyhow::{Context, Result, ensure};
 use dm_eval::Classifier;
@@ -12,10 +12,10 @@ use dm_train::{ClassifierTask, Event, Observer, RunConfig, Trainer};
 use super::eval_result::EvalResult;
 use crate::eval_session::EvalSession;
 
-/// Passes over the images.
+/// Number of epochs of the new classifier.
 const EPOCHS: u64 = 2;
 
-/// The row of the table, for the first set.
+/// The row of the score table, for the first set.
 ///
 /// # Errors
 /// If there are too few images, or training fails.

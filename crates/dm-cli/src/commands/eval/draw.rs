@@ -1,5 +1,5 @@
-//! Sets of samples of a model, block by block. Every block is cached, so that an evaluation that was stopped continues where
-//! it was, and a second evaluation of the same samples does not sample again.
+//! Draws sets of samples from a model, block by block. Every block is cached, so that an interrupted evaluation continues where
+//! it stopped, and a second evaluation of the same samples does not sample again.
 
 use std::cell::Cell;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The result of one classifier: every metric of all sets with real baselines, and the image sets that pictures are made of.
+//! Evaluates all sets with one classifier: scores with their real baselines, and the image sets that the panels show.
 
 use anyhow::Result;
 use dm_eval::Classifier;
@@ -11,13 +11,13 @@ use dm_eval::protocol::{
 use super::sample_sets::{SampleSets, images_per_value};
 use crate::eval_session::EvalSession;
 
-/// What the features of one classifier say of the images.
+/// The scores of the sets by one classifier, and everything behind them.
 pub(super) struct EvalResult<'a> {
     pub(super) classifier: &'a Classifier,
     pub(super) reference: ImageSet,
-    /// The training set, if a metric or a picture asks for it.
+    /// The training set, if a metric or a panel needs it.
     pub(super) training: Option<TrainingSet>,
-    /// The images to choose pictures from: the first set, or all images of a pooled one.
+    /// The images that panels are chosen from: the first set, or all images of a pooled set.
     pub(super) pool: ImageSet,
     /// All sets together.
     pub(super) all: ImageSet,
@@ -78,7 +78,7 @@ pub(super) fn evaluate<'a>(
     Ok(EvalResult { classifier, reference, training, pool, all, table, classes })
 }
 
-/// The metrics of one set, and of that set without one of its parts after another.
+/// The metrics of the whole set, and of the set without each of its parts.
 fn pooled(
     whole: &ImageSet,
     parts: &[ImageSet],
@@ -96,7 +96,7 @@ fn pooled(
     Ok(Outcomes::Pooled(of_whole, without))
 }
 
-/// The training set, with how near `unseen` comes to it.
+/// The training set, with the distances from the `unseen` images to it.
 fn training_set(
     session: &EvalSession<'_>,
     unseen: &mut ImageSet,

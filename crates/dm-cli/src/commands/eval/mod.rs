@@ -1,4 +1,5 @@
-//! `dm eval`: how good generated images are, by one fixed protocol, with a real baseline and an interval beside every value.
+//! `dm eval`: measures the fidelity of generated images by one fixed protocol. Every value has a real baseline and, with
+//! several seeds, an interval.
 
 mod args;
 mod classifier_accuracy;
@@ -37,7 +38,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if let Some(folder) = &args.panels {
         panels::write(folder, &main, &samples)?;
     }
-    // What metrics of memorisation say of pixels is the same for every classifier.
+    // Metrics that search the training set are slow, so that only the first classifier computes them.
     let of_classifier: Vec<&dyn Metric> =
         metrics.iter().copied().filter(|metric| !metric.uses_training_set()).collect();
     let others = others.iter().map(|classifier| {

@@ -1,4 +1,4 @@
-//! `dm eval --panels`: pictures of a pool of images (the first set, or all images of a pooled set), and the scores behind them.
+//! `dm eval --panels`: pictures of the pool (the first set, or all images of a pooled set), and the scores behind them.
 //!
 //! | file | content |
 //! |---|---|
@@ -21,22 +21,21 @@ use dm_eval::protocol::{ImageSet, SEED, select};
 use dm_eval::ranking::{PoolScores, ranking};
 use dm_eval::realism::{REALISM, realism};
 use dm_nn::image::ImageShape;
-use dm_nn::params::file::write_atomic;
 use dm_nn::picture::grid;
 use dm_record::{PcaFile, RankingFile, SCHEMA};
-use serde::Serialize;
 
 use super::eval_result::EvalResult;
 use super::sample_sets::SampleSets;
+use crate::folder::write_json;
 use crate::records;
 
-/// Images of each selection.
+/// Number of images of each selection.
 const SHOWN: usize = 32;
-/// Columns of a grid, and rows of a panel of neighbours or failures.
+/// Number of columns of a grid, and of rows of a panel of neighbours or failures.
 const COLUMNS: usize = 8;
-/// Neighbours of each kind.
+/// Number of neighbours of each kind.
 const NEIGHBORS: usize = 4;
-/// Points of each set in `pca.json`.
+/// Number of points of each set in `pca.json`.
 const POINTS: usize = 2000;
 /// Enlargement of the pictures.
 const ZOOM: u32 = 2;
@@ -105,8 +104,8 @@ pub(super) fn write(folder: &Path, main: &EvalResult<'_>, samples: &SampleSets) 
         closest,
         failures: Some(records::failures(&failed)),
     };
-    save(&folder.join("ranking.json"), &record)?;
-    save(&folder.join("pca.json"), &components(&pool.output.features, &main.reference.output.features)?)
+    write_json(&folder.join("ranking.json"), &record)?;
+    write_json(&folder.join("pca.json"), &components(&pool.output.features, &main.reference.output.features)?)
 }
 
 /// The images of `set` with these numbers: pixels [n, C, H, W].
@@ -159,8 +158,4 @@ fn components(pool: &Features, reference: &Features) -> Result<PcaFile> {
         reference: points(reference)?,
         generated: points(pool)?,
     })
-}
-
-fn save(path: &Path, value: &impl Serialize) -> Result<()> {
-    Ok(write_atomic(path, serde_json::to_string_pretty(value)?.as_bytes())?)
 }

@@ -1,4 +1,4 @@
-//! The result of an evaluation: a record for files, and a table for a person.
+//! The result of an evaluation as a record for files and as a table for the terminal.
 
 use dm_eval::Direction;
 use dm_eval::class_balance::histogram;
@@ -12,7 +12,7 @@ use super::sample_sets::SampleSets;
 use crate::eval_session::EvalSession;
 use crate::records;
 
-/// Everything that is needed to repeat the evaluation, and its values.
+/// The scores, with everything that is needed to repeat the evaluation.
 pub(super) fn record(
     session: &EvalSession<'_>,
     samples: &SampleSets,
@@ -57,7 +57,7 @@ pub(super) fn lines(samples: &SampleSets, main: &EvalResult<'_>, others: &[EvalR
     let mut lines = vec![samples.summary.clone()];
     if samples.pooled {
         lines.push(
-            "values are those of one set; intervals come from leaving out one seed after another".into(),
+            "values are those of the pooled set; intervals come from leaving out one seed at a time".into(),
         );
     }
     lines.extend(table(main));
@@ -76,7 +76,10 @@ fn table(result: &EvalResult<'_>) -> Vec<String> {
             &classifier.sha256[..12],
             100.0 * classifier.test_accuracy
         ),
-        format!("{:<32}{:>10}{:>22}{:>22}  {:<8}{:>7}", "", "value", "95 % interval", "floor", "better", "n"),
+        format!(
+            "{:<32}{:>10}{:>22}{:>22}  {:<8}{:>7}",
+            "", "value", "95 % interval", "real baseline", "better", "n"
+        ),
     ];
     lines.extend(table.rows.iter().map(row));
     lines.extend(table.omitted.iter().map(|omitted| format!("{}: {}", omitted.metric, omitted.reason)));
@@ -86,7 +89,7 @@ fn table(result: &EvalResult<'_>) -> Vec<String> {
 /// One score as a line of the table.
 fn row(row: &ScoreRow) -> String {
     let interval = row.interval.map_or("-".into(), |[low, high]| format!("{} to {}", show(low), show(high)));
-    let floor = row.real_baseline.as_ref().map_or("-".into(), |baseline| {
+    let baseline = row.real_baseline.as_ref().map_or("-".into(), |baseline| {
         if baseline.values.len() < 2 {
             return show(mean(&baseline.values));
         }
@@ -98,10 +101,10 @@ fn row(row: &ScoreRow) -> String {
         Direction::Lower => "lower",
         Direction::Higher => "higher",
     };
-    // Two metrics share a name and differ in what they compare, pixels or features.
+    // Metrics that share a name differ in what they compare, pixels or features.
     let of = row.setting.split(',').next().filter(|of| ["pixels", "features"].contains(of));
     let name = of.map_or(row.quantity.name.into(), |of| format!("{}, {of}", row.quantity.name));
-    format!("{name:<32}{:>10}{interval:>22}{floor:>22}  {better:<8}{:>7}", show(row.value), row.n)
+    format!("{name:<32}{:>10}{interval:>22}{baseline:>22}  {better:<8}{:>7}", show(row.value), row.n)
 }
 
 /// A value with four significant digits.

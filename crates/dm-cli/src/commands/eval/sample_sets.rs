@@ -12,9 +12,9 @@ pub(super) struct SampleSets {
     pub(super) sets: Vec<Vec<u8>>,
     /// Whether the sets are parts of one set.
     pub(super) pooled: bool,
-    /// One line for a person.
+    /// One line about the sets.
     pub(super) summary: String,
-    /// Everything that is needed to make the sets again.
+    /// Everything that is needed to draw or read the sets again.
     pub(super) target: Target,
 }
 

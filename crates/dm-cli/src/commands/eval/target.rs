@@ -1,4 +1,4 @@
-//! What is evaluated: a model to sample from, or images that exist already.
+//! The target of an evaluation: a model to sample from, or images that exist already.
 
 use std::path::Path;
 
@@ -21,11 +21,11 @@ use crate::{locate, provenance};
 /// The tensor of images in a sample set.
 const IMAGES_TENSOR: &str = "images";
 
-/// What the arguments TARGET name.
+/// The target that the arguments TARGET name.
 pub(super) enum Target {
     /// A model to sample from.
     Model(Box<Model>),
-    /// Images: as many sets, or one to make sets of.
+    /// Images that exist already: one set per entry, or a single entry that is divided into sets.
     Images(Vec<ImageFiles>),
 }
 
@@ -33,7 +33,7 @@ impl Target {
     /// Opens the model or reads the images of these names.
     ///
     /// # Errors
-    /// If one cannot be read, or a model is among several targets.
+    /// If a target cannot be read, or a model is among several targets.
     pub(super) fn open(names: &[String], device: &Device) -> Result<Self> {
         let mut images = Vec::new();
         for name in names {
@@ -118,7 +118,7 @@ fn one(files: &ImageFiles, args: &Args) -> Result<SampleSets> {
     of_files(&[files], sets, args, files.provenance.clone().unwrap_or_default())
 }
 
-/// The first images of every target, as many of each.
+/// The first images of every target, the same number of each.
 fn several(images: &[ImageFiles], args: &Args) -> Result<SampleSets> {
     let size = set_size(args.n, images.len(), args.pool)?;
     let sets: Vec<Vec<u8>> = images.iter().map(|files| files.first(size).to_vec()).collect();
@@ -134,7 +134,7 @@ fn several(images: &[ImageFiles], args: &Args) -> Result<SampleSets> {
     of_files(&images, sets, args, provenance)
 }
 
-/// What sample sets of one model say of themselves, with their seeds as a list.
+/// The provenance that sample sets of one model share, with their seeds as a list.
 fn common_provenance(images: &[&ImageFiles]) -> Result<Map<String, Value>> {
     let stated: Option<Vec<_>> = images.iter().map(|files| files.provenance.as_ref()).collect();
     let Some(stated) = stated else { return Ok(Map::new()) };
@@ -175,7 +175,7 @@ fn of_files(
         (_, true) => format!("{paths}: one set of {n} images in {count} parts"),
     };
     let mut target = provenance::to_target(provenance, n, &paths)?;
-    // An absolute path means nothing on another machine; the hashes say what the files contain.
+    // An absolute path means nothing on another machine; the hashes identify the images.
     let name = |files: &&ImageFiles| match files.path.file_name() {
         Some(name) if files.path.is_absolute() => Path::new(name).display().to_string(),
         _ => files.path.display().to_string(),

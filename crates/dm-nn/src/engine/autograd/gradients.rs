@@ -1,4 +1,4 @@
-//! Where the gradient of feature maps gathers during the backward pass.
+//! The gradient of feature maps, which accumulates during the backward pass.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Feature maps in the batch-lane layout, and the two operations that lead into it and out of it.
+//! Feature maps in the batch-lane layout, and the conversions to and from this layout.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

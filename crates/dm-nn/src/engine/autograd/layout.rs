@@ -1,6 +1,6 @@
 //! The batch-lane layout: [B, C, H, W] stored as [B/LANES, C, H, W, LANES].
 //!
-//! The innermost axis holds one pixel of LANES images, which is one SIMD vector. A kernel therefore works on whole
+//! The innermost axis holds one pixel of LANES images, which is one SIMD vector. A loop therefore works on whole
 //! vectors with weights broadcast, without shuffles or sums over lanes, whatever the height and width. The B/LANES
 //! groups of images are called blocks. If LANES does not divide B, the last block is padded with images of zeros;
 //! padded images are computed and never read.

@@ -17,10 +17,12 @@ mod gradients;
 mod lane_planes;
 mod layout;
 mod plane_data;
+mod saved;
 mod token;
 
 pub(crate) use gradients::GradSlot;
 pub use lane_planes::LanePlanes;
 pub(crate) use layout::{CHUNK, LaneShape};
 pub(crate) use plane_data::{Materialized, Pending, PlaneData};
+pub(crate) use saved::SavedForBackward;
 pub(crate) use token::{slice, token, token_grad, with_slice};

@@ -2,8 +2,8 @@
 //!
 //! An elementwise operation need not write its result to memory. It can return a [`Pending`] that computes any single
 //! plane on demand. A consumer that works plane by plane (a transform) asks for one plane at a time and finds it in
-//! cache. Any other consumer sees a slice, which is filled on first use. In this way operations fuse without knowing of
-//! each other.
+//! cache. Any other consumer sees a slice, which is filled on first use. In this way operations fuse without code for
+//! particular combinations.
 //!
 //! A plane here is one channel of one block: [H, W, LANES].
 

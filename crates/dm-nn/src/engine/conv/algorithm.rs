@@ -21,7 +21,7 @@ pub(in crate::engine) enum Algorithm {
     Fft,
 }
 
-/// Fewest channels, both in and out, for which the transforms of Winograd's algorithm pay.
+/// The smallest number of channels, both in and out, for which the transforms of Winograd's algorithm pay off.
 const WINOGRAD_CHANNELS: usize = 8;
 
 /// Largest kernel that goes through the Fourier transform. Tiles of a 17x17 convolution yield 16x16 results of 32x32

@@ -1,17 +1,19 @@
 //! Convolutions in the spatial domain as operations of candle's graph: by Winograd's method or by direct sums.
 //!
-//! The arithmetic is in [`winograd`](super::winograd) and [`direct`](super::direct); here are the forward and backward
-//! passes that both share. The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at no
+//! The arithmetic is in [`winograd`](super::winograd) and [`direct`](super::direct); this module has the forward and
+//! backward passes that both share. The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at no
 //! cost.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, bail};
 
 use super::direct::{self, Geometry};
 use super::weight::ConvWeight;
 use super::winograd::{self, Addends};
-use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, PlaneData, token, token_grad, with_slice};
+use crate::engine::autograd::{
+    GradSlot, LanePlanes, LaneShape, PlaneData, SavedForBackward, token, token_grad, with_slice,
+};
 use crate::engine::elementwise::{bias_planes, channel_sums, per_image, sum_of};
 use crate::engine::substrate::pool::Buffer;
 
@@ -102,7 +104,7 @@ pub(super) fn convolve(
         method,
         shape: x.shape,
         out_shape,
-        x: Mutex::new(weight.tensor().track_op().then(|| x.data.clone())),
+        x: SavedForBackward::new(weight.tensor().track_op().then(|| x.data.clone())),
         x_grad: x.grad.clone(),
         grad: grad.clone(),
     };
@@ -118,7 +120,7 @@ struct Convolution {
     shape: LaneShape,
     out_shape: LaneShape,
     /// The input, if the weight needs a gradient.
-    x: Mutex<Option<Arc<PlaneData>>>,
+    x: SavedForBackward<Arc<PlaneData>>,
     x_grad: Arc<GradSlot>,
     grad: Arc<GradSlot>,
 }
@@ -152,8 +154,7 @@ impl CustomOp3 for Convolution {
         let out = self.out_shape.channels;
         let mut sums = None;
         let weight_grad = if weight.track_op() {
-            let input = self.x.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let Some(input) = input else { bail!("the backward pass of a convolution runs once") };
+            let input = self.x.take("convolution")?;
             let (values, of_channels) = self.method.weight_gradient(&input, &grad, self.shape, out);
             sums = of_channels;
             Some(Tensor::from_vec(values, weight.shape(), &Device::Cpu)?)

@@ -1,6 +1,6 @@
 //! The weight of a convolution, with the transformed weights of a frozen network cached beside it.
 //!
-//! Sampling evaluates the same frozen network a thousand times, so transforming the weights once pays.
+//! Sampling evaluates the same frozen network a thousand times, so transforming the weights once pays off.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

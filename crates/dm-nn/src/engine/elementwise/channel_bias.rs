@@ -1,4 +1,4 @@
-//! Biases per image and channel: how a time embedding is added, and how convolutions take their bias.
+//! Biases per image and channel, which add time embeddings, and the layout in which convolutions take their bias.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Operations that add, select or move values without mixing pixels of different places.
+//! Elementwise operations: sums, biases per channel, ReLU, concatenation and upsampling.
 
 mod add;
 mod channel_bias;

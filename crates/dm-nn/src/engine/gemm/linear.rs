@@ -1,4 +1,4 @@
-//! Linear layers whose result for an image is the same, to the last bit, in every batch.
+//! Linear layers whose result for an image does not depend on the batch, to the last bit.
 //!
 //! candle's matrix product sums in a different order if there are few rows. It also asks the operating system for the
 //! number of cores in every call, which for most matrices here takes longer than the product.
@@ -14,9 +14,10 @@ use crate::engine::autograd::{slice, with_slice};
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};
 
-/// Rows of a task, if each row takes so many products: about a million products, since smaller tasks are not worth
-/// sharing between threads, rounded up to whole blocks of rows. Some hundred images and channels make one task.
-fn per_task(products: usize) -> usize {
+/// The number of rows of a task if each row takes `products` products: about a million products per task, rounded up to
+/// whole blocks of rows. Smaller tasks are not worth distributing over threads; a layer with a hundred images and channels is
+/// a single task.
+fn rows_per_task(products: usize) -> usize {
     ((1 << 20) / products.max(1)).max(1).next_multiple_of(48)
 }
 
@@ -108,8 +109,8 @@ impl WithSimd for Product<'_> {
 /// The first `width` columns of a [`Product`], [R, width], computed by several tasks.
 fn parallel_product(rows: &[f32], step: usize, count: usize, columns: &Matrix, width: usize) -> Vec<f32> {
     let mut result = vec![0.0; rows.len() / step * width];
-    let some = per_task(count * width);
-    let tasks = result.par_chunks_mut(some * width).zip(rows.par_chunks(some * step));
+    let task_rows = rows_per_task(count * width);
+    let tasks = result.par_chunks_mut(task_rows * width).zip(rows.par_chunks(task_rows * step));
     tasks.for_each(|(result, rows)| {
         let y = dispatch(Product { rows, step, count, columns });
         for (to, y) in result.chunks_exact_mut(width).zip(y.rows()) {
@@ -140,8 +141,8 @@ impl CustomOp3 for Linear {
         let (rows, inputs) = x_layout.shape().dims2()?;
         let outputs = bias.len();
         let mut result = vec![0.0; rows * outputs];
-        let some = per_task(inputs * outputs);
-        let tasks = result.par_chunks_mut(some * outputs).zip(x.par_chunks(some * inputs));
+        let task_rows = rows_per_task(inputs * outputs);
+        let tasks = result.par_chunks_mut(task_rows * outputs).zip(x.par_chunks(task_rows * inputs));
         tasks.for_each(|(result, x)| {
             let columns = Matrix::transposed(x, inputs);
             let y = dispatch(Product { rows: weight, step: inputs, count: inputs, columns: &columns });
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn rows_in_several_tasks_are_those_in_one() {
         let (x, weight, bias) = (integers(&[300, 128], 0), integers(&[150, 128], 1), integers(&[150], 2));
-        assert!(per_task(128 * 150) < 150, "each product should take several tasks");
+        assert!(rows_per_task(128 * 150) < 150, "each product should take several tasks");
         let expected = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
         let found = linear(&x, &weight, &bias).unwrap();
         assert_eq!(found.to_vec2::<f32>().unwrap(), expected.to_vec2::<f32>().unwrap());

@@ -16,7 +16,7 @@ use crate::engine::substrate::simd::{V, load, store};
 /// `p` is float `p` of source `c`. Beyond the last source the columns repeat it.
 ///
 /// # Safety
-/// From there on every source is valid for reads of the vectors, and `to` for writes of all rows. All are aligned to
+/// Every source is valid for reads of `width` vectors from `at` on, and `to` for writes of all rows. All are aligned to
 /// vectors. `row` is a multiple of the lanes, and there is at least one source.
 #[inline(always)]
 pub(crate) unsafe fn transpose<S: Simd>(
@@ -79,7 +79,7 @@ pub(crate) struct Sums {
 /// each row. The rows of `transposed` are as long as those of the sums.
 ///
 /// # Safety
-/// From there on every row is valid for reads of `count` floats. `transposed` is valid for reads of `count` rows and
+/// Every row is valid for reads of `count` floats from `at` on. `transposed` is valid for reads of `count` rows and
 /// the sums for reads and writes of as many rows as there are `rows`; both are aligned to vectors.
 #[inline(always)]
 pub(crate) unsafe fn add_products<S: Simd>(

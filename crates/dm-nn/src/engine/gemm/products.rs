@@ -36,7 +36,7 @@ pub(crate) struct Target {
 /// floats into each source.
 ///
 /// # Safety
-/// From there on every source is valid for reads of `n` vectors, and the target for writes of `n` vectors per channel.
+/// Every source is valid for reads of `n` vectors from `at` on, and the target for writes of `n` vectors per channel.
 /// All are aligned to vectors.
 #[inline(always)]
 pub(crate) unsafe fn product_run<S: Simd>(

@@ -1,16 +1,18 @@
 //! Group normalisation (Wu and He, 2018) followed by SiLU, in one sweep for each of the forward and backward passes.
 //!
-//! Saved for the backward pass are only the mean, 1/sigma and the input, which is shared with the operation that made
+//! Only the mean, 1/sigma and the input are saved for the backward pass; the input is shared with the operation that made
 //! it. Computing the normalised values and the slope of the activation again is cheaper than reading them from memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::engine::autograd::PlaneData;
-use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use crate::engine::autograd::{
+    GradSlot, LanePlanes, LaneShape, SavedForBackward, token, token_grad, with_slice,
+};
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{V, dispatch, lanes};
 use crate::engine::substrate::vector::inlined;
@@ -53,7 +55,7 @@ pub(crate) fn group_norm_silu(
     let op = GroupNormSilu {
         shape: x.shape,
         groups,
-        saved: Mutex::new(track.then(|| (x.data.clone(), stats))),
+        saved: SavedForBackward::new(track.then(|| (x.data.clone(), stats))),
         x_grad: x.grad.clone(),
         grad: grad.clone(),
     };
@@ -65,7 +67,7 @@ struct GroupNormSilu {
     shape: LaneShape,
     groups: usize,
     /// The input, and mean and 1/sigma of its groups, [blocks, groups, 2, LANES].
-    saved: Mutex<Option<(Arc<PlaneData>, Buffer)>>,
+    saved: SavedForBackward<(Arc<PlaneData>, Buffer)>,
     x_grad: Arc<GradSlot>,
     grad: Arc<GradSlot>,
 }
@@ -96,10 +98,7 @@ impl CustomOp3 for GroupNormSilu {
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(mut grad) = self.grad.take() else { return Ok((None, None, None)) };
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((x, stats)) = saved else {
-            candle_core::bail!("the backward pass of a group norm runs once")
-        };
+        let (x, stats) = self.saved.take("GroupNorm-SiLU")?;
         let l = lanes();
         let channels = self.shape.channels;
         let per_group = channels / self.groups;

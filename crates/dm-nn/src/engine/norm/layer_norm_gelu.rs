@@ -3,13 +3,15 @@
 //! The forward pass computes only the statistics; the activations are [`Pending`]. The backward pass computes the sums
 //! over pixels in a first sweep over all planes; the second sweep, which needs them, is [`Pending`] again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::kernels::{Activate, Centre, Moments, Slope};
-use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use super::loops::{Activate, Centre, Moments, Slope};
+use crate::engine::autograd::{
+    GradSlot, LanePlanes, LaneShape, SavedForBackward, token, token_grad, with_slice,
+};
 use crate::engine::autograd::{Pending, PlaneData};
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};
@@ -52,8 +54,8 @@ pub(crate) fn layer_norm_gelu_bias(
     let grad = Arc::<GradSlot>::default();
     let affine = Tensor::cat(&[gamma.flatten_all()?, beta.flatten_all()?], 0)?;
     let tracks = x.token.track_op() || affine.track_op() || channel_bias.is_some_and(Tensor::track_op);
-    let op =
-        NormGelu { state: Mutex::new(tracks.then(|| state.clone())), x: x.grad.clone(), out: grad.clone() };
+    let saved = SavedForBackward::new(tracks.then(|| state.clone()));
+    let op = NormGelu { saved, x: x.grad.clone(), out: grad.clone() };
     let token = match channel_bias {
         Some(bias) => x.token.apply_op3(&affine, bias, op)?,
         None => x.token.apply_op2(&affine, op)?,
@@ -158,7 +160,7 @@ impl Pending for Output {
 }
 
 struct NormGelu {
-    state: Mutex<Option<Arc<State>>>,
+    saved: SavedForBackward<Arc<State>>,
     x: Arc<GradSlot>,
     out: Arc<GradSlot>,
 }
@@ -176,8 +178,7 @@ impl NormGelu {
     /// output.
     fn backward(&self) -> Result<Option<ParameterGradients>> {
         let Some(mut grad) = self.out.take() else { return Ok(None) };
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(state) = state else { candle_core::bail!("layer_norm_gelu: the backward pass runs once") };
+        let state = self.saved.take("LayerNorm-GELU")?;
         let (shape, l) = (state.shape, lanes());
         let (channels, pixels) = (shape.channels, shape.pixels());
         // The first sweep takes one channel after the other, so that the gradients of gamma and beta stay in cache.

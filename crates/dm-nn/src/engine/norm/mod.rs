@@ -1,10 +1,10 @@
 //! Normalisation fused with the activation that follows it: LayerNorm with GELU, GroupNorm with SiLU.
 
 mod group_norm_silu;
-mod kernels;
 mod layer_norm_gelu;
+mod loops;
 
 pub(crate) use group_norm_silu::group_norm_silu;
-pub(crate) use kernels::Moments;
 pub use layer_norm_gelu::layer_norm_gelu;
 pub(crate) use layer_norm_gelu::layer_norm_gelu_bias;
+pub(crate) use loops::Moments;

@@ -1,4 +1,4 @@
-//! What every operation stands on: memory, SIMD vectors and functions of them. Nothing here knows of images.
+//! The foundation of all operations: memory, SIMD vectors and functions of them. Nothing here depends on images.
 
 pub(crate) mod disjoint;
 pub(crate) mod math;

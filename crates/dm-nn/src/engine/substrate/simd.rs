@@ -1,4 +1,4 @@
-//! The SIMD instruction set that this process uses, and vector functions that the kernels share.
+//! The SIMD instruction set that this process uses, and vector functions that several operations share.
 
 use pulp::{Arch, Simd, WithSimd};
 

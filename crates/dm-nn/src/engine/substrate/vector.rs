@@ -1,7 +1,7 @@
-//! SIMD vectors with operators, so that kernels read like formulas.
+//! SIMD vectors with operators, so that vector code reads like formulas.
 //!
 //! `F<S>` is a vector `S::f32s` together with the zero-sized token of its instruction set. All functions are inlined
-//! into the kernel that was dispatched for `S`. Functions such as exp are in [`math`](super::math).
+//! into the loop that was dispatched for `S`. Functions such as exp are in [`math`](super::math).
 
 use std::ops::{Add, Mul, Neg, Sub};
 

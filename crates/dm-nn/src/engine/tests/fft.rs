@@ -150,8 +150,9 @@ fn compare(case: Case, sizes: Sizes, seed: u64) {
         let name = ["output", "x", "parameter 1", "2", "3", "4", "5"][i];
         let lone = alone && sizes.inputs * sizes.kernel == 1;
         if i == 3 && alone && matches!(case, Case::Block | Case::BlockWithBias) {
-            // A bias before a plane's own norm has no effect: its gradient is rounding error, small beside beta's
-            // divided by the deviation, which for a lone weight is that weight's.
+            // A bias before a norm over each plane has no effect, so that its gradient is rounding error. The error is
+            // small compared with beta's gradient divided by the standard deviation of the plane. If the convolution is a
+            // multiplication by a single weight, this deviation is proportional to the weight.
             let size = |t: &Tensor| t.sqr()?.sum_all()?.to_scalar::<f32>();
             let (bias, beta) = (size(mine).expect("size"), size(&ours[5]).expect("size"));
             let variance = if lone { size(&p[0]).expect("size").min(1.0) } else { 1.0 };
@@ -159,9 +160,9 @@ fn compare(case: Case, sizes: Sizes, seed: u64) {
             continue;
         }
         let (error, plain) = (relative_error(mine, reference), relative_error(plain, reference));
-        // A norm is blind to shifts and scales, so with few channels what is left of the gradients before it is a
-        // small difference of large numbers: there no f32 arithmetic does well, and candle's own sets the measure. A
-        // lone weight does nothing but scale, and what eps leaves of its gradient is smallest of all.
+        // A norm removes shifts and scales. With few channels the gradients before the norm are therefore small differences
+        // of large numbers, which no f32 arithmetic computes accurately, so the error of candle in f32 is the yardstick. A
+        // single weight only scales its input; without eps in the norm its gradient would be zero.
         let slack = if lone && i == 2 { 64.0 } else { 4.0 };
         assert!(
             error < 2e-5 || error < slack * plain,

@@ -201,8 +201,8 @@ fn up(t: &Tensor) -> Result<Tensor> {
 
 #[test]
 fn a_convolution_after_upsampling_matches_candle() {
-    // Sides that tiles divide and that they do not, wider than a segment, of one pixel. With few channels the planes
-    // are upsampled in memory.
+    // Sides that are and that are not multiples of a tile, rows wider than a segment, and planes one pixel high. With few
+    // channels the planes are upsampled in memory.
     for (input, out) in [
         ([3, 8, 7, 7], 9),
         ([18, 12, 14, 14], 8),
@@ -239,7 +239,7 @@ fn relu_matches_candle() {
 }
 
 #[test]
-fn no_images_are_a_batch_too() {
+fn an_empty_batch_works() {
     let empty = |channels| Var::zeros((0, channels, 28, 28), DType::F32, &Device::Cpu).unwrap();
     let p: Vec<Var> = chain_parameters();
     let parameters: Vec<Tensor> = p.iter().map(|v| v.as_tensor().clone()).collect();
@@ -270,7 +270,7 @@ fn empty_planes_and_weights_are_refused() {
     }
 }
 
-/// A chain of all operations; weights as in `parameters`.
+/// A chain of all operations, with parameters of the shapes in [`chain_parameters`].
 fn chain(x: &LanePlanes, p: &[Tensor]) -> Result<LanePlanes> {
     let h = conv2d(x, &ConvWeight::from(&p[0]), &p[1])?;
     let h = group_norm_silu(&h, 4, &p[2], &p[3], 1e-5)?;

@@ -4,9 +4,9 @@
 //! a task takes some of a block's channels. Weight gradients are sums over all blocks, bin by bin and in the order of
 //! the blocks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -14,7 +14,9 @@ use super::product::{GROUP, Product, channel_bins};
 use super::transform::{BINS, Extent, WORK, forward, inverse};
 use super::weight_gradient::WeightGradient;
 use super::weight_spectra::{WeightSpectra, spectra_to_weight};
-use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, PlaneData, token, token_grad, with_slice};
+use crate::engine::autograd::{
+    GradSlot, LanePlanes, LaneShape, PlaneData, SavedForBackward, token, token_grad, with_slice,
+};
 use crate::engine::conv::weight::ConvWeight;
 use crate::engine::norm::Moments;
 use crate::engine::substrate::pool::Buffer;
@@ -36,8 +38,8 @@ pub(super) fn convolve_circular(x: &LanePlanes, weight: &ConvWeight, bias: &Tens
     let weight = weight.spectra(|values| WeightSpectra::new(values, inputs, outputs, size))?;
     let (y, spectra) = with_slice(bias, |bias| Ok(run_forward(&x.data, x.shape, &weight, bias, keep_input)))?;
     let grad = Arc::<GradSlot>::default();
-    let saved = tracks.then_some(Saved { x: spectra, weight });
-    let op = CircularConv { shape: x.shape, saved: Mutex::new(saved), x: x.grad.clone(), out: grad.clone() };
+    let saved = SavedForBackward::new(tracks.then_some(Saved { x: spectra, weight }));
+    let op = CircularConv { shape: x.shape, saved, x: x.grad.clone(), out: grad.clone() };
     let token = x.token.apply_op3(tensor, bias, op)?;
     Ok(LanePlanes::new(token, x.shape.with_channels(outputs), y, grad))
 }
@@ -59,7 +61,7 @@ fn run_forward(
     let mut y = Buffer::recycled(out.len());
     let len = spectrum_len(shape.channels);
     let mut kept = Buffer::recycled(if keep { shape.blocks() * len } else { 0 });
-    let kept_blocks = parts(keep.then_some(&mut *kept), len, shape.blocks());
+    let kept_blocks = optional_chunks(keep.then_some(&mut *kept), len, shape.blocks());
     let mut moments = Buffer::recycled(out.blocks() * out.channels * 2 * lanes());
     let moments_blocks = moments.par_chunks_mut(out.channels * 2 * lanes());
     let y_blocks = y.par_chunks_mut(out.channels * out.plane()).zip(moments_blocks);
@@ -73,16 +75,16 @@ fn run_forward(
     (PlaneData::from(y).with_moments(moments), keep.then_some(kept))
 }
 
-/// The `count` parts of `len` floats that make up a buffer, the last perhaps shorter; `None` for each part if there is
-/// no buffer.
-fn parts(buffer: Option<&mut [f32]>, len: usize, count: usize) -> Vec<Option<&mut [f32]>> {
+/// Divides a buffer into `count` chunks of `len` floats, of which the last may be shorter. Without a buffer, every chunk is
+/// `None`.
+fn optional_chunks(buffer: Option<&mut [f32]>, len: usize, count: usize) -> Vec<Option<&mut [f32]>> {
     match buffer {
         Some(buffer) => buffer.chunks_mut(len).map(Some).collect(),
         None => (0..count).map(|_| None).collect(),
     }
 }
 
-/// Threads for each block, 0 if there are more blocks than threads.
+/// The number of threads for each block; 0 if there are more blocks than threads.
 fn threads_per_block(shape: LaneShape) -> usize {
     rayon::current_num_threads() / shape.blocks().max(1)
 }
@@ -103,9 +105,9 @@ fn to_spectra(x: &PlaneData, shape: LaneShape, block: usize, out: &mut [f32], th
     });
 }
 
-/// Most output channels whose spectra are computed together. It bounds the scratch memory. With fewer the scratch
-/// memory would stay in the second-level cache, but reading the inputs again for each group costs more (8 and 16 were
-/// measured).
+/// The largest number of output channels whose spectra are computed together, which bounds the scratch memory. With fewer
+/// channels the scratch memory would stay in the second-level cache, but reading the inputs again for each group costs more (8
+/// and 16 were measured).
 const OUTPUTS: usize = 32;
 
 /// Products and inverse transforms of one block: writes the planes and, on request, the moments of each plane (see
@@ -121,7 +123,7 @@ fn convolve(
 ) {
     let l = lanes();
     let per_task = shape.channels.div_ceil(threads.max(1)).next_multiple_of(2 * GROUP).min(OUTPUTS);
-    let moments = parts(moments, per_task * 2 * l, shape.channels.div_ceil(per_task));
+    let moments = optional_chunks(moments, per_task * 2 * l, shape.channels.div_ceil(per_task));
     let tasks = planes.par_chunks_mut(per_task * shape.plane()).zip(moments).enumerate();
     tasks.for_each(|(task, (planes, mut moments))| {
         let mut work = Buffer::recycled(WORK * l);
@@ -186,7 +188,7 @@ impl WithSimd for Restore<'_> {
     }
 }
 
-/// What the backward pass needs of the forward pass.
+/// The results of the forward pass that the backward pass needs.
 struct Saved {
     /// Spectra of the input of all blocks, if the weight needs a gradient.
     x: Option<Buffer>,
@@ -196,7 +198,7 @@ struct Saved {
 struct CircularConv {
     /// Shape of the input.
     shape: LaneShape,
-    saved: Mutex<Option<Saved>>,
+    saved: SavedForBackward<Saved>,
     x: Arc<GradSlot>,
     out: Arc<GradSlot>,
 }
@@ -227,9 +229,7 @@ impl CustomOp3 for CircularConv {
         _: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Some(grad) = self.out.take_data() else { return Ok((None, None, None)) };
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(saved) = saved else { bail!("FFT convolution: the backward pass runs once") };
-        let Saved { x: x_spectra, weight: weight_spectra } = saved;
+        let Saved { x: x_spectra, weight: weight_spectra } = self.saved.take("FFT convolution")?;
         let device = weight.device();
         let WeightSpectra { inputs, outputs, pairs, .. } = *weight_spectra;
         let shape = self.shape.with_channels(outputs);
@@ -240,7 +240,7 @@ impl CustomOp3 for CircularConv {
         let transposed = need_x.then(|| weight_spectra.transposed());
         let mut x_grad = Buffer::recycled(if need_x { self.shape.len() } else { 0 });
         let block_len = self.shape.channels * self.shape.plane();
-        let x_planes = parts(need_x.then_some(&mut *x_grad), block_len, blocks);
+        let x_planes = optional_chunks(need_x.then_some(&mut *x_grad), block_len, blocks);
         let threads = threads_per_block(shape);
         let work = y_spectra.par_chunks_mut(y_len).zip(x_planes).enumerate();
         work.for_each(|(block, (y, x))| {

@@ -10,8 +10,8 @@ use crate::engine::conv::weight::ConvWeight;
 /// Convolution (cross-correlation) of `x` [B, I, H, W] with `weight` [O, I, k, k] and zero padding of k/2; `bias` is
 /// `[O]`. The caller has checked that the shapes fit together and that k is odd; k is at most 31.
 ///
-/// Planes with H + k/2 and W + k/2 up to 32 (29x29 for k = 7) are transformed as a whole: what reaches across the
-/// period meets the zeros beside the plane. Larger planes are cut into overlapping tiles.
+/// Planes with H + k/2 and W + k/2 up to 32 (29x29 for k = 7) are transformed as a whole: the values that a kernel
+/// reads across the period are the zeros beside the plane. Larger planes are cut into overlapping tiles.
 pub(in crate::engine::conv) fn conv_fft(
     x: &LanePlanes,
     weight: &ConvWeight,

@@ -30,12 +30,12 @@ pub(crate) struct Product<'a> {
     pub from: &'a [f32],
     /// Spectra of the weight.
     pub weight: &'a WeightSpectra,
-    /// Whether W is conjugated. It is in the forward pass; the input gradient takes [`WeightSpectra::transposed`]
-    /// unconjugated.
+    /// Whether W is conjugated: true in the forward pass, false for the input gradient, which uses
+    /// [`WeightSpectra::transposed`].
     pub conjugate: bool,
     /// The first output channel.
     pub first: usize,
-    /// Spectra of as many output channels as there is room for. They are overwritten.
+    /// Spectra of the output channels from `first` on, which are overwritten. Their number follows from the length of `to`.
     pub to: &'a mut [f32],
 }
 

@@ -6,7 +6,7 @@
 //! the backward pass of each is its transpose: cores are put back with zeros around them, and overlapping tiles are
 //! summed.
 //!
-//! The tiles of a block of images take the place of further blocks, so that everything else works on them as it stands.
+//! The tiles of a block of images are stored as further blocks, so that all other code works on them without changes.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ struct Axis {
     len: usize,
     /// Pixels of a tile.
     tile: usize,
-    /// Pixels of a tile before its core, and after it.
+    /// Pixels of a tile on each side of its core.
     halo: usize,
     /// Pixels of a core; the last core of a plane may be shorter.
     core: usize,
@@ -45,7 +45,7 @@ impl Axis {
         self.len.div_ceil(self.core)
     }
 
-    /// The part of a tile that counts.
+    /// The pixels of tile number `tile` that belong to `part`.
     fn span(self, tile: usize, part: Part) -> Span {
         let core = tile * self.core;
         match part {

@@ -21,7 +21,7 @@ pub(crate) struct WeightGradient<'a> {
     pub bin: usize,
     /// Pairs of channels, rounded up, see [`WeightSpectra`](super::weight_spectra::WeightSpectra).
     pub pairs: usize,
-    /// The result, [bins][re, im][pairs]. What is beyond the pairs of the channels is not written.
+    /// The result, [bins][re, im][pairs]. The padding beyond the pairs of channels is not written.
     pub out: &'a mut [f32],
 }
 
@@ -95,12 +95,12 @@ fn runs<S: Simd>(spectra: &[S::f32s], channels: usize) -> impl Iterator<Item = R
     })
 }
 
-/// Copies one bin of all blocks into [channels/some][blocks][some][re, im], where the last group may be smaller. `some`
+/// Copies one bin of all blocks into [channels/group][blocks][group][re, im], where the last group may be smaller. `group`
 /// divides [`GROUP`].
 #[inline(always)]
-fn gather<V: Copy>(from: &[V], to: &mut [V], bin: usize, blocks: usize, channels: usize, some: usize) {
-    for first in (0..channels).step_by(some) {
-        let size = some.min(channels - first);
+fn gather<V: Copy>(from: &[V], to: &mut [V], bin: usize, blocks: usize, channels: usize, group: usize) {
+    for first in (0..channels).step_by(group) {
+        let size = group.min(channels - first);
         let (at, step) = channel_bins(first, channels);
         let to = to[2 * first * blocks..].chunks_exact_mut(2 * size);
         for (from, to) in from.chunks_exact(2 * channels * BINS).zip(to) {

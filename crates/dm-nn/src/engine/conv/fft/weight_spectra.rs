@@ -127,8 +127,8 @@ pub(crate) fn spectra_to_weight(spectra: &[f32], inputs: usize, outputs: usize, 
     gradient
 }
 
-/// The row (or column) of the 32 at which row (or column) `tap` of a kernel lies. The centre of the kernel is at 0, and
-/// what is before it wraps around to the end.
+/// The row (or column), of 32, at which row (or column) `tap` of a kernel lies. The centre of the kernel is at 0, and the
+/// taps before the centre wrap around to the end.
 #[inline(always)]
 fn place(tap: usize, size: usize) -> usize {
     (tap + POINTS - size / 2) % POINTS

@@ -1,4 +1,4 @@
-//! The transform of weights into frequencies, and the transpose of it for their gradients.
+//! The transform of weights into frequencies, and its transpose for their gradients.
 //!
 //! The inner loops run over pairs of channels, which are contiguous in memory, so that the compiler vectorises them.
 

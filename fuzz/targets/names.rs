@@ -1,0 +1,7 @@
+//! Fuzzes the parser `names`.
+
+#![no_main]
+
+use dm_fuzz::{check, parser};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check(parser("names"), input));
