@@ -1,4 +1,4 @@
-//! Binomial numbers by the quantile function, for many trials of small probability.
+//! Binomial random numbers by the quantile function, for many trials of small probability.
 
 use dm_nn::rng::Rng;
 
@@ -7,8 +7,8 @@ use crate::poisson::RECIPROCALS;
 /// Trials of one search: (1/2)^512 is far from the smallest f64. More trials are drawn in parts.
 const PART: u32 = 512;
 
-/// Draws how many of `trials` succeed if each does with probability `p`, at most 1/2. Uses one uniform of 53 bits for every
-/// 512 trials.
+/// Draws the number of successes in `trials` trials that succeed with probability `p`, at most 1/2. Uses one uniform of 53
+/// bits for every 512 trials.
 pub(crate) fn sample(trials: u32, p: f64, rng: &mut Rng) -> u32 {
     let mut successes = 0;
     let mut left = trials;

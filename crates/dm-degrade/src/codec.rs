@@ -1,41 +1,42 @@
-//! Images to states and back, and what the network sees of a state.
+//! The conversion between images and states, and the network's input for a state.
 
 use crate::timestep::Timestep;
 
 /// Translates between images, states and network inputs. Images and states are slices of `C * H * W` values.
 pub trait InputCodec: Send + Sync {
-    /// Image in [0, 1] to the state at timestep 0.
+    /// Converts an image in [0, 1] to the state at timestep 0.
     fn encode_image(&self, image: &[f32], state: &mut [f32]);
 
-    /// State at timestep 0 to the image, clamped to [0, 1].
+    /// Converts a state at timestep 0 to the image, clamped to [0, 1].
     fn decode_image(&self, state: &[f32], image: &mut [f32]);
 
-    /// The picture of a state at `t`, in [0, 1]: how the degraded image looks, not what it came from.
+    /// Writes the picture of a state at `t`, in [0, 1]. The picture shows the degraded image, not an estimate of the clean
+    /// one.
     fn display(&self, state: &[f32], t: Timestep, image: &mut [f32]) {
         let _ = t;
         self.decode_image(state, image);
     }
 
-    /// Number of channels that the network sees.
+    /// Number of channels of the network's input.
     fn input_channels(&self) -> usize;
 
-    /// What the network sees of a state at `t`: `out` is `[input_channels, H, W]`.
+    /// Writes the network's input for a state at `t` to `out`, `[input_channels, H, W]`.
     fn encode_input(&self, x_t: &[f32], t: Timestep, out: &mut [f32]);
 
-    /// Restricts an estimate of the state at timestep 0 to values that images have.
+    /// Clips an estimate of the state at timestep 0 to values that images can have. The default leaves it as it is.
     fn clip(&self, x0: &mut [f32]) {
         let _ = x0;
     }
 }
 
-/// The state is the image in [0, 1]. The network sees it scaled to [-1, 1].
+/// The state is the image in [0, 1]. The network's input is the state scaled to [-1, 1].
 #[derive(Clone, Copy, Debug)]
 pub struct UnitCodec {
     /// Channels of the images.
     pub channels: usize,
 }
 
-/// The state is the image scaled to [-range, range]. The network sees the state itself.
+/// The state is the image scaled to [-range, range]. The network's input is the state itself.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedCodec {
     /// Channels of the images.
@@ -44,7 +45,8 @@ pub struct SignedCodec {
     pub range: f32,
 }
 
-/// The state is the image as an intensity. The network sees 3 (x - mean), which is nearly standardised for digits.
+/// The state is the image as an intensity. The network's input is 3 (x - mean), which for digits has about
+/// unit variance.
 #[derive(Clone, Debug)]
 pub struct CenteredCodec {
     /// Mean intensity of each channel over the training set, `[C]`.

@@ -4,8 +4,8 @@
 //! [`Degradation::degrade`] is a pure function of image, timestep and noise. Cold diffusion needs the same noise at two
 //! timesteps, and tests need to repeat a degradation.
 //!
-//! What a process may know in addition is a trait of its own, which [`Degradation`] hands out as an `Option`: the signal
-//! and noise levels of a Gaussian process, the posterior q(x_s | x_t, x_0), the units of an intensity, an inverse.
+//! Optional capabilities are separate traits, which a [`Degradation`] returns as an `Option`: the signal and noise factors
+//! of a Gaussian process, the posterior q(x_s | x_t, x_0), the units of an intensity, and an inverse.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
@@ -40,14 +40,15 @@ pub trait Degradation: Send + Sync {
     /// Writes to `out` a state drawn from the prior: timestep T without knowledge of any image.
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]);
 
-    /// Like [`Self::sample_prior`], but takes from `noise` the random numbers that a state at T shows of it and draws only
-    /// the rest. Cold diffusion starts here, because it subtracts at T what `noise` has added.
+    /// Like [`Self::sample_prior`], but uses the random numbers in `noise` wherever a state at T depends on them, and draws
+    /// only the others. Cold diffusion starts from this state, because its first step subtracts the degradation that
+    /// `noise` made.
     fn sample_prior_given(&self, noise: &Noise, rng: &mut Rng, out: &mut [f32]) {
         let _ = noise;
         self.sample_prior(rng, out);
     }
 
-    /// How images become states, and what the network sees of a state.
+    /// The conversion between images and states, and the network's input for a state.
     fn codec(&self) -> &dyn InputCodec;
 
     /// The process as an additive Gaussian one, if it is.

@@ -1,4 +1,4 @@
-//! Anything that estimates the clean state from a degraded one; above all a network behind a parameterization.
+//! Denoisers, which estimate the clean state from a degraded one. The usual denoiser is a network with a parameterization.
 
 use candle_core::{Device, Tensor};
 use dm_nn::nets::Network;
@@ -24,7 +24,7 @@ pub trait Denoiser: Sync {
 pub struct Condition<'a> {
     /// The class of each state, `[n]`.
     pub classes: &'a [u8],
-    /// The weight w of classifier-free guidance; 1 asks the network for the class and nothing else.
+    /// The weight w of classifier-free guidance. With 1 there is no guidance, and the network is evaluated once per step.
     pub guidance: f32,
 }
 
@@ -33,11 +33,11 @@ pub struct Condition<'a> {
 pub struct NetworkDenoiser<'a> {
     /// The network.
     pub network: &'a dyn Network,
-    /// What its output means.
+    /// The meaning of the network's output.
     pub parameterization: &'a dyn Parameterization,
-    /// The process that its inputs come from.
+    /// The process that the states come from.
     pub degradation: &'a dyn Degradation,
-    /// Where it computes.
+    /// The device that the network runs on.
     pub device: &'a Device,
     /// The classes to condition on; `None` uses the network without a class.
     pub condition: Option<Condition<'a>>,

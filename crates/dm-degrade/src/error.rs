@@ -30,7 +30,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// A value outside its domain.
+    /// An error for a configuration value or an argument outside its domain.
     pub fn invalid(field: impl Into<String>, found: impl ToString, expected: impl ToString) -> Self {
         Self::Invalid {
             field: one_line(&field.into()),
@@ -39,7 +39,7 @@ impl Error {
         }
     }
 
-    /// A field of the file at `path` that is not what the file format demands.
+    /// An error for a field of the file at `path` that does not follow the file format.
     pub fn format(
         path: &Path,
         field: impl Into<String>,

@@ -5,12 +5,12 @@ use dm_nn::rng::{Rng, Seed};
 
 use crate::degradation::Degradation;
 use crate::denoiser::{Condition, NetworkDenoiser};
-use crate::error::Result;
-use crate::samplers::{self, Chain, Sampling};
+use crate::error::{Error, Result};
+use crate::samplers::{Chain, InitialState, Sampling};
 use crate::streams;
 use crate::timestep::Timestep;
 
-/// What to sample, and how.
+/// A request for sampled images.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Root seed; image i depends on it and on i alone.
@@ -27,7 +27,7 @@ pub struct Request<'a> {
     pub class: Option<Class>,
     /// The weight of classifier-free guidance ([`Condition`]); 1 is none.
     pub guidance: f32,
-    /// Where to start; `None` is the prior.
+    /// The states that the chains start from; `None` for draws from the prior.
     pub start: Option<Start<'a>>,
 }
 
@@ -63,16 +63,17 @@ impl Class {
 /// A start other than the prior.
 #[derive(Clone, Copy)]
 pub struct Start<'a> {
-    /// The timestep of the states. The chain then visits those timesteps below it that a chain from T would.
+    /// The timestep of the states. The chain then visits the timesteps below it that a chain from T would visit.
     pub timestep: Timestep,
     /// The state of an image and its noise, by the number of the image.
-    pub state: &'a samplers::Start<'a>,
+    pub state: &'a InitialState<'a>,
 }
 
-/// Sees the chain of every batch: the number of its first image, the timestep reached, the states `[n, C, H, W]`.
+/// Observes the chains of every batch. The arguments are the number of the batch's first image, the timestep that the chains
+/// have reached, and the states `[n, C, H, W]`.
 pub type BatchObserver<'a> = dyn FnMut(u64, Timestep, &[f32]) + 'a;
 
-/// The random streams of a sampling command, as the samplers number them; see [`samplers::Randomness`].
+/// The random streams of a sampling command, as the samplers number them; see [`crate::samplers::Randomness`].
 pub fn randomness(seed: Seed) -> impl Fn(u64, Timestep) -> Rng + Sync {
     move |sample, t| seed.stream(streams::SAMPLE, sample, t.0 as u64)
 }
@@ -80,7 +81,7 @@ pub fn randomness(seed: Seed) -> impl Fn(u64, Timestep) -> Rng + Sync {
 /// Samples images as u8 `[count, C, H, W]`; 0 is black and 255 is white.
 ///
 /// # Errors
-/// If the sampler cannot be used with the degradation, or the network fails.
+/// If the sampler cannot be used with the degradation, the start is at a timestep above T, or the network fails.
 pub fn images(
     denoiser: &NetworkDenoiser<'_>,
     request: &Request<'_>,
@@ -116,10 +117,14 @@ pub fn images(
     Ok(images)
 }
 
-/// The timesteps a chain visits: those from T down, or its start and those below the start.
+/// The timesteps that a chain visits: from T to 0, or from its start through the timesteps below the start.
 fn timesteps(degradation: &dyn Degradation, request: &Request<'_>) -> Result<Vec<Timestep>> {
     let mut timesteps = request.sampling.timesteps(degradation)?;
     if let Some(Start { timestep, .. }) = request.start {
+        let last = degradation.timesteps();
+        if timestep.0 > last {
+            return Err(Error::invalid("timestep of the start", timestep.0, format!("at most {last}")));
+        }
         timesteps.retain(|&visited| visited < timestep);
         timesteps.insert(0, timestep);
     }

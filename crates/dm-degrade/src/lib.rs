@@ -1,11 +1,11 @@
 //! The diffusion process in both directions: degradations, parameterizations of the network's output, samplers, and models.
 //!
 //! A [`Degradation`] takes an image step by step to a prior that knows nothing of it; a [`Sampler`] walks back, with the
-//! estimates of a [`Denoiser`] in place of the image. Everything works on slices of one image `[C, H, W]` and that image's own
-//! random stream, so a batch is a plain parallel loop and a result depends on seed and sample alone. This crate does not know
-//! how networks are trained.
+//! estimates of a [`Denoiser`] in place of the image. Everything works on slices of one image `[C, H, W]` and that image's
+//! own random stream, so a batch is a plain parallel loop and a result depends on seed and sample alone. This crate does
+//! not know how networks are trained.
 //!
-//! A degradation, a parameterization or a sampler of your own implements the trait; the registries of this crate only serve
+//! To add your own degradation, parameterization or sampler, implement its trait. The registries of this crate are only for
 //! configs and the command line.
 //!
 //! ```

@@ -12,6 +12,7 @@ use dm_nn::image::ImageShape;
 use dm_nn::nets::{BuildNetwork, Network};
 use dm_nn::params::Params;
 use dm_nn::params::file::{TensorFile, read_bounded};
+use dm_nn::storage::{Disk, Storage};
 
 use crate::degradation::Degradation;
 use crate::denoiser::NetworkDenoiser;
@@ -29,7 +30,7 @@ const CLASSIFIER_ENTRIES: [&str; 4] = ["judge", "judge_config", "classifier", "c
 
 /// A trained model, ready to sample from.
 pub struct Model {
-    /// Its name.
+    /// Name of the model.
     pub name: String,
     /// The shape of its images.
     pub shape: ImageShape,
@@ -39,23 +40,23 @@ pub struct Model {
     pub class_names: Vec<String>,
     /// The process.
     pub degradation: Box<dyn Degradation>,
-    /// What the network's output means.
+    /// The meaning of the network's output.
     pub parameterization: Arc<dyn Parameterization>,
-    /// How images are sampled unless something else is asked for.
+    /// The default sampling settings.
     pub sampling: Sampling,
     /// Number of the network's parameters.
     pub parameters: usize,
     /// The config that rebuilds the model.
     pub config: ModelConfig,
-    /// What the process knows of the training set; see [`crate::DegradationConfig::fit`].
+    /// The numbers that the process was fitted to the training set with; see [`crate::DegradationConfig::fit`].
     pub fitted: Vec<f32>,
-    /// Where the model comes from.
+    /// The origin of the model.
     pub provenance: Provenance,
     network: Box<dyn Network>,
     device: Device,
 }
 
-/// Where a model comes from.
+/// The origin of a model: its file and its training.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
     /// The model file.
@@ -70,12 +71,12 @@ pub struct Provenance {
     pub config: String,
 }
 
-/// What a model file holds beside the weights.
+/// The content of a model file besides the weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Description<'a> {
     /// The config of the training run, as TOML in the current schema; a [`ModelConfig`] is part of it.
     pub config: &'a str,
-    /// What the process knows of the training set.
+    /// The numbers that the process was fitted to the training set with.
     pub fitted: &'a [f32],
     /// The names of the classes.
     pub class_names: &'a [String],
@@ -169,7 +170,7 @@ impl Model {
         self.config.network.num_classes()
     }
 
-    /// Where the model computes.
+    /// The device that the model runs on.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -192,6 +193,19 @@ impl Model {
 /// # Errors
 /// If reading or writing fails.
 pub fn write(path: &Path, description: &Description<'_>, params: &Params) -> Result<()> {
+    write_to(&Disk, path, description, params)
+}
+
+/// As [`write()`], through `storage`.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_to(
+    storage: &dyn Storage,
+    path: &Path,
+    description: &Description<'_>,
+    params: &Params,
+) -> Result<()> {
     let mut file = TensorFile::new(path);
     for (name, var) in params.iter() {
         file.insert(name, var)?;
@@ -202,7 +216,7 @@ pub fn write(path: &Path, description: &Description<'_>, params: &Params) -> Res
     file.set_metadata("class_names", json("class_names", &description.class_names)?);
     file.set_metadata("step", description.step.to_string());
     file.set_metadata("data_sha256", description.data_sha256);
-    Ok(file.write()?)
+    Ok(file.write_to(storage)?)
 }
 
 /// Checks that `file` is a model's, and not a classifier's or another tensor file.

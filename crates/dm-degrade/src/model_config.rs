@@ -39,16 +39,16 @@ pub struct ModelConfig {
     pub network: NetworkConfig,
     /// The process.
     pub degradation: DegradationConfig,
-    /// What the network predicts.
+    /// The objective that the network was trained with.
     pub objective: ModelObjective,
-    /// How images are sampled unless something else is asked for.
+    /// The default sampling settings.
     pub sampling: Sampling,
 }
 
 /// The part of the table `[objective]` that a model needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelObjective {
-    /// What the network predicts.
+    /// The meaning of the network's output.
     pub parameterization: ParameterizationKind,
 }
 

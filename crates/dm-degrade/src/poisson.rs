@@ -1,7 +1,7 @@
-//! Poisson numbers by the quantile function: one uniform is one draw.
+//! Poisson random numbers by the quantile function: every draw uses one uniform number.
 //!
-//! With a fixed uniform the count is a monotone function of its mean, which gives the same randomness at every timestep, as
-//! cold diffusion needs it. The draws do not depend on any library's version.
+//! With a fixed uniform the count is a monotone function of its mean, so that one uniform gives related counts at all
+//! timesteps, which cold diffusion needs. The draws do not depend on any library's version.
 //!
 //! The search starts at 0 and adds P(k) = P(k - 1) mean / k. Eight pixels are searched at a time: they share k, so that the
 //! only division, 1 / k, comes from a table.
@@ -10,7 +10,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Means above this are refused by configs: below it the search starts at a representable probability.
+/// The largest mean that configs accept. Up to this mean the search starts at a probability that f64 can represent.
 pub const MAX_MEAN: f64 = 600.0;
 
 /// Half the width of the cell that a uniform of 24 bits stands for. The middle of the cell is used, so that neither 0 nor 1
@@ -36,12 +36,13 @@ pub(crate) static RECIPROCALS: [f64; STEPS] = {
 };
 
 /// The smallest k with P(Poisson(`mean`) <= k) > `u` + [`HALF_CELL`], for `u` in [0, 1) and `mean` in
-/// [0, [`MAX_MEAN`]]; values outside are taken as the nearest inside.
+/// [0, [`MAX_MEAN`]]. Values outside these intervals are clamped to them.
 pub fn quantile(mean: f32, u: f32) -> f32 {
     search([mean], [u])[0]
 }
 
-/// Replaces every mean in `values` by its [`quantile`] at the uniform in `us`, bit for bit; as many as the shorter has.
+/// Replaces every mean in `values` by its [`quantile`] at the uniform in `us`, bit for bit. If the slices differ in length,
+/// the shorter one decides how many means are replaced.
 pub fn quantiles(values: &mut [f32], us: &[f32]) {
     Arch::new().dispatch(Quantiles { values, us });
 }

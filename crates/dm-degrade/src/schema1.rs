@@ -1,11 +1,11 @@
-//! Configs of schema 1: their keys and values under the names of today.
+//! Configs of schema 1: upgrading their keys and values to the current names.
 //!
-//! Schema 1 is what model files, run folders and configs had before images had a shape of their own. [`upgrade`] takes a
-//! config of a diffusion model or of a classifier, in either schema, and returns it in the current one.
+//! Schema 1 is the format of model files, run folders and configs from before configs stated the shape of images.
+//! [`upgrade`] takes a config of a diffusion model or of a classifier, in either schema, and returns it in the current one.
 
 use toml::{Table, Value};
 
-/// Keys that have another name today: table, old key, new key.
+/// Keys that have been renamed: table, old key, new key.
 const RENAMED_KEYS: [(&str, &str, &str); 17] = [
     ("data", "dir", "path"),
     ("network", "time", "time_embed_dim"),
@@ -26,7 +26,7 @@ const RENAMED_KEYS: [(&str, &str, &str); 17] = [
     ("snow", "drift", "streak"),
 ];
 
-/// Names that have changed: table, key (by its new name), old value, new value.
+/// Values that have been renamed: table, key (by its new name), old value, new value.
 const RENAMED_VALUES: [(&str, &str, &str, &str); 10] = [
     ("objective", "parameterization", "conserving", "softmax"),
     ("objective", "parameterization", "free", "softplus"),
@@ -40,8 +40,8 @@ const RENAMED_VALUES: [(&str, &str, &str, &str); 10] = [
     ("sampling", "spacing", "early", "power:1.5"),
 ];
 
-/// Lengths that were given in pixels of an image of 28 pixels and are multiples of its side today: kind of degradation, key
-/// (by its new name).
+/// Lengths that schema 1 gives in pixels of an image with a side of 28 pixels, and the current schema as multiples of the
+/// side: kind of degradation, key (by its new name).
 const RELATIVE_LENGTHS: [(&str, &str); 3] = [("fade", "radius"), ("snow", "streak"), ("stir", "amplitude")];
 
 /// Side, channels and number of classes of all images of schema 1.
@@ -49,10 +49,10 @@ const SIDE: i64 = 28;
 const CHANNELS: i64 = 1;
 const CLASSES: i64 = 10;
 
-/// Returns `config`, of a model, a run or a classifier, in the current schema. A config that is in it already is returned as
-/// it is.
+/// Returns `config`, of a model, a run or a classifier, in the current schema. A config of the current schema is returned
+/// unchanged.
 ///
-/// Values that are of the wrong type, and keys that no schema knows, are left alone; whoever parses the config names them.
+/// Values of the wrong type and unknown keys are left unchanged; parsing the config reports them.
 pub fn upgrade(mut config: Table) -> Table {
     if !is_schema_1(&config) {
         return config;
@@ -61,7 +61,7 @@ pub fn upgrade(mut config: Table) -> Table {
         config.insert("classifier".to_owned(), classifier);
     }
     let kind = text(&config, "degradation", "kind").unwrap_or_default();
-    // Before the samplers are renamed: one of the new names was another sampler.
+    // This comes before the samplers are renamed, because `ancestral` was the name of another sampler in schema 1.
     if text(&config, "sampling", "sampler").as_deref() == Some("ancestral") {
         set(&mut config, "sampling", "variance", Value::String("beta".to_owned()));
     }
@@ -102,7 +102,7 @@ fn is_schema_1(config: &Table) -> bool {
     config.contains_key("judge") || has("sampling", "steps") || has("objective", "prediction")
 }
 
-/// `attention = true` was attention at the lowest of the levels, today a list of levels.
+/// Replaces `attention = true`, which meant attention at the lowest level, by a list of levels.
 fn upgrade_attention(config: &mut Table) {
     let Some(network) = section(config, "network") else { return };
     let Some(attention) = network.get("attention").and_then(Value::as_bool) else { return };

@@ -1,4 +1,4 @@
-//! The two arguments of a degradation beside the image: how far it has gone, and the random numbers it uses.
+//! The arguments of a degradation besides the image: timestep and noise.
 
 /// A timestep t of the process, from 0 (the clean image) to T (the prior). Values above T are outside the domain of every
 /// degradation; tables are indexed by t.

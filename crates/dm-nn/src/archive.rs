@@ -4,8 +4,8 @@
 //! effect. The `zip` crate reserves memory for as many members as a header claims; this reader never does. Its list of
 //! members takes at most 16 times the memory of the file's own list, which takes at most [`MAX_DIRECTORY`].
 //!
-//! Source: PKWARE's APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. Members are stored or deflated; every other method, encryption
-//! and archives of several parts are refused.
+//! Source: PKWARE's APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. Members are stored or deflated; every other method,
+//! encryption and archives of several parts are refused.
 
 use std::collections::BTreeMap;
 use std::fs::File;

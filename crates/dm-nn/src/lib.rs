@@ -39,6 +39,7 @@ pub mod params;
 pub mod picture;
 pub mod planes;
 pub mod rng;
+pub mod storage;
 pub mod threads;
 
 pub use error::{Error, Result};

@@ -1,23 +1,24 @@
 //! Blur: x_t = K_t x_0, intensity that spreads without noise.
 //!
 //! With the heat kernel this is Ink at infinite density, its cold limit (Rissanen et al. 2023 without their noise). With a
-//! Gaussian kernel applied t times it is the blur of Bansal et al. 2022, whose image has no edges: what leaves on the left
-//! comes back on the right. Both conserve the intensity of each channel and need no random numbers.
+//! Gaussian kernel applied t times it is the blur of Bansal et al. 2022 on a torus: intensity that leaves the image on one
+//! side enters it on the opposite side. Both conserve the intensity of each channel and need no random numbers.
 //!
-//! The last state is an even image with its total intensity as the only number, so the prior has next to no entropy: all the
-//! variety of images would have to come out of one number. The prior is not reached exactly either. No noise hides what is
-//! left of the image at T, and a network can learn to read it.
+//! At T only the total intensity still differs noticeably between images, so the prior has almost no entropy: a single
+//! number would have to determine all the variety of images. The prior is not reached exactly either. No noise hides what
+//! is left of the image at T, and a network can learn to read it.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::deterministic::{Deterministic, ImageIntensity};
 use super::entry::Entry;
 use super::intensity_statistics::{IntensityStatistics, shares};
 use super::limits::{check_positive, check_shape_and_timesteps, check_spreads};
 use super::quantile_distribution::QuantileDistribution;
 use crate::codec::{CenteredCodec, InputCodec};
-use crate::degradation::{Degradation, Intensity, Inverse, Posterior, check_backward};
+use crate::degradation::{Degradation, Intensity, Inverse, Posterior};
 use crate::error::{Error, Result};
 use crate::heat::{Kernel, PlaneKernel, Spectrum, walking_times};
 use crate::parameterization::ParameterizationKind;
@@ -30,10 +31,10 @@ pub const ENTRY: Entry = Entry {
     summary: "ink spreads by the heat equation, or by a Gaussian kernel applied repeatedly",
     formula: "x_t = K_t x_0: heat K_t = exp(-tau(t) Laplacian), repeated K_t = G^t",
     noise: "none",
-    prior: "total intensity from the training set's distribution, spread as its mean image is at T: one random number; a \
-            digit at T still differs from it a little",
+    prior: "the degraded mean image, scaled to a total intensity from the training set's distribution: one random number; a \
+            digit at T still differs from it slightly",
     inverse: "heat by inverse cosine transform, to 1e-3 up to tau = 1 (a spread of 1.4 pixels); beyond, rounding is \
-              amplified; repeated not at all",
+              amplified; the repeated kernel not at all",
     parameters: &[
         ("timesteps", "T, 100"),
         (
@@ -46,7 +47,7 @@ pub const ENTRY: Entry = Entry {
     sampler: SamplerKind::Cold,
 };
 
-/// What blurs.
+/// The kernel that blurs the image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum BlurKernel {
@@ -92,7 +93,7 @@ fn deviation() -> f64 {
 pub struct BlurConfig {
     /// T.
     pub timesteps: usize,
-    /// What blurs.
+    /// The kernel that blurs the image.
     pub kernel: BlurKernel,
 }
 
@@ -102,8 +103,8 @@ impl Default for BlurConfig {
     }
 }
 
-/// Heat is undone up to this time, to [`INVERSE_ERROR`] of a full pixel. Beyond, the rounding of f32 images is amplified by
-/// e^(8 tau), the gain of the checkerboard mode.
+/// The heat equation is inverted up to this time, to [`INVERSE_ERROR`] of a full pixel. Beyond this time, the rounding of
+/// f32 images is amplified by e^(8 tau), the gain of the checkerboard mode.
 const INVERTIBLE_UNTIL: f64 = 1.0;
 const INVERSE_ERROR: f32 = 1e-3;
 
@@ -113,7 +114,7 @@ pub struct Blur {
     codec: CenteredCodec,
     /// The kernel of every timestep.
     kernels: Vec<PlaneKernel>,
-    /// The heat equation, where it is what blurs.
+    /// The tables of [`BlurKernel::Heat`], if this is the kernel.
     heat: Option<Heat>,
     /// The total intensity of each channel.
     totals: Vec<QuantileDistribution>,
@@ -121,7 +122,7 @@ pub struct Blur {
     share: Vec<f32>,
 }
 
-/// What undoes the heat equation.
+/// Tables of the heat equation, which can be inverted.
 struct Heat {
     /// The walking time of every timestep.
     tau: Vec<f64>,
@@ -133,7 +134,7 @@ impl Blur {
     /// [`DegradationConfig::fit`](super::DegradationConfig::fit) returned.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &BlurConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
         check_shape_and_timesteps(shape, config.timesteps)?;
         let IntensityStatistics { totals, mean_image, channel_mean } =
@@ -163,11 +164,16 @@ impl Blur {
     }
 
     /// The kernel that leads from timestep 0 to `t`.
+    ///
+    /// # Panics
+    /// If `t` is above T.
     pub fn kernel(&self, t: Timestep) -> &PlaneKernel {
         &self.kernels[t.0]
     }
 
-    /// The walking time of `t`, where the heat equation blurs.
+    /// The walking time of `t`; `None` for a repeated kernel.
+    ///
+    /// The spread is sqrt(2 tau) pixels.
     pub fn tau(&self, t: Timestep) -> Option<f64> {
         self.heat.as_ref()?.tau.get(t.0).copied()
     }
@@ -178,7 +184,7 @@ fn repeated(shape: ImageShape, size: usize, std: f64, timesteps: usize) -> Vec<P
     let reach = size / 2;
     let taps: Vec<f64> = (0..=reach).map(|d| (-0.5 * (d as f64 / std).powi(2)).exp()).collect();
     let total = taps[0] + 2.0 * taps[1..].iter().sum::<f64>();
-    // A power of a symmetric kernel on a circle is one again, so its first row describes it.
+    // Powers of a symmetric circulant matrix are symmetric and circulant, so that the first row determines each of them.
     let first_row = |len: usize| {
         let mut row = vec![0.0; len];
         row[0] = 1.0;
@@ -248,7 +254,7 @@ impl Degradation for Blur {
     }
 
     fn intensity(&self) -> Option<&dyn Intensity> {
-        Some(self)
+        Some(&ImageIntensity)
     }
 
     fn inverse(&self) -> Option<&dyn Inverse> {
@@ -256,28 +262,7 @@ impl Degradation for Blur {
     }
 }
 
-impl Posterior for Blur {
-    /// Nothing is random: the state at `s` is that of the image.
-    fn sample_posterior(
-        &self,
-        _: &[f32],
-        x0: &[f32],
-        t: Timestep,
-        s: Timestep,
-        _: &mut Rng,
-        out: &mut [f32],
-    ) -> Result<()> {
-        check_backward(self.timesteps(), t, s)?;
-        self.degrade(x0, s, &Noise::default(), out);
-        Ok(())
-    }
-}
-
-impl Intensity for Blur {
-    fn density(&self, _: Timestep) -> f32 {
-        1.0
-    }
-}
+impl Deterministic for Blur {}
 
 impl Inverse for Heat {
     fn invert(&self, x_t: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) -> bool {

@@ -1,4 +1,4 @@
-//! A degradation in words: what the registry, the command line and the documentation say of it.
+//! The description of a degradation for the registry, the command line and the documentation.
 
 use serde::Serialize;
 
@@ -16,13 +16,13 @@ pub struct Entry {
     pub formula: &'static str,
     /// The random numbers of one image.
     pub noise: &'static str,
-    /// Where sampling starts, and what that state knows of the training set.
+    /// The distribution that sampling starts from, and what it takes from the training set.
     pub prior: &'static str,
-    /// How far the degradation can be undone, with what, and how exactly.
+    /// Whether the degradation can be inverted, with what, how far and how exactly.
     pub inverse: &'static str,
     /// The keys of its config, each with its meaning and default.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// Where it comes from.
+    /// The publication that the degradation comes from.
     pub source: &'static str,
     /// The parameterization that works best with it.
     pub parameterization: ParameterizationKind,

@@ -1,11 +1,11 @@
 //! Fade: a hole with soft edges opens at a random centre and grows until the image is black.
 //!
 //! Bansal et al. 2022, inpainting: x_t is x_0 times the product over i <= t of masks 1 - exp(-d^2 / 2 sigma_i^2), where d is
-//! the distance from the centre and sigma_i = sigma_T (i/T)^2, so that the hole grows evenly. At the centre the image is lost
-//! at t = 1, and no noise brings it back.
+//! the distance from the centre and sigma_i = sigma_T (i/T)^2, so that the hole grows evenly. The centre pixel is lost at
+//! t = 1, so that the image cannot be recovered even if the noise is known.
 //!
 //! The prior is the black image and has no entropy. Centres keep a distance of a seventh of the side from the edge, so that
-//! next to nothing is left at T in the far corners, where digits are black.
+//! almost nothing is left at T even in the farthest corner, where digits are black.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
@@ -53,7 +53,7 @@ impl Default for FadeConfig {
     }
 }
 
-/// The share of a side between the edge and the nearest centre, as its divisor.
+/// Centres keep a distance of 1 / RIM of the side from the edge.
 const RIM: usize = 7;
 /// The largest number of entries of the table of masks: 256 MB.
 const MAX_TABLE: usize = 1 << 26;
@@ -70,7 +70,7 @@ impl Fade {
     /// Builds the tables for images of `shape`.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &FadeConfig, shape: ImageShape) -> Result<Self> {
         let FadeConfig { timesteps, radius } = *config;
         check_shape_and_timesteps(shape, timesteps)?;
@@ -92,7 +92,10 @@ impl Fade {
         Ok(Self { shape, codec: UnitCodec { channels: shape.channels }, mask })
     }
 
-    /// The factor of each pixel at `t`, `H * W` of them row by row, for the centre in `noise`.
+    /// The factor of each pixel at `t` for the centre in `noise`: `H * W` numbers, row by row.
+    ///
+    /// # Panics
+    /// If `t` is above T.
     pub fn mask<'a>(&'a self, t: Timestep, noise: &Noise) -> impl Iterator<Item = f32> + 'a {
         let ImageShape { height, width, .. } = self.shape;
         let centre = noise.0.first().map_or(0, |&p| p as usize).min(height * width - 1);

@@ -79,7 +79,7 @@ impl Gaussian {
     /// Builds the tables for images of `shape`.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &GaussianConfig, shape: ImageShape) -> Result<Self> {
         shape.check("image")?;
         check_positive("range", config.range.into(), 10.0)?;

@@ -1,8 +1,8 @@
-//! What priors of intensities know of the training set: the distribution of the total intensity of each channel, and the mean
-//! image. No particular image is kept.
+//! The statistics of the training set that priors of intensities use: the distribution of the total intensity of each
+//! channel, and the mean image. No single image is stored.
 
 use dm_nn::data::Images;
-use dm_nn::image::ImageShape;
+use dm_nn::image::{ImageShape, mean_intensity, total_intensity};
 
 use super::quantile_distribution::{QUANTILES, QuantileDistribution};
 use crate::error::{Error, Result};
@@ -14,13 +14,15 @@ pub struct IntensityStatistics {
     pub totals: Vec<QuantileDistribution>,
     /// The mean image, `[C, H, W]`.
     pub mean_image: Vec<f32>,
-    /// The mean intensity of each channel, `[C]`, rounded to hundredths. The network's input is centred at it. Two digits are
-    /// enough for that, and do not change with a few images more or less; for MNIST the mean is 0.13.
+    /// The mean intensity of each channel, `[C]`, rounded to hundredths. The network's input is centred at
+    /// this mean. Two digits are precise enough and do not change if a few images are added or removed. For MNIST the mean
+    /// is 0.13.
     pub channel_mean: Vec<f32>,
 }
 
 impl IntensityStatistics {
-    /// For each channel the 257 quantiles of its total intensity, then the mean of each pixel; empty if there are no images.
+    /// Computes, for each channel, 257 quantiles of its total intensity, followed by the mean image `[C, H, W]`, all in full
+    /// pixels. The result is empty if there are no images.
     pub fn fit(images: &Images) -> Vec<f32> {
         let shape = images.shape;
         if images.is_empty() {
@@ -28,8 +30,11 @@ impl IntensityStatistics {
         }
         let totals = |channel: usize| {
             let plane = channel * shape.pixels()..(channel + 1) * shape.pixels();
-            let total = |image: &[u8]| image[plane.clone()].iter().map(|&v| u32::from(v)).sum::<u32>();
-            images.pixels.chunks_exact(shape.len()).map(|image| total(image) as f32 / 255.0).collect()
+            images
+                .pixels
+                .chunks_exact(shape.len())
+                .map(|image| total_intensity(&image[plane.clone()]))
+                .collect()
         };
         let mut fitted: Vec<f32> =
             (0..shape.channels).flat_map(|channel| QuantileDistribution::fit(totals(channel))).collect();
@@ -37,16 +42,15 @@ impl IntensityStatistics {
         for image in images.pixels.chunks_exact(shape.len()) {
             sums.iter_mut().zip(image).for_each(|(sum, &value)| *sum += u64::from(value));
         }
-        let full = 255.0 * images.len() as f64;
-        fitted.extend(sums.iter().map(|&sum| (sum as f64 / full) as f32));
+        fitted.extend(sums.iter().map(|&sum| mean_intensity(sum, images.len())));
         fitted
     }
 
-    /// Reads what [`Self::fit`] returned for images of `shape`. From 1 to 257 quantiles per channel alone, without a mean
-    /// image, stand for intensity that is spread evenly.
+    /// Reads what [`Self::fit`] returned for images of `shape`. If `fitted` has only 1 to 257 quantiles per
+    /// channel and no mean image, the intensity is spread evenly.
     ///
     /// # Errors
-    /// If `fitted` is something else.
+    /// If `fitted` has another length, or a value is outside its range.
     pub fn new(fitted: &[f32], shape: ImageShape) -> Result<Self> {
         let (channels, pixels) = (shape.channels, shape.pixels());
         check_fitted(fitted, channels, shape.len(), pixels as f32, &format!("{} means", shape.len()))?;
@@ -85,7 +89,7 @@ pub fn check_fitted(fitted: &[f32], groups: usize, rest: usize, max: f32, rest_n
     }
 }
 
-/// Each plane of `weights` `[C, H, W]` over its sum; equal shares where the sum is zero.
+/// Divides each plane of `weights` `[C, H, W]` by its sum. A plane whose sum is zero becomes uniform.
 pub fn shares(weights: &[f32], pixels: usize) -> Vec<f32> {
     let plane = |weights: &[f32]| {
         let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();

@@ -4,7 +4,7 @@ use dm_nn::image::ImageShape;
 
 use crate::error::{Error, Result};
 
-/// Checks the shape of the images, and T where every timestep has a table of its own.
+/// Checks the shape of the images, and that T is from 1 to 10,000: degradations keep a table for every timestep.
 pub fn check_shape_and_timesteps(shape: ImageShape, timesteps: usize) -> Result<()> {
     shape.check("image")?;
     if (1..=10_000).contains(&timesteps) {
@@ -13,7 +13,7 @@ pub fn check_shape_and_timesteps(shape: ImageShape, timesteps: usize) -> Result<
     Err(Error::invalid("degradation.timesteps", timesteps, "1 to 10000"))
 }
 
-/// Checks that spreads, in pixels, ascend.
+/// Checks that 0 < `sigma_min` < `sigma_max` <= 100, in pixels.
 pub fn check_spreads(sigma_min: f64, sigma_max: f64) -> Result<()> {
     if sigma_min > 0.0 && sigma_min < sigma_max && sigma_max <= 100.0 {
         return Ok(());

@@ -1,6 +1,7 @@
 //! The degradations of this project, one file each, and their registry.
 
 pub mod blur;
+mod deterministic;
 mod entry;
 pub mod fade;
 pub mod gaussian;

@@ -1,11 +1,13 @@
-//! Morph: one image turns into another, x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) z, where z is a letter nobody has written.
+//! Morph: one image turns into another, x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) z, where z is an
+//! invented letter.
 //!
 //! The animorphosis of Bansal et al. 2022, whose z are photographs of animals while x_0 are faces. There is no second data
-//! set here, so z comes from an endless alphabet of invented letters: a few smooth pen strokes as wide as MNIST's, drawn from
-//! the noise (`runes.rs`). No image is stored, and the prior is as rich as the alphabet. All channels get the same letter.
+//! set here, so z comes from an endless alphabet of invented letters: a few smooth pen strokes as wide as MNIST's, drawn
+//! from the noise (`runes.rs`). No image is stored, and the prior is as rich as the alphabet. All channels get the same
+//! letter.
 //!
-//! alpha_t = cos^2(pi t / 2T), so that x_T is the letter alone, exactly. With the letter as the noise the image is recovered
-//! by algebra; and from x_t and x_0 the letter is, which gives the posterior.
+//! alpha_t = cos^2(pi t / 2T), so that x_T is the letter alone, exactly. The letter is the noise. The image can be
+//! computed from x_t and the letter, and the letter from x_t and x_0, which gives the posterior.
 
 mod runes;
 
@@ -30,7 +32,7 @@ pub const ENTRY: Entry = Entry {
     summary: "the image blends into an invented letter, a rune of a few pen strokes",
     formula: "x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) z, alpha_t = cos^2(pi t / 2T), z a rune",
     noise: "z, the rune, one number per pixel",
-    prior: "a rune from an endless alphabet, the exact law of x_T",
+    prior: "a rune from an endless alphabet, exactly the distribution of x_T",
     inverse: "by algebra with the noise, to 1e-6 T for t < T",
     parameters: &[("timesteps", "T, 100")],
     source: "Bansal et al. 2022 (animorphosis); the runes are this project's",
@@ -52,7 +54,7 @@ impl Default for MorphConfig {
     }
 }
 
-/// The morphing process. States are images; halfway both show, and where they cross a pixel may exceed 1.
+/// The morphing process. States are images. A pixel may exceed 1 where image and letter overlap.
 pub struct Morph {
     shape: ImageShape,
     timesteps: usize,
@@ -63,7 +65,7 @@ impl Morph {
     /// Builds the process for images of `shape`.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &MorphConfig, shape: ImageShape) -> Result<Self> {
         check_shape_and_timesteps(shape, config.timesteps)?;
         let codec = UnitCodec { channels: shape.channels };
@@ -135,7 +137,7 @@ impl Degradation for Morph {
 }
 
 impl Posterior for Morph {
-    /// The rune that explains `x_t`, blended with the image at `s`.
+    /// Computes the rune from `x_t` and `x0`, and blends it with the image as at `s`.
     fn sample_posterior(
         &self,
         x_t: &[f32],

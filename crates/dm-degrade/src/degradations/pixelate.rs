@@ -1,23 +1,24 @@
-//! Pixelate: even squares of 2, 4, 8, ... pixels, at last the whole image.
+//! Pixelate: squares of uniform intensity with sides of 2, 4, 8, ... pixels, until one square covers the image.
 //!
 //! Bansal et al. 2022, super-resolution: halve the resolution and enlarge again without smoothing. A side of 28 pixels is
 //! halved to 14, 7, 4, 2 and 1 squares; where a number is odd the last square is smaller. A_k replaces every pixel by the
-//! mean of its square, and timesteps between two levels k blend: x_t = (1 - w) A_k x_0 + w A_(k+1) x_0. Squares are nested, so
-//! A_(k+1) A_k = A_(k+1): within a level nothing is lost, at its end three quarters of the numbers are.
+//! mean of its square, and timesteps between two levels k blend: x_t = (1 - w) A_k x_0 + w A_(k+1) x_0. Squares are nested,
+//! so A_(k+1) A_k = A_(k+1). Between two levels no information is lost; at each level three quarters of the numbers are.
 //!
-//! The last state is an even image with its total intensity as the only number. The prior has exactly that distribution, and
-//! no more entropy.
+//! The last state is a uniform image, which its total intensity determines. The prior has exactly this distribution, and
+//! therefore almost no entropy.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::deterministic::{Deterministic, ImageIntensity};
 use super::entry::Entry;
 use super::intensity_statistics::IntensityStatistics;
 use super::limits::check_shape_and_timesteps;
 use super::quantile_distribution::QuantileDistribution;
 use crate::codec::{CenteredCodec, InputCodec};
-use crate::degradation::{Degradation, Intensity, Inverse, Posterior, check_backward};
+use crate::degradation::{Degradation, Intensity, Inverse, Posterior};
 use crate::error::Result;
 use crate::parameterization::ParameterizationKind;
 use crate::samplers::SamplerKind;
@@ -30,7 +31,7 @@ pub const ENTRY: Entry = Entry {
     formula: "x_t = (1 - w) A_k x_0 + w A_(k+1) x_0, A_k means over squares of 2^k pixels, K t / T = k + w, 2^K the \
               smallest power not below the longer side",
     noise: "none",
-    prior: "an even page with the total intensity of the training set's distribution: one random number, the exact law \
+    prior: "a uniform page with the total intensity of the training set's distribution: one random number, the exact law \
             of x_T for grey images",
     inverse: "by algebra before the first level (t < T / K), to 1e-7 T; none from there on",
     parameters: &[("timesteps", "T, 100; a multiple of K (5 for 28 pixels) meets every level")],
@@ -57,7 +58,7 @@ impl Default for PixelateConfig {
 pub struct Pixelate {
     shape: ImageShape,
     timesteps: usize,
-    /// Halvings from single pixels to one square.
+    /// The number of levels K: how often the resolution is halved until one square covers the image.
     halvings: usize,
     codec: CenteredCodec,
     /// The total intensity of each channel.
@@ -69,7 +70,7 @@ impl Pixelate {
     /// [`DegradationConfig::fit`](super::DegradationConfig::fit) returned.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &PixelateConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
         check_shape_and_timesteps(shape, config.timesteps)?;
         let IntensityStatistics { totals, channel_mean, .. } = IntensityStatistics::new(fitted, shape)?;
@@ -78,7 +79,7 @@ impl Pixelate {
         Ok(Self { shape, timesteps: config.timesteps, halvings, codec, totals })
     }
 
-    /// The number of levels K: halvings from single pixels to one square.
+    /// The number of levels K: how often the resolution is halved until one square covers the image.
     pub fn levels(&self) -> usize {
         self.halvings
     }
@@ -89,7 +90,8 @@ impl Pixelate {
         (k, rest as f32 / self.timesteps as f32)
     }
 
-    /// A_k x: writes to `out` the mean over squares of 2^k pixels; the last ones are cut off by the edge.
+    /// Writes A_k x to `out`: the mean over squares with sides of 2^k pixels. The edge of the image may cut off the last
+    /// squares.
     pub fn squares(&self, x: &[f32], k: usize, out: &mut [f32]) {
         if k == 0 {
             out.copy_from_slice(x);
@@ -158,7 +160,7 @@ impl Degradation for Pixelate {
     }
 
     fn intensity(&self) -> Option<&dyn Intensity> {
-        Some(self)
+        Some(&ImageIntensity)
     }
 
     fn inverse(&self) -> Option<&dyn Inverse> {
@@ -166,31 +168,10 @@ impl Degradation for Pixelate {
     }
 }
 
-impl Posterior for Pixelate {
-    /// Nothing is random: the state at `s` is that of the image.
-    fn sample_posterior(
-        &self,
-        _: &[f32],
-        x0: &[f32],
-        t: Timestep,
-        s: Timestep,
-        _: &mut Rng,
-        out: &mut [f32],
-    ) -> Result<()> {
-        check_backward(self.timesteps, t, s)?;
-        self.degrade(x0, s, &Noise::default(), out);
-        Ok(())
-    }
-}
-
-impl Intensity for Pixelate {
-    fn density(&self, _: Timestep) -> f32 {
-        1.0
-    }
-}
+impl Deterministic for Pixelate {}
 
 impl Inverse for Pixelate {
-    /// Before the first level A_1 x_t = A_1 x_0, so that x_0 = (x_t - w A_1 x_t) / (1 - w).
+    /// Before the first level, A_1 x_t = A_1 x_0 and therefore x_0 = (x_t - w A_1 x_t) / (1 - w).
     fn invert(&self, x_t: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) -> bool {
         let (k, w) = self.level(t);
         out.copy_from_slice(x_t);

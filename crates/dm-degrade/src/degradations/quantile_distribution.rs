@@ -1,8 +1,8 @@
-//! A distribution of one number, kept as a few of its quantiles.
+//! A distribution of real numbers, represented by its quantiles.
 
 use dm_nn::rng::Rng;
 
-/// Number of quantiles kept of a distribution.
+/// The number of quantiles that represent a fitted distribution.
 pub const QUANTILES: usize = 257;
 
 /// A distribution on the line, as evenly spaced quantiles from its smallest to its largest value.
@@ -10,7 +10,8 @@ pub const QUANTILES: usize = 257;
 pub struct QuantileDistribution(Vec<f32>);
 
 impl QuantileDistribution {
-    /// The distribution with these ascending quantiles, at least one.
+    /// The distribution with these quantiles, which must ascend. There must be at least one; without any, drawing from the
+    /// distribution panics.
     pub fn new(quantiles: &[f32]) -> Self {
         Self(quantiles.to_vec())
     }
@@ -31,7 +32,7 @@ impl QuantileDistribution {
         self.quantile(rng.uniform())
     }
 
-    /// The quantile of `u` in [0, 1], linear between those that are kept.
+    /// The quantile of `u` in [0, 1], interpolated linearly between the stored quantiles.
     pub fn quantile(&self, u: f32) -> f32 {
         let at = u * (self.0.len() - 1) as f32;
         let low = at as usize;
@@ -39,7 +40,7 @@ impl QuantileDistribution {
         self.0[low] + (self.0[high] - self.0[low]) * at.fract()
     }
 
-    /// The mean of the kept quantiles.
+    /// The mean of the stored quantiles.
     pub fn mean(&self) -> f64 {
         self.0.iter().map(|&v| f64::from(v)).sum::<f64>() / self.0.len() as f64
     }

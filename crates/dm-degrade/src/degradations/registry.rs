@@ -1,7 +1,7 @@
 //! The registry: every degradation of this project, by the name that configs and the command line use.
 //!
 //! Documentation, property tests and sweeps iterate over it. The rest of the library takes `&dyn Degradation` and does not
-//! know the registry, so a degradation of your own does not have to be in it.
+//! know the registry, so your own degradation does not have to be in it.
 
 use dm_nn::data::Images;
 use dm_nn::image::ImageShape;
@@ -23,10 +23,10 @@ use crate::error::Result;
 /// One registered degradation.
 #[derive(Clone, Copy, Serialize)]
 pub struct Registered {
-    /// Its description.
+    /// The description of the degradation.
     #[serde(flatten)]
     pub entry: Entry,
-    /// Its config with every default.
+    /// Returns the config with every default.
     #[serde(skip)]
     pub config: fn() -> DegradationConfig,
 }
@@ -43,7 +43,7 @@ pub const REGISTRY: &[Registered] = &[
     Registered { entry: stir::ENTRY, config: || DegradationConfig::Stir(StirConfig::default()) },
 ];
 
-/// Which degradation, with its parameters: the table `[degradation]` of a config.
+/// A registered degradation with its parameters: the table `[degradation]` of a config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DegradationConfig {
@@ -51,23 +51,23 @@ pub enum DegradationConfig {
     Gaussian(GaussianConfig),
     /// Grains that walk at random and fade.
     Ink(InkConfig),
-    /// The heat equation, or a kernel applied again and again.
+    /// The heat equation, or a kernel that is applied repeatedly.
     Blur(BlurConfig),
     /// A hole that grows from a random centre.
     Fade(FadeConfig),
-    /// Ever larger squares of even grey.
+    /// Growing squares of uniform grey.
     Pixelate(PixelateConfig),
     /// Falling snow.
     Snow(SnowConfig),
     /// A blend into an invented letter.
     Morph(MorphConfig),
-    /// Rows and columns shifted to and fro.
+    /// Rows and columns that waves shift back and forth.
     Stir(StirConfig),
 }
 
 impl DegradationConfig {
-    /// What the degradation has to know of a training set, as a few numbers that are stored with the model. No particular
-    /// image is kept.
+    /// Fits the degradation to a training set. Returns the few numbers that the degradation needs, which are stored with the
+    /// model; empty for degradations that need none. No single image is stored.
     pub fn fit(&self, images: &Images) -> Vec<f32> {
         match self {
             Self::Gaussian(_) | Self::Fade(_) | Self::Snow(_) | Self::Morph(_) => Vec::new(),
@@ -79,7 +79,7 @@ impl DegradationConfig {
     /// Builds the degradation for images of `shape`; `fitted` is what [`Self::fit`] returned.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn build(&self, shape: ImageShape, fitted: &[f32]) -> Result<Box<dyn Degradation>> {
         Ok(match self {
             Self::Gaussian(config) => Box::new(Gaussian::new(config, shape)?),
@@ -93,11 +93,11 @@ impl DegradationConfig {
         })
     }
 
-    /// Builds the degradation as if it had been fitted to blank images: enough to check the config, or anything that has to
-    /// fit it, before the data are read.
+    /// Builds the degradation as if it had been fitted to blank images. This is enough to check the config, and settings
+    /// that depend on the degradation, before the data are read.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn build_unfitted(&self, shape: ImageShape) -> Result<Box<dyn Degradation>> {
         shape.check("image")?;
         let blank = Images { shape, num_classes: 0, pixels: vec![0; shape.len()], labels: vec![0] };

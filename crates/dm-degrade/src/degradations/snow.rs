@@ -2,11 +2,12 @@
 //!
 //! The snowification of Bansal et al. 2022, which is the snow of ImageNet-C (Hendrycks and Dietterich 2019): a coarse field
 //! of Gaussian noise is enlarged, values below a falling threshold are set to zero, the rest is motion-blurred along rows or
-//! columns and added together with itself turned upside down. Theirs brightens the image a little and leaves it legible. Here
-//! the image is blended into an even grey, (1 - w) x_0 + w grey with w = t/T, so that x_T knows nothing of it: the prior is
-//! reached exactly and is as varied as snow is. All channels get the same snow. Sizes are relative to the image's longer side.
+//! columns and added together with itself turned upside down. Theirs brightens the image a little and leaves it legible.
+//! Here the image is blended into an even grey, (1 - w) x_0 + w grey with w = t/T, so that x_T knows nothing of it: the
+//! prior is reached exactly and is as varied as snow is. All channels get the same snow. Sizes are relative to the image's
+//! longer side.
 //!
-//! The sum is cut off at white, which no noise brings back.
+//! The sum is clipped at white, so that the image cannot be recovered even if the noise is known.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
@@ -29,15 +30,15 @@ pub const ENTRY: Entry = Entry {
               motion-blurred",
     noise: "the field of flakes, one number per pixel, and whether the wind blows along rows or columns",
     prior: "snow on grey, the exact law of x_T",
-    inverse: "none: the sum is cut off at white",
+    inverse: "none: the sum is clipped at white",
     parameters: &[
         ("timesteps", "T, 100"),
-        ("threshold", "what a flake has to exceed at T, 0.75; at t = 0 it is 1.15"),
+        ("threshold", "the value that a flake has to exceed at T, 0.75; at t = 0 it is 1.15"),
         (
             "streak",
             "standard deviation of the motion blur at T as a multiple of the longer side, 3/28 (3 pixels of 28)",
         ),
-        ("grey", "the sky at T, 0.25"),
+        ("grey", "intensity of the sky at T, 0.25"),
     ],
     source: "Bansal et al. 2022 (snowification), after Hendrycks and Dietterich 2019",
     parameterization: ParameterizationKind::X0,
@@ -50,11 +51,12 @@ pub const ENTRY: Entry = Entry {
 pub struct SnowConfig {
     /// T.
     pub timesteps: usize,
-    /// What a flake has to exceed at T. The field has the mean 0.55 and, before enlarging, the standard deviation 0.3.
+    /// The value that a flake has to exceed at T. The field has the mean 0.55 and, before enlarging, the standard deviation
+    /// 0.3.
     pub threshold: f32,
     /// Standard deviation of the motion blur at T as a multiple of the image's longer side.
     pub streak: f32,
-    /// The sky at T.
+    /// Intensity of the sky at T, 0 to 1.
     pub grey: f32,
 }
 
@@ -71,7 +73,7 @@ const DEVIATION: f32 = 0.3;
 const FIRST_THRESHOLD: f32 = 1.15;
 /// The longer side, in pixels, of the images that the next two constants are for.
 const NOMINAL_SIDE: usize = 28;
-/// How much the coarse field is enlarged.
+/// The factor by which the coarse field is enlarged.
 const ZOOM: f32 = 2.5;
 /// How far the motion blur reaches, in pixels.
 const REACH: usize = 5;
@@ -85,7 +87,7 @@ pub struct Snow {
     shape: ImageShape,
     config: SnowConfig,
     codec: UnitCodec,
-    /// How much the coarse field is enlarged.
+    /// The factor by which the coarse field is enlarged.
     zoom: f32,
     /// How far the motion blur reaches, in pixels.
     reach: usize,
@@ -97,7 +99,7 @@ impl Snow {
     /// Builds the process for images of `shape`.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &SnowConfig, shape: ImageShape) -> Result<Self> {
         check_shape_and_timesteps(shape, config.timesteps)?;
         let fields = [

@@ -1,20 +1,21 @@
-//! Stir: rows and columns are shifted to and fro in waves, further and further, until the image is all over the page.
+//! Stir: waves shift rows and columns back and forth, further and further, until the image is spread over the page.
 //!
-//! A lattice shear shifts row y cyclically by round(a sin(2 pi (m y / H + phi))) pixels, or columns likewise. Each shear is a
-//! permutation of the pixels, and so is the chain of six that the noise describes: rows, columns, and twice again, with
-//! frequencies m and phases phi from the noise and an amplitude a that grows as t^2. Undone in reverse order, the image comes
-//! back bit for bit from any timestep. Such chains of sines are a usual model of mixing by a flow (Pierrehumbert 1994);
-//! rounding makes them exact (Rannou 1974). All channels are shifted alike.
+//! A lattice shear shifts row y cyclically by round(a sin(2 pi (m y / H + phi))) pixels, or columns likewise. Each shear is
+//! a permutation of the pixels, and so is the chain of six that the noise describes: rows, columns, and twice again, with
+//! frequencies m and phases phi from the noise and an amplitude a that grows as t^2. Undoing the shears in reverse order
+//! restores the image bit for bit from any timestep. Such chains of sines are a usual model of mixing by a flow
+//! (Pierrehumbert 1994); rounding makes them exact (Rannou 1974). All channels are shifted alike.
 //!
-//! Only the places of the pixels change, so x_T has the values of the image. The prior keeps the distribution of these
-//! values, how many are above zero and how large they are, and draws each on its own. That is approximate, because pieces of
-//! a stroke stay together.
+//! Only the places of the pixels change, so x_T has the values of the image. The prior has the distribution of these
+//! values (how many are above zero, and how large they are) and draws each value independently. This is an approximation,
+//! because pieces of a stroke stay together.
 
 use dm_nn::data::Images;
-use dm_nn::image::ImageShape;
+use dm_nn::image::{ImageShape, MAX_SIDE, to_unit};
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::deterministic::ImageIntensity;
 use super::entry::Entry;
 use super::intensity_statistics::check_fitted;
 use super::limits::{check_positive, check_shape_and_timesteps};
@@ -64,11 +65,8 @@ impl Default for StirConfig {
 const SHEARS: usize = 6;
 /// The largest frequency of a shear, in waves per image.
 const FREQUENCIES: u64 = 2;
-/// The largest height or width of an image.
-const MAX_SIDE: usize = 128;
-
-/// What the prior knows of the training images: 257 quantiles of the share of values above zero in an image, then 257 of the
-/// values above zero. Empty if there are no images.
+/// The statistics of the training images that the prior uses: 257 quantiles of the share of values above zero in an image,
+/// then 257 of the values above zero. Empty if there are no images.
 pub fn fit(images: &Images) -> Vec<f32> {
     let len = images.shape.len();
     let inked = |image: &[u8]| image.iter().filter(|&&value| value > 0).count() as f32 / len as f32;
@@ -88,7 +86,7 @@ pub fn fit(images: &Images) -> Vec<f32> {
             grey += 1;
         }
         let mut value = [0.0];
-        dm_nn::image::to_unit(&[grey], &mut value);
+        to_unit(&[grey], &mut value);
         fitted.extend(value);
     }
     fitted
@@ -109,7 +107,7 @@ impl Stir {
     /// Builds the process for images of `shape`; `fitted` is what [`fit`] returned.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &StirConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
         check_shape_and_timesteps(shape, config.timesteps)?;
         check_positive("amplitude", config.amplitude, 100.0)?;
@@ -185,17 +183,11 @@ impl Degradation for Stir {
     }
 
     fn intensity(&self) -> Option<&dyn Intensity> {
-        Some(self)
+        Some(&ImageIntensity)
     }
 
     fn inverse(&self) -> Option<&dyn Inverse> {
         Some(self)
-    }
-}
-
-impl Intensity for Stir {
-    fn density(&self, _: Timestep) -> f32 {
-        1.0
     }
 }
 

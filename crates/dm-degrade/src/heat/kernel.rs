@@ -1,4 +1,4 @@
-//! The heat kernel along one axis: how likely a random walker on n pixels with reflecting edges is to be where.
+//! The heat kernel along one axis: the transition probabilities of a random walk on n pixels with reflecting edges.
 
 /// The matrix k of one axis, `[n, n]`: `row(y)[x]` is the probability to go from y to x. Symmetric.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Kernel {
 impl Kernel {
     /// The heat kernel of an axis of `len` pixels after the walking time `tau` >= 0, by the method of images.
     ///
-    /// On the endless line a walker is n pixels away with probability e^(-2 tau) I_n(2 tau). Folding the line at both edges
+    /// On the infinite line a walker is n pixels away with probability e^(-2 tau) I_n(2 tau). Folding the line at both edges
     /// gives k(y, x) = f(y - x) + f(y + x + 1), where f sums the walker over all distances that are equal modulo 2 `len`. No
     /// term is negative, so even the far tails keep their digits; a sum over cosines would leave only rounding errors there.
     pub fn heat(len: usize, tau: f64) -> Self {
@@ -60,7 +60,7 @@ fn folded_walk(len: usize, z: f64) -> Vec<f64> {
         return folded;
     }
     // Miller's backward recurrence I_(m-1) = I_(m+1) + 2m/z I_m, started far beyond the last m that matters. Its unknown
-    // scale drops out because all terms together are 1.
+    // scale drops out because the terms sum to 1.
     let (mut above, mut here) = (0.0, 1e-300);
     for m in (1..=60 + (10.0 * z.sqrt()) as usize).rev() {
         folded[m % period] += here;

@@ -6,13 +6,11 @@
 
 #![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
 
-use dm_nn::image::ImageShape;
+use dm_nn::image::{ImageShape, MAX_SIDE};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::kernel::Kernel;
 
-/// The largest height or width of an image.
-const MAX_SIDE: usize = 128;
 /// The height and width of MNIST's images. Lines of this length are handled as one block.
 const MNIST_SIDE: usize = 28;
 /// Columns of a block for other widths; what is left over is handled in blocks of 4 and 1.
@@ -27,7 +25,7 @@ pub struct PlaneKernel {
 }
 
 impl PlaneKernel {
-    /// The kernels that `axis(len)` gives for height and width.
+    /// The kernels `axis(len)` for height and width of `shape`, which must be at most [`MAX_SIDE`].
     pub fn new(shape: ImageShape, axis: impl Fn(usize) -> Kernel) -> Self {
         let height = (shape.height != shape.width).then(|| axis(shape.height));
         Self { height, width: axis(shape.width) }

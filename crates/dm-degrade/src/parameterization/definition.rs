@@ -1,4 +1,4 @@
-//! The trait of a parameterization: what the network predicts, how the prediction is scored, and what it says of x_0.
+//! The trait of a parameterization: what the network predicts, the loss, and the conversion to an estimate of x_0.
 
 use dm_nn::image::ImageShape;
 
@@ -20,7 +20,7 @@ pub trait Parameterization: Send + Sync {
     /// Checks that this parameterization can be used with `degradation`.
     ///
     /// # Errors
-    /// If it cannot.
+    /// If it cannot be used; the error names both.
     fn check(&self, degradation: &dyn Degradation) -> Result<()>;
 
     /// Writes to `out` what the network should predict for the image with the clean state `x0`, degraded to `t` by `noise`.
@@ -49,7 +49,8 @@ pub trait Parameterization: Send + Sync {
         gradient: &mut [f32],
     );
 
-    /// Writes to `x0` the estimate of the clean state that the network's `output` for the state `x_t` means. Not clipped.
+    /// Converts the network's `output` for the state `x_t` to an estimate of the clean state, which is written to `x0`. The
+    /// estimate is not clipped.
     ///
     /// # Errors
     /// As [`Self::check`].
@@ -62,8 +63,9 @@ pub trait Parameterization: Send + Sync {
         x0: &mut [f32],
     ) -> Result<()>;
 
-    /// How many times larger a squared error of x_0 is in the output, for the same x_t of a Gaussian process with the
-    /// signal-to-noise ratio `snr` = alpha^2 / sigma^2. Weightings defined for x_0 are divided by it.
+    /// The squared error of the output divided by the corresponding squared error of x_0, for the same x_t of a Gaussian
+    /// process with the signal-to-noise ratio `snr` = alpha^2 / sigma^2. Weightings that are defined for x_0 are divided by
+    /// this ratio.
     fn squared_error_scale(&self, snr: f64) -> f64 {
         let _ = snr;
         1.0

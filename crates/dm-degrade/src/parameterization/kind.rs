@@ -12,7 +12,7 @@ use super::softplus::Softplus;
 use super::v::V;
 use super::x0::X0;
 
-/// Which parameterization.
+/// The parameterizations of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParameterizationKind {

@@ -1,4 +1,4 @@
-//! Parameterizations: what the network predicts, how the prediction is scored, and what it says of the clean state.
+//! Parameterizations: what the network predicts, the loss, and the conversion to an estimate of the clean state.
 //!
 //! With x_t = alpha x_0 + sigma eps a network may predict eps, x_0 or v = alpha eps - sigma x_0: the same information,
 //! weighted differently over t. For images in [0, 1] it may predict logits (`sigmoid`); for intensities also shares of the

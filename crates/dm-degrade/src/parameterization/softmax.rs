@@ -1,4 +1,4 @@
-//! softmax: the network predicts how the intensity that is left is shared among the pixels, channel by channel.
+//! softmax: the network predicts how the total intensity of x_t is distributed over the pixels, channel by channel.
 //!
 //! The shares are exp(z) over their sum, so that the total intensity of x_t is conserved. The loss is the cross-entropy of
 //! the image as a distribution over pixels, - sum_p I(p) log share(p) with sum_p I(p) = 1, mean over channels.

@@ -1,4 +1,4 @@
-//! What every sampler is given, and the loop over the timesteps that all samplers share.
+//! The trait of samplers, the batch of chains that a sampler runs, and the loop over the timesteps that all samplers share.
 
 use dm_nn::rng::Rng;
 use rayon::prelude::*;
@@ -19,18 +19,18 @@ pub trait Sampler: Send + Sync {
     /// Checks that this sampler can be used with `degradation`.
     ///
     /// # Errors
-    /// If it cannot.
+    /// If it cannot be used; the error names both.
     fn check(&self, degradation: &dyn Degradation) -> Result<()>;
 
-    /// Whether the state at T and its noise decide the image, because no step draws random numbers.
+    /// Whether the state at T and its noise determine the image, because no step draws random numbers.
     fn is_deterministic(&self) -> bool;
 
-    /// Steps that `nfe` network evaluations per image allow.
+    /// The number of steps that `nfe` network evaluations per image allow.
     fn intervals(&self, nfe: usize) -> usize {
         nfe
     }
 
-    /// Network evaluations per image that a chain of this many steps, at least one, takes.
+    /// The number of network evaluations per image in a chain of `intervals` steps, at least one.
     fn nfe(&self, intervals: usize) -> usize {
         intervals
     }
@@ -47,32 +47,35 @@ pub trait Sampler: Send + Sync {
     fn sample(&self, chain: &Chain<'_>, observer: &mut TrajectoryObserver<'_>) -> Result<Vec<f32>>;
 }
 
-/// The random stream of a sample (its number) for one use: T for its prior, T + 1 for the step that leaves T, t for the step
-/// that leaves any other timestep t, 0 for the noise that cold diffusion keeps.
+/// Returns the random stream of a sample, given the number of the sample and the number of the stream: T for the draw from
+/// the prior, T + 1 for the step that leaves T, t for the step that leaves any other timestep t, and 0 for the noise that
+/// cold diffusion keeps.
 pub type Randomness<'a> = dyn Fn(u64, Timestep) -> Rng + Sync + 'a;
 
-/// The state `[C, H, W]` that a sample (its number) starts from, and the noise that it was made with.
-pub type Start<'a> = dyn Fn(u64) -> (Vec<f32>, Noise) + Sync + 'a;
+/// Returns the state `[C, H, W]` that a sample starts from and the noise that it was made with, given the number of the
+/// sample.
+pub type InitialState<'a> = dyn Fn(u64) -> (Vec<f32>, Noise) + Sync + 'a;
 
-/// Sees every state of a chain: the timestep that has been reached, and the states `[n, C, H, W]`.
+/// Observes every state of a batch of chains. The arguments are the timestep that has been reached and the states
+/// `[n, C, H, W]`.
 pub type TrajectoryObserver<'a> = dyn FnMut(Timestep, &[f32]) + 'a;
 
 /// A batch of reverse chains.
 pub struct Chain<'a> {
     /// The process.
     pub degradation: &'a dyn Degradation,
-    /// The estimate of the clean state.
+    /// Estimates the clean states.
     pub denoiser: &'a dyn Denoiser,
     /// The timesteps to visit, descending to 0; see [`super::Sampling::timesteps`].
     pub timesteps: &'a [Timestep],
-    /// All randomness.
+    /// The random streams of the samples.
     pub randomness: &'a Randomness<'a>,
     /// Number of the first sample of this batch.
     pub first: u64,
     /// Number of samples in this batch.
     pub count: usize,
     /// The states to start from at the first of `timesteps`, which then may be below T; `None` draws them from the prior.
-    pub start: Option<&'a Start<'a>>,
+    pub start: Option<&'a InitialState<'a>>,
 }
 
 impl Chain<'_> {
@@ -175,7 +178,7 @@ impl Chain<'_> {
     }
 }
 
-/// keep x + gain y, value by value.
+/// Computes keep x + gain y, value by value.
 pub fn blend((keep, gain): (f32, f32), x: &[f32], y: &[f32]) -> Vec<f32> {
     x.iter().zip(y).map(|(x, y)| keep * x + gain * y).collect()
 }

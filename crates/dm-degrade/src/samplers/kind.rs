@@ -17,7 +17,7 @@ use super::dpmpp_2m::Dpmpp2m;
 use super::heun::Heun;
 use crate::error::{Error, Result};
 
-/// Which sampler.
+/// The samplers of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplerKind {
@@ -68,7 +68,7 @@ impl SamplerKind {
         Self::ColdNaive,
     ];
 
-    /// The sampler with the options of those that have any: `variance` of `ancestral`, `eta` of `ddim`.
+    /// Builds the sampler. `variance` is the option of `ancestral` and `eta` that of `ddim`; other samplers ignore them.
     pub fn build(self, variance: Variance, eta: f64) -> Box<dyn Sampler> {
         match (self, variance) {
             (Self::Ancestral, Variance::Posterior) => Box::new(Ancestral),

@@ -1,7 +1,8 @@
 //! Samplers: the reverse chain from the prior to an image, one file each.
 //!
 //! A sampler visits a list of timesteps from T down to 0. All its randomness comes from one stream per sample and timestep,
-//! so a sample depends on its seed and number alone; a caller may replace any of it. A new sampler implements [`Sampler`].
+//! so a sample depends on its seed and number alone; a caller may replace any of these streams. A new sampler implements
+//! [`Sampler`].
 
 mod ancestral;
 mod ancestral_2m;
@@ -22,7 +23,7 @@ mod spacing;
 pub use ancestral::Ancestral;
 pub use ancestral_2m::Ancestral2m;
 pub use ancestral_beta::AncestralBeta;
-pub use chain::{Chain, Randomness, Sampler, Start, TrajectoryObserver, blend};
+pub use chain::{Chain, InitialState, Randomness, Sampler, TrajectoryObserver, blend};
 pub use cold::Cold;
 pub use cold_fresh::ColdFresh;
 pub use cold_naive::ColdNaive;

@@ -10,7 +10,7 @@ use crate::degradation::Degradation;
 use crate::error::{Error, Result};
 use crate::timestep::Timestep;
 
-/// Everything that decides a sample beside model and seed.
+/// The settings that, together with model and seed, determine a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
@@ -41,10 +41,10 @@ impl Sampling {
         self.sampler.build(self.variance, self.eta)
     }
 
-    /// Checks that everything can be used with `degradation`.
+    /// Checks that these settings can be used with `degradation`.
     ///
     /// # Errors
-    /// Names the first field that cannot.
+    /// If a setting cannot be used; the error names the first one.
     pub fn check(&self, degradation: &dyn Degradation) -> Result<()> {
         let (last, sampler) = (degradation.timesteps(), self.build());
         if !(1..=last).contains(&self.nfe) {
@@ -85,7 +85,7 @@ impl Sampling {
         sampler.nfe(sampler.intervals(self.nfe).max(1))
     }
 
-    /// Whether the state at T and its noise decide the image, because no step draws random numbers.
+    /// Whether the state at T and its noise determine the image, because no step draws random numbers.
     pub fn is_deterministic(&self) -> bool {
         self.build().is_deterministic()
     }

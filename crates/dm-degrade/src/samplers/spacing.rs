@@ -1,4 +1,4 @@
-//! Where the timesteps of a chain lie between T and 0.
+//! The spacing of the timesteps that a chain visits between T and 0.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::timestep::Timestep;
 
-/// Where the visited timesteps lie. In configs and on the command line a string: `uniform`, `cosine`, `power` or
+/// The spacing of the visited timesteps. In configs and on the command line a string: `uniform`, `cosine`, `power` or
 /// `power:EXPONENT`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -49,7 +49,7 @@ impl Spacing {
         };
         let mut above = last + 1;
         let mut next = |i: usize| {
-            // Rounding may make two timesteps equal where they lie close; there is room to keep all of them apart.
+            // Rounding may make neighbouring timesteps equal. The clamp keeps all of them distinct.
             above = at(i).clamp(intervals - i, above - 1);
             Timestep(above)
         };

@@ -33,7 +33,7 @@ struct Among<'a> {
     states: Vec<Vec<f32>>,
 }
 
-/// How far a state may lie from a digit's where nothing is random, per pixel: what a network can tell apart.
+/// The distance per pixel that a network can resolve: the standard deviation in the weights of processes without noise.
 const WIDTH: f32 = 0.02;
 
 impl Denoiser for Among<'_> {

@@ -27,7 +27,7 @@ fn refused_gaussian(config: GaussianConfig, field: &str, found: &str) {
 }
 
 #[test]
-fn no_timesteps_or_too_many() {
+fn timesteps_outside_their_range_are_refused() {
     for timesteps in [0, 100_001] {
         let field = "degradation.timesteps";
         refused_ink(InkConfig { timesteps, ..InkConfig::default() }, field, &timesteps.to_string());
@@ -40,7 +40,7 @@ fn no_timesteps_or_too_many() {
 }
 
 #[test]
-fn density_and_range() {
+fn density_and_range_outside_their_domains_are_refused() {
     for (value, found) in
         [(0.0, "0"), (-1.0, "-1"), (f32::NAN, "NaN"), (f32::INFINITY, "inf"), (601.0, "601")]
     {
@@ -54,7 +54,7 @@ fn density_and_range() {
 }
 
 #[test]
-fn spreads_out_of_order() {
+fn spreads_out_of_order_are_refused() {
     let nan = f64::NAN;
     for (sigma_min, sigma_max) in
         [(0.0, 16.0), (16.0, 0.2), (2.0, 2.0), (nan, 16.0), (0.2, nan), (0.2, 101.0)]
@@ -66,7 +66,7 @@ fn spreads_out_of_order() {
 }
 
 #[test]
-fn betas_outside_the_unit_interval() {
+fn betas_outside_the_unit_interval_are_refused() {
     for bad in [0.0, 1.0, -0.1, f64::NAN, f64::INFINITY] {
         for (field, beta_1, beta_t) in [("beta_1", bad, 0.02), ("beta_t", 1e-4, bad)] {
             let schedule = ScheduleConfig::Linear { beta_1, beta_t };
@@ -77,7 +77,7 @@ fn betas_outside_the_unit_interval() {
 }
 
 #[test]
-fn fitted_numbers_of_something_else() {
+fn wrong_fitted_numbers_are_refused() {
     let config = DegradationConfig::Ink(InkConfig::default());
     let good = config.fit(&mnist().test);
     refused(&config, &[], "fitted numbers", "0 values");
@@ -109,7 +109,7 @@ fn blank_training_images_make_a_blank_prior() {
 }
 
 #[test]
-fn the_mean_of_mnist_is_its_constant() {
+fn the_mean_of_mnist_is_the_constant_of_schema_1() {
     // Models of schema 1 were trained on inputs centred at this constant.
     let fitted = dm_degrade::degradations::IntensityStatistics::fit(&mnist().train);
     let statistics = dm_degrade::degradations::IntensityStatistics::new(&fitted, MNIST).unwrap();
@@ -117,7 +117,7 @@ fn the_mean_of_mnist_is_its_constant() {
 }
 
 #[test]
-fn shapes_that_are_not_supported() {
+fn unsupported_shapes_are_refused() {
     for shape in [ImageShape::new(1, 7, 28), ImageShape::new(1, 28, 129), ImageShape::new(5, 28, 28)] {
         for registered in REGISTRY {
             let Err(error) = (registered.config)().build(shape, &[]) else { panic!("{shape} was built") };

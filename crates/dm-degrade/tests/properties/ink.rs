@@ -228,7 +228,7 @@ fn grains_stay_where_no_ink_is_in_reach() {
 }
 
 #[test]
-fn a_density_that_is_not_whole_and_a_single_timestep() {
+fn a_fractional_density_and_a_single_timestep_work() {
     let ink = built(0.37, 0.37, 1);
     assert_eq!(ink.timesteps(), 1);
     let state = ink.state(&digit(3));
@@ -248,7 +248,7 @@ fn times_ascend_geometrically_between_the_two_spreads() {
     assert!((sigma(1) - sigma_min).abs() < 1e-12 && (sigma(1000) - sigma_max).abs() < 1e-9);
     let ratio = sigma(2) / sigma(1);
     assert!(ratio > 1.0 && (2..1000).all(|t| (sigma(t + 1) / sigma(t) / ratio - 1.0).abs() < 1e-9));
-    // So do grains fade, from timestep 0 on.
+    // Grains fade geometrically too, from timestep 0 on.
     let left = |t: usize| ink().share_left(Timestep(t));
     assert_eq!(left(0), 1.0);
     assert!((left(1000) / f64::from(density_end / density) - 1.0).abs() < 1e-6);

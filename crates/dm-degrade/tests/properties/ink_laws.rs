@@ -147,7 +147,7 @@ fn every_shape_has_the_laws_of_degrade_film_and_posterior() {
 
 #[test]
 fn the_test_has_power() {
-    // One per cent too much ink, or the timestep next but twenty, is noticed.
+    // The test detects one per cent too much ink, and a timestep that is off by twenty.
     let x0 = ink().state(&digit(4));
     let found = draws(300, |k| ink().degraded(&x0, Timestep(100), &ink().sample_noise(&mut rng(60, k))));
     let more: Vec<f64> = expected(ink(), &x0, Timestep(100)).iter().map(|h| 1.01 * h).collect();
@@ -195,7 +195,7 @@ fn conserved(sigma_max: f64, timesteps: usize) -> Ink {
 
 #[test]
 fn at_t_a_digit_cannot_be_told_from_the_prior() {
-    // The default ends in few grains; 64 per full pixel have to walk further.
+    // The default process ends with few grains. With 64 grains per full pixel, the grains have to walk further.
     for (ink, seed) in [(ink(), 70), (&conserved(16.0, 1000), 73)] {
         let shares = prior_shares(ink, seed);
         let counts = at_the_end(ink, seed + 1);

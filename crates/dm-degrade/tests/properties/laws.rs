@@ -109,7 +109,8 @@ proptest! {
     fn a_later_state_is_a_function_of_an_earlier_one(
         (shape, image) in shaped_images(), s in 0..100usize, share in 0.0..=1.0f64, seed in any::<u64>()
     ) {
-        // Snow is not among them: what was cut off at white may come out again. Nor are those that add noise.
+        // Snow is left out, because a value that was clipped at white may fall below white again. Processes that add noise
+        // are left out too.
         let t = Timestep(s + (share * (100 - s) as f64) as usize);
         let s = Timestep(s);
         for name in ["blur", "fade", "pixelate", "morph", "stir"] {

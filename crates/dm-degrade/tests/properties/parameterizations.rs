@@ -8,7 +8,7 @@ use super::slices::Slices;
 use super::{processes, rng, worst};
 
 #[test]
-fn parameterizations_go_with_their_degradations() {
+fn parameterizations_accept_only_suitable_degradations() {
     for process in processes() {
         let gaussian = process.gaussian().is_some();
         let intensity = process.intensity().is_some();
@@ -62,7 +62,7 @@ proptest! {
 
     #[test]
     fn the_right_output_means_the_right_clean_state((shape, image) in shaped_images(), seed in any::<u64>()) {
-        // Away from both ends, where links are infinite.
+        // Values are kept away from 0 and 1, where the link functions are infinite.
         let image: Vec<f32> = image.iter().map(|v| 0.05 + 0.9 * v).collect();
         for process in processes_of(shape) {
             let x0 = process.state(&image);
@@ -118,7 +118,7 @@ proptest! {
 
 #[test]
 fn softmax_shares_out_what_is_left() {
-    // Whatever the output, the estimate holds the intensity of x_t, brought back to the density of timestep 0.
+    // Whatever the output is, the estimate has the total intensity of x_t, converted to the density of timestep 0.
     for shape in 0..super::shapes::SHAPES.len() {
         for process in processes_of(shape).iter().filter(|process| process.intensity().is_some()) {
             let intensity = process.intensity().unwrap();

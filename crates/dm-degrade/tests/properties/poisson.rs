@@ -58,7 +58,7 @@ proptest! {
 }
 
 #[test]
-fn ends_and_outsiders() {
+fn extreme_and_invalid_arguments() {
     for mean in [0.0, 1e-30, 1e-6, 0.5, 64.0, 600.0] {
         for u in [0.0, 0.5, 1.0 - 1.0 / 16_777_216.0] {
             check(mean, u);
@@ -68,7 +68,7 @@ fn ends_and_outsiders() {
     assert_eq!(quantile(-3.0, 0.5), 0.0);
     assert_eq!(quantile(f32::NAN, 0.5), 0.0);
     assert_eq!(quantile(1e9, 0.5), quantile(MAX_MEAN as f32, 0.5));
-    // A uniform of zero is the lower tail, not a miracle.
+    // A uniform of zero is a draw from the lower tail, not a count of zero.
     assert!(quantile(64.0, 0.0) > 20.0);
 }
 

@@ -20,7 +20,7 @@ fn timestep(process: &dyn Degradation, share: f64) -> Timestep {
 }
 
 #[test]
-fn names_are_unique_and_kept_by_config_and_process() {
+fn names_are_unique_and_the_same_in_entry_and_process() {
     for (i, (registered, process)) in REGISTRY.iter().zip(processes()).enumerate() {
         let entry = &registered.entry;
         assert_eq!(entry.name, process.name());
@@ -45,7 +45,7 @@ fn the_table_of_the_readme_is_the_registry() {
 }
 
 #[test]
-fn fitting_keeps_a_few_numbers_and_building_wants_exactly_those() {
+fn building_accepts_exactly_the_numbers_that_fitting_returns() {
     for registered in REGISTRY {
         let config: DegradationConfig = (registered.config)();
         let fitted = config.fit(&mnist().test);
@@ -64,7 +64,7 @@ fn fitting_keeps_a_few_numbers_and_building_wants_exactly_those() {
 }
 
 #[test]
-fn what_can_be_undone_and_how_is_what_the_entries_say() {
+fn capabilities_are_those_that_the_entries_state() {
     for process in processes() {
         let (x0, end) = (process.state(&digit(0)), Timestep(process.timesteps()));
         let noise = process.sample_noise(&mut rng(1, 0));

@@ -1,4 +1,4 @@
-//! The shapes that properties are tested with beside MNIST's: odd, not square, several channels, the smallest and large ones;
+//! The shapes that properties are tested with besides MNIST's: odd, not square, several channels, the smallest and large ones;
 //! for each the registered degradations, fitted to made-up images.
 
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! Where the timesteps of a chain lie.
+//! The spacing of the timesteps that a chain visits.
 
 use dm_degrade::degradations::GaussianConfig;
 use dm_degrade::samplers::Spacing;

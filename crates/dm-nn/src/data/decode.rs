@@ -1,8 +1,8 @@
 //! Decoding one PNG or JPEG file.
 //!
 //! The size in the header is checked before anything is decoded, so that one file takes at most [`MAX_MEMORY`] while it is
-//! decoded. The chunks of a PNG carry a CRC-32, so that a flipped bit is noticed. A JPEG has no checksum: a flipped bit in its
-//! data may only change a few pixels. It changes the hash of the data set, which a run records.
+//! decoded. The chunks of a PNG carry a CRC-32, so that a flipped bit is noticed. A JPEG has no checksum: a flipped bit in
+//! its data may only change a few pixels. It changes the hash of the data set, which a run records.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -49,8 +49,8 @@ pub(super) fn size_text(height: usize, width: usize) -> String {
     format!("{height}x{width} (height x width)")
 }
 
-/// Reads the image file at `path` and resizes it to the height and width `size`, if one is given. `check` sees the shape that
-/// the file's header states before anything is decoded.
+/// Reads the image file at `path` and resizes it to the height and width `size`, if one is given. `check` sees the shape
+/// that the file's header states before anything is decoded.
 pub(super) fn decode(
     path: &Path,
     size: Option<(usize, usize)>,

@@ -120,8 +120,8 @@ fn list_set(root: &Path, set: &str) -> Result<ByClass> {
     Ok(by_class)
 }
 
-/// The names of the images and of the folders in `folder`, both sorted. Hidden entries and other files are left out. Symbolic
-/// links are followed: a data set is only read.
+/// The names of the images and of the folders in `folder`, both sorted. Hidden entries and other files are left out.
+/// Symbolic links are followed: a data set is only read.
 fn entries(folder: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let io = |e| Error::io(folder, e);
     let (mut images, mut folders) = (Vec::new(), Vec::new());

@@ -5,8 +5,8 @@
 //! unpacks to more bytes than its header states is refused after one extra byte.
 //!
 //! The CRC-32 of a gzip file reveals damage. A plain IDX file has no checksum, so that a flipped bit in its items is not
-//! noticed when the file is read. The flipped bit changes the SHA-256 of the data set. A run records this SHA-256 and refuses
-//! to resume on data with another one.
+//! noticed when the file is read. The flipped bit changes the SHA-256 of the data set. A run records this SHA-256 and
+//! refuses to resume on data with another one.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -115,8 +115,8 @@ fn parse(
     };
     let header = start.len() - begun.len();
     let mut items = begun.to_vec();
-    // Reading one byte more than expected reveals a longer file. In any other file it reaches the end, where gzip compares its
-    // checksum.
+    // Reading one byte more than expected reveals a longer file. In any other file it reaches the end, where gzip compares
+    // its checksum.
     let left = (size + 1).saturating_sub(items.len());
     file.take(left as u64).read_to_end(&mut items).map_err(failed)?;
     if items.len() != size {

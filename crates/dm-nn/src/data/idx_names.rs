@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 /// Names of the four files: training images, training labels, test images, test labels.
 ///
 /// Each may also be spelled with a dot instead of the hyphen before `idx`, and each may be compressed with gzip and then
-/// carries `.gz`. The test set may be called `test` instead of `t10k`, as in EMNIST and QMNIST. Labels may be those of QMNIST,
-/// whose names end in `idx2-int`. All four names may begin with the same prefix, for example `emnist-letters-`.
+/// carries `.gz`. The test set may be called `test` instead of `t10k`, as in EMNIST and QMNIST. Labels may be those of
+/// QMNIST, whose names end in `idx2-int`. All four names may begin with the same prefix, for example `emnist-letters-`.
 pub const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -42,7 +42,7 @@ pub(super) fn find(folder: &Path) -> Result<[PathBuf; 4]> {
     let mut sets = find_all(folder);
     // Files without a prefix take precedence.
     let set = match (sets.remove(""), sets.len()) {
-        (Some(set), _) => ("".to_owned(), set),
+        (Some(set), _) => (String::new(), set),
         (None, 0 | 1) => sets.pop_first().unwrap_or_default(),
         (None, _) => {
             let prefixes: Vec<&str> = sets.keys().map(|prefix| prefix.trim_end_matches('-')).collect();
@@ -75,8 +75,9 @@ fn find_all(folder: &Path) -> BTreeMap<String, Found> {
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    // If a file exists in several spellings, the hyphen comes before the dot, and then the plain file before the compressed one.
-    names.sort_by_key(|name| (name.contains(".idx"), name.ends_with(".gz"), name.clone()));
+    // If a file exists in several spellings, the hyphen comes before the dot, and then the plain file before the compressed
+    // one.
+    names.sort_by_key(|name| (name.contains(".idx"), name.strip_suffix(".gz").is_some(), name.clone()));
     for name in names {
         let Some((prefix, place)) = place(&name) else { continue };
         let path = folder.join(&name);

@@ -93,8 +93,8 @@ pub fn read_images(path: &Path, options: &ReadOptions) -> Result<Images> {
 
 /// Lists and decodes the images of the folder at `path`, and checks that they have one supported shape.
 ///
-/// The first image decides the size. The header of every other image is compared with it before the image is decoded, so that
-/// a folder takes no more memory than its images of that size, and what the threads resize at the moment.
+/// The first image decides the size. The header of every other image is compared with it before the image is decoded, so
+/// that a folder takes no more memory than its images of that size, and what the threads resize at the moment.
 fn load(path: &Path, options: &ReadOptions) -> Result<(Listing, Vec<Decoded>, ImageShape)> {
     if let Some((height, width)) = options.size {
         ImageShape::new(1, height, width).check("size")?;

@@ -4,7 +4,7 @@
 //! reader checks the whole file before it returns any of it. The meaning of the metadata is up to the callers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
@@ -12,10 +12,19 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use crate::error::{Error, Result};
 use crate::file_kind::mistaken_kind;
+use crate::hash::{sha256_hex, sha256_of};
+use crate::storage::{self, Disk, Storage};
 
 /// The only metadata key of the safetensors header. Its value is a JSON object of all entries: several keys would be
 /// written in random order, but equal content must give equal bytes.
 pub(crate) const METADATA: &str = "dm";
+
+/// Metadata entries that state how the file is hashed, and the hash in hexadecimal. There are two, so that damage to the name
+/// of one of them is noticed. The hash is that of the whole file with 64 zeros in place of the hash.
+const CHECKSUM: (&str, &str) = ("checksum", "sha256 with zeros here");
+const CHECKSUM_VALUE: &str = "checksum_value";
+/// Number of hexadecimal digits of a SHA-256.
+const DIGITS: usize = 64;
 
 /// Files larger than 1 GiB are refused. This project's files take a few megabytes.
 const MAX_BYTES: u64 = 1 << 30;
@@ -47,9 +56,10 @@ impl TensorFile {
     /// Parses the content `bytes` of a safetensors file; `path` names it in errors.
     ///
     /// # Errors
-    /// If the content is not that of a safetensors file of finite f32 tensors.
+    /// If the content is not that of a safetensors file of finite f32 tensors, or differs from what was written.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let (metadata, views) = parse_safetensors(path, bytes)?;
+        let (mut metadata, views) = parse_safetensors(path, bytes)?;
+        verify(path, bytes, &mut metadata)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in views.iter() {
             if view.dtype() != Dtype::F32 {
@@ -57,10 +67,7 @@ impl TensorFile {
             }
             let (floats, _) = view.data().as_chunks::<4>();
             let values: Vec<f32> = floats.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            if let Some((i, value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-                let field = format!("{name}, element {i}");
-                return Err(Error::format(path, field, value, "a finite number"));
-            }
+            check_finite(path, name, &values)?;
             tensors.insert(name.to_owned(), (view.shape().to_vec(), values));
         }
         Ok(Self { path: path.to_owned(), metadata, tensors })
@@ -136,29 +143,92 @@ impl TensorFile {
     /// Writes the file to its path, atomically.
     ///
     /// # Errors
-    /// If writing fails. A file that already exists at the path is then unchanged.
+    /// If a value is infinite or not a number, or writing fails. A file that already exists at the path is then unchanged.
     pub fn write(&self) -> Result<()> {
-        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = self
-            .tensors
-            .iter()
-            .map(|(name, (shape, values))| {
-                (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            })
-            .collect();
+        self.write_to(&Disk)
+    }
+
+    /// As [`Self::write`], through `storage`.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_to(&self, storage: &dyn Storage) -> Result<()> {
+        storage::write_atomic(storage, &self.path, &self.to_bytes()?)
+    }
+
+    /// The content of the file.
+    ///
+    /// # Errors
+    /// If a value is infinite or not a number, or a shape does not fit its values.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut tensors: Vec<(&String, &Vec<usize>, Vec<u8>)> = Vec::with_capacity(self.tensors.len());
+        for (name, (shape, values)) in &self.tensors {
+            check_finite(&self.path, name, values)?;
+            tensors.push((name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
+        }
         let bad = |e| Error::format(&self.path, "tensors", e, "shapes that fit their data");
-        let mut views = Vec::with_capacity(bytes.len());
-        for (name, shape, data) in &bytes {
+        let mut views = Vec::with_capacity(tensors.len());
+        for (name, shape, data) in &tensors {
             views.push((name.as_str(), TensorView::new(Dtype::F32, (*shape).clone(), data).map_err(bad)?));
         }
-        let file = safetensors::serialize(views, Some(json_metadata(&self.metadata))).map_err(bad)?;
-        write_atomic(&self.path, &file)
+        let mut metadata = self.metadata.clone();
+        metadata.insert(CHECKSUM.0.to_owned(), CHECKSUM.1.to_owned());
+        metadata.insert(CHECKSUM_VALUE.to_owned(), "0".repeat(DIGITS));
+        let mut bytes = safetensors::serialize(views, Some(json_metadata(&metadata))).map_err(bad)?;
+        let at = checksum_place(&bytes).ok_or_else(|| missing_checksum(&self.path))?;
+        let hash = sha256_hex(&bytes);
+        bytes[at..at + DIGITS].copy_from_slice(hash.as_bytes());
+        Ok(bytes)
     }
+}
+
+/// Checks that the `values` of the tensor `name` are finite; `path` names the file in the error.
+fn check_finite(path: &Path, name: &str, values: &[f32]) -> Result<()> {
+    match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((i, value)) => {
+            Err(Error::format(path, format!("{name}, element {i}"), value, "a finite number"))
+        }
+    }
+}
+
+/// Where the hash stands in the `bytes` of a file.
+fn checksum_place(bytes: &[u8]) -> Option<usize> {
+    // The metadata are a JSON string within the JSON of the header, so that quotation marks are escaped.
+    let before = format!(r#"\"{CHECKSUM_VALUE}\":\""#);
+    let at = bytes.windows(before.len()).position(|window| window == before.as_bytes())? + before.len();
+    (at + DIGITS <= bytes.len()).then_some(at)
+}
+
+/// Takes the hash out of `metadata` and checks that it is that of `bytes`. A file that has none is not checked.
+fn verify(path: &Path, bytes: &[u8], metadata: &mut BTreeMap<String, String>) -> Result<()> {
+    let (kind, found) = (metadata.remove(CHECKSUM.0), metadata.remove(CHECKSUM_VALUE));
+    let (Some(kind), Some(found)) = (&kind, &found) else {
+        return if kind.is_none() && found.is_none() { Ok(()) } else { Err(missing_checksum(path)) };
+    };
+    if kind != CHECKSUM.1 {
+        return Err(Error::format(path, CHECKSUM.0, kind, format!("`{}`", CHECKSUM.1)));
+    }
+    let at = checksum_place(bytes).ok_or_else(|| missing_checksum(path))?;
+    let (before, rest) = bytes.split_at(at);
+    let (stated, after) = rest.split_at(DIGITS);
+    let hash = sha256_of(&[before, &[b'0'; DIGITS], after]);
+    if *found != hash || stated != hash.as_bytes() {
+        let expected = format!("{hash}, the SHA-256 of the content: the file is damaged");
+        return Err(Error::format(path, CHECKSUM_VALUE, found, expected));
+    }
+    Ok(())
+}
+
+fn missing_checksum(path: &Path) -> Error {
+    let field = format!("metadata `{}`, `{CHECKSUM_VALUE}`", CHECKSUM.0);
+    Error::format(path, field, "one of them or a damaged one", "both: the file is damaged")
 }
 
 /// The metadata entries and the tensors in the content `bytes` of a safetensors file; `path` names it in errors.
 ///
-/// The header takes at most [`MAX_HEADER`], and its parsed form some twenty times as much. The tensors stay in `bytes`; their
-/// places neither overlap nor leave gaps.
+/// The header takes at most [`MAX_HEADER`], and its parsed form some twenty times as much. The tensors stay in `bytes`;
+/// their places neither overlap nor leave gaps.
 pub(crate) fn parse_safetensors<'b>(
     path: &Path,
     bytes: &'b [u8],
@@ -202,8 +272,8 @@ pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     read_at_most(path, MAX_BYTES)
 }
 
-/// The content of the file at `path`, which may take at most `limit` bytes. No more than that is read, even from a device that
-/// never ends.
+/// The content of the file at `path`, which may take at most `limit` bytes. No more than that is read, even from a device
+/// that never ends.
 ///
 /// # Errors
 /// If reading fails, or the file is larger.
@@ -223,19 +293,5 @@ pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// If writing fails.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let io = |e| Error::io(path, e);
-    let mut temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder).map_err(io)?;
-    temporary.write_all(bytes).map_err(io)?;
-    temporary.as_file().sync_all().map_err(io)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::Permissions::from_mode(0o644);
-        temporary.as_file().set_permissions(mode).map_err(io)?;
-    }
-    temporary.persist(path).map_err(|e| io(e.error))?;
-    #[cfg(unix)]
-    std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(io)?;
-    Ok(())
+    storage::write_atomic(&Disk, path, bytes)
 }

@@ -4,9 +4,12 @@
 //! the pickle becomes an [`Object::Call`], which only names the function.
 //!
 //! Memory is bounded by the length of the pickle: an instruction adds at most one object of 40 bytes, with a place on the
-//! stack, in the memo and in a container, together less than 256 bytes. Texts stay in the pickle, and containers hold the
-//! numbers of their items instead of copies. Objects may contain each other in a circle, so whoever follows them must limit
-//! the depth.
+//! stack, in the memo and in a container, together less than 256 bytes. Strings are not copied out of the pickle, and
+//! containers hold the numbers of their items instead of copies. Objects may contain each other in cycles, so code that
+//! follows them must limit the depth.
+
+#[cfg(test)]
+mod tests;
 
 /// The number of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,8 +355,8 @@ impl<'a> Machine<'a> {
         self.push(if is_dict { Object::Dict(Vec::new()) } else { Object::Call(function, arguments) });
     }
 
-    /// The instruction BUILD, which sets the attributes of the object below the top to the state on top of the stack. The state
-    /// is dropped: no attribute is needed, such as the `_metadata` of a state_dict.
+    /// The instruction BUILD, which sets the attributes of the object below the top to the state on top of the stack. The
+    /// state is dropped: no attribute is needed, such as the `_metadata` of a state_dict.
     fn build(&mut self) -> Option<()> {
         self.pop()?;
         self.top().map(drop)

@@ -89,8 +89,8 @@ struct Search<'p> {
 }
 
 impl Search<'_> {
-    /// Collects the state_dicts in the object `id`: dictionaries with at least one float tensor. `None` if there are too many
-    /// entries to search.
+    /// Collects the state_dicts in the object `id`: dictionaries with at least one float tensor. `None` if there are too
+    /// many entries to search.
     fn state_dicts(&mut self, id: Id, key: &str, depth: usize) -> Option<()> {
         let Some(entries) = named_entries(self.pickle, id) else { return Some(()) };
         self.entries_left = self.entries_left.checked_sub(entries.len())?;

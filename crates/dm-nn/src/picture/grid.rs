@@ -22,14 +22,22 @@ const MAX_SIDE: usize = 65_535;
 /// # Errors
 /// If the images have neither 1 nor 3 channels, the picture would be too large, or writing fails.
 pub fn write(path: &Path, shape: ImageShape, images: &[u8], columns: usize, zoom: u32) -> Result<()> {
-    let mut png = Cursor::new(Vec::new());
-    let written = draw(shape, images, columns, zoom)?.write_to(&mut png, ImageFormat::Png);
-    written.map_err(|e| Error::io(path, std::io::Error::other(e)))?;
-    write_atomic(path, png.get_ref())
+    write_atomic(path, &to_png(shape, images, columns, zoom)?)
 }
 
-/// Reads the images of shape `shape` in the grid at `path`, which must not be enlarged: pixels [n, C, H, W], row by row. Cells
-/// that show nothing but the background are left out.
+/// The content of the file that [`write`] writes.
+///
+/// # Errors
+/// If the images have neither 1 nor 3 channels, or the picture would be too large.
+pub fn to_png(shape: ImageShape, images: &[u8], columns: usize, zoom: u32) -> Result<Vec<u8>> {
+    let mut png = Cursor::new(Vec::new());
+    let encoded = draw(shape, images, columns, zoom)?.write_to(&mut png, ImageFormat::Png);
+    encoded.map_err(|e| Error::invalid("picture", e, "one that PNG can hold"))?;
+    Ok(png.into_inner())
+}
+
+/// Reads the images of shape `shape` in the grid at `path`, which must not be enlarged: pixels [n, C, H, W], row by row.
+/// Cells that show nothing but the background are left out.
 ///
 /// # Errors
 /// If reading fails, the shape has neither 1 nor 3 channels, or the picture is not a grid of such images.

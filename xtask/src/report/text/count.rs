@@ -22,9 +22,12 @@ fn gather(node: &SyntaxNode, text: &mut String) {
         SyntaxKind::Shorthand => text.push('-'),
         SyntaxKind::Space | SyntaxKind::Parbreak | SyntaxKind::Linebreak => text.push(' '),
         SyntaxKind::Raw | SyntaxKind::Equation => text.push_str("formula"),
-        SyntaxKind::Ref => {}
-        SyntaxKind::LetBinding | SyntaxKind::SetRule | SyntaxKind::ModuleImport => {}
-        SyntaxKind::ShowRule | SyntaxKind::ModuleInclude => {}
+        SyntaxKind::Ref
+        | SyntaxKind::LetBinding
+        | SyntaxKind::SetRule
+        | SyntaxKind::ShowRule
+        | SyntaxKind::ModuleImport
+        | SyntaxKind::ModuleInclude => {}
         SyntaxKind::FuncCall => {
             let called = node.children().next().map(|name| name.full_text().to_string());
             // Tables and pictures are in figures.

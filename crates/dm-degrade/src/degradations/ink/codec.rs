@@ -1,4 +1,4 @@
-//! Images to grain counts and back, and what the network sees of the counts.
+//! The conversion between images and grain counts, and the network's input for counts.
 
 use crate::codec::{CENTERED_SCALE, InputCodec};
 use crate::timestep::Timestep;
@@ -35,7 +35,7 @@ impl InputCodec for GrainCodec {
     /// noise even (Anscombe 1948).
     fn encode_input(&self, x_t: &[f32], t: Timestep, out: &mut [f32]) {
         let density = self.density[t.0];
-        // Where grains are few, shot noise is most of what there is to see.
+        // With few grains per full pixel, shot noise dominates the variance of the input.
         let scale = (1.0 + 0.5 / density).sqrt().recip();
         let (linear, root) = out.split_at_mut(x_t.len());
         let pixels = x_t.len() / self.mean.len();
@@ -51,7 +51,7 @@ impl InputCodec for GrainCodec {
         }
     }
 
-    /// Intensities are not negative. They may exceed one full pixel, because it is the total that is known.
+    /// Sets negative intensities to zero. Intensities above one full pixel are kept, so that the total is not reduced.
     fn clip(&self, x0: &mut [f32]) {
         x0.iter_mut().for_each(|h| *h = h.max(0.0));
     }

@@ -1,4 +1,4 @@
-//! A film: every grain of one image with its whole path. Given the film, Ink can be inverted.
+//! Films, which record the paths of all grains of one image. With its film, a degraded image can be inverted exactly.
 
 use dm_nn::rng::Rng;
 
@@ -10,7 +10,7 @@ use crate::heat::PlaneKernel;
 use crate::poisson;
 use crate::timestep::Timestep;
 
-/// Every grain of one image with its whole path. Given the film, Ink is inverted bit for bit.
+/// The paths of all grains of one image. With its film, the counts of a frame can be inverted bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Film {
     /// Number of values of the image, over all channels.
@@ -22,7 +22,8 @@ pub struct Film {
 }
 
 impl Film {
-    /// Draws Poisson(x0(p)) grains at every place and walks each through `timesteps`, one frame per timestep, until it fades.
+    /// Draws Poisson(x0(p)) grains at every place and walks each through `timesteps`, one frame per timestep, until it
+    /// fades.
     ///
     /// # Errors
     /// Unless `timesteps` begin at 0 and ascend to at most T.
@@ -94,7 +95,8 @@ impl Film {
     /// The counts of frame 0, recovered from the counts of frame `i` by moving every grain back along its path; grains that
     /// have faded return to where they were.
     ///
-    /// `None` if `counts` are not the counts of frame `i`: then the film is that of another image.
+    /// `None` if `counts` are not the counts of frame `i`, so that the film belongs to another image, or if there is no
+    /// frame `i`.
     pub fn invert(&self, counts: &[f32], i: usize) -> Option<Vec<f32>> {
         let path = self.paths.get(i)?;
         if counts != self.counts(i) {

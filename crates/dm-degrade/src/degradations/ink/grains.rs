@@ -70,8 +70,8 @@ fn change_columns<const RUN: usize>(
 /// last index.
 const SMALLEST_TOTAL: f32 = 1e-30;
 
-/// Draws a target in proportion to kernel * intensity for each of `grains` grains at `place`. Where no intensity is within
-/// reach they stay.
+/// Draws a target in proportion to kernel * intensity for each of `grains` grains at `place`. If no intensity is within
+/// reach, the grains stay.
 #[inline]
 fn scatter<const RUN: usize>(
     grains: f32,
@@ -92,8 +92,8 @@ fn scatter<const RUN: usize>(
     let stay =
         place.kernel[place.from % RUN][place.from / RUN] * intensity[place.from % RUN][place.from / RUN];
     if stay > 0.5 * all {
-        // Most grains stay: how many do not is one draw, whatever their number. Those that leave have running sums of their
-        // own, because beside the weight of staying their weights would be lost in rounding.
+        // Most grains stay, so that one binomial draw decides how many leave. The targets of the leaving grains have their
+        // own running sums, because added to the weight of staying their weights would be lost in rounding.
         sums = cumulate(products(&place.elsewhere, intensity));
         let elsewhere = if total(&sums) < SMALLEST_TOTAL { 0.0 } else { f64::from(total(&sums)) };
         let leaving = (elsewhere / (elsewhere + f64::from(stay))).min(0.5);
@@ -121,7 +121,7 @@ impl<const RUN: usize> Place<RUN> {
         (0..kernel.len()).map(|from| Self::new(from, kernel.row(from))).collect()
     }
 
-    /// The place `from`, `row` being its row of the kernel.
+    /// The place `from`; `row` is its row of the kernel.
     fn new(from: usize, row: &[f32]) -> Self {
         let kernel = lanes(row.iter());
         let mut elsewhere = kernel;

@@ -1,4 +1,4 @@
-//! Ink: an image is a set of grains that walk at random and fade one by one, until a few are left anywhere.
+//! Ink: an image is a set of grains that walk at random and fade one by one, until a few are left, spread over the page.
 //!
 //! An image I in [0, 1] holds Poisson(L_0 I(p)) grains in pixel p, where L is the density, in grains per full pixel. Each
 //! grain walks independently for the time tau(t) with the heat kernel K, and is still there at timestep t with probability
@@ -13,7 +13,7 @@
 //! This is exact when h_0 is.
 //!
 //! The prior has the distribution of the total intensity of the training set, and at T its mean image: digits lie in the
-//! middle of the page, half a pixel low and to the right, and at a spread of 8 pixels that still shows.
+//! middle of the page, half a pixel below and to the right of its centre, and at a spread of 8 pixels this is still visible.
 //!
 //! The noise is one uniform per value: the count is the Poisson quantile of its mean, the same randomness at every timestep.
 //! The last state of sampling (t = 0) is the intensity itself, not a count, so shot noise does not affect the image.

@@ -29,8 +29,14 @@ pub const ENTRY: Entry = Entry {
     inverse: "exact in integers along the film; none from counts alone",
     parameters: &[
         ("timesteps", "T, 1000"),
-        ("density", "L_0, grains per full pixel at t = 0, 256; few are hot, many are cold"),
-        ("density_end", "L_T, 1, falling to it geometrically; L_T = L_0 conserves every grain"),
+        (
+            "density",
+            "L_0, grains per full pixel at t = 0, 256; few grains make a hot process, many a cold one",
+        ),
+        (
+            "density_end",
+            "L_T, grains per full pixel at T, 1, reached geometrically; L_T = L_0 conserves every grain",
+        ),
         ("sigma_min", "spread at t = 1 in pixels, 0.2"),
         ("sigma_max", "spread at T in pixels, 8"),
     ],
@@ -51,9 +57,10 @@ pub struct InkConfig {
     pub density_end: f32,
     /// The spread sigma = sqrt(2 tau) at t = 1, in pixels.
     pub sigma_min: f64,
-    /// The spread at T, in pixels. With 8 pixels, and one grain per full pixel, chi-square tests cannot tell the counts of
-    /// 1,000 MNIST digits from the prior, one by one or summed; with two grains per full pixel the sum can. Of 64 grains per
-    /// full pixel none can be told apart at 16, and from a uniform prior only at 24. Larger images need larger spreads.
+    /// The spread at T, in pixels. With 8 pixels and one grain per full pixel, chi-square tests cannot distinguish the
+    /// counts of 1,000 MNIST digits from the prior, neither one by one nor summed. With two grains per full pixel they can
+    /// distinguish the sum. With 64 grains per full pixel, digits cannot be distinguished from the prior at 16 pixels, and
+    /// from a uniform prior only at 24 pixels. Larger images need larger spreads.
     pub sigma_max: f64,
 }
 
@@ -80,11 +87,11 @@ pub struct Ink {
 
 impl Ink {
     /// Builds the tables for images of `shape`; `fitted` is what
-    /// [`DegradationConfig::fit`](crate::DegradationConfig::fit) returned. Quantiles alone, from 1 to 257 per channel, make a
-    /// prior of even intensity.
+    /// [`DegradationConfig::fit`](crate::DegradationConfig::fit) returned. Quantiles alone, from 1 to 257 per channel, make
+    /// a prior of even intensity.
     ///
     /// # Errors
-    /// Names the first field outside its domain.
+    /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &InkConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
         let InkConfig { timesteps, density, density_end, sigma_min, sigma_max } = *config;
         check_shape_and_timesteps(shape, timesteps)?;
@@ -105,6 +112,9 @@ impl Ink {
     }
 
     /// The walking time tau of `t`; the spread is sqrt(2 tau) pixels.
+    ///
+    /// # Panics
+    /// If `t` is above T.
     pub fn tau(&self, t: Timestep) -> f64 {
         self.tau[t.0]
     }
@@ -217,7 +227,7 @@ impl Posterior for Ink {
         let pixels = self.shape.pixels();
         let mut h_s = vec![0.0; x0.len()];
         self.mean_counts(x0, s, &mut h_s);
-        // On MNIST's images this takes two microseconds: less than any way of keeping the kernels.
+        // For MNIST's images this takes two microseconds, which is less than looking the kernel up in a cache.
         let kernel = PlaneKernel::heat(self.shape, self.tau[t.0] - self.tau[s.0]);
         let planes = x_t.chunks_exact(pixels).zip(h_s.chunks_exact(pixels));
         for (out, (x_t, h_s)) in out.chunks_exact_mut(pixels).zip(planes) {

@@ -1,8 +1,8 @@
 //! Drawing an index in proportion to weights, from a table of their running sums.
 //!
-//! The weights of a line are kept in four runs side by side: `[i][run]` is number `run * RUN + i`, so that running sums are a
-//! few four-lane additions instead of a chain as long as the line. A line that does not fill its runs ends in weights of zero,
-//! which are never drawn.
+//! The weights of a line are kept in four runs side by side: `[i][run]` is number `run * RUN + i`, so that running sums are
+//! a few four-lane additions instead of a chain as long as the line. A line that does not fill its runs ends in weights of
+//! zero, which are never drawn.
 
 #![allow(
     clippy::inline_always,
@@ -73,8 +73,8 @@ pub(super) fn total<const RUN: usize>(sums: &Lanes<RUN>) -> f32 {
 /// Draws an index with the running sums `sums`; uses one uniform.
 #[inline(always)]
 pub(super) fn sample_index<const RUN: usize>(sums: &Lanes<RUN>, rng: &mut Rng) -> usize {
-    // Below the total even after rounding, so an index of weight zero is never drawn. Sums never fall from one number to the
-    // next, so the number of sums passed is the index, in whatever order they are counted.
+    // `at` is below the total even after rounding, so that an index of weight zero is never drawn. Running sums never fall,
+    // so that the index is the number of sums that are at most `at`, in whatever order they are counted.
     let at = rng.uniform() * total(sums);
     let mut passed = [0; RUNS];
     for sums in sums {
@@ -85,7 +85,7 @@ pub(super) fn sample_index<const RUN: usize>(sums: &Lanes<RUN>, rng: &mut Rng) -
     passed.iter().sum::<i32>() as usize
 }
 
-/// A random walk along one axis: draws where a walker from a place goes.
+/// A random walk along one axis.
 pub(super) trait Walk {
     /// Draws the next place of a walker at `from`; uses one uniform.
     fn step(&self, from: usize, rng: &mut Rng) -> usize;

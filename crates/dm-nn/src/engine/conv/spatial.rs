@@ -1,8 +1,8 @@
 //! Convolutions in the spatial domain as operations of candle's graph: by Winograd's method or by direct sums.
 //!
 //! The arithmetic is in [`winograd`](super::winograd) and [`direct`](super::direct); this module has the forward and
-//! backward passes that both share. The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at no
-//! cost.
+//! backward passes that both share. The bias is `[O]`, or [B, O]: one per image, which is how a time embedding is added at
+//! no cost.
 
 use std::sync::Arc;
 

@@ -15,8 +15,8 @@ use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};
 
 /// The number of rows of a task if each row takes `products` products: about a million products per task, rounded up to
-/// whole blocks of rows. Smaller tasks are not worth distributing over threads; a layer with a hundred images and channels is
-/// a single task.
+/// whole blocks of rows. Smaller tasks are not worth distributing over threads; a layer with a hundred images and channels
+/// is a single task.
 fn rows_per_task(products: usize) -> usize {
     ((1 << 20) / products.max(1)).max(1).next_multiple_of(48)
 }

@@ -106,8 +106,8 @@ fn to_spectra(x: &PlaneData, shape: LaneShape, block: usize, out: &mut [f32], th
 }
 
 /// The largest number of output channels whose spectra are computed together, which bounds the scratch memory. With fewer
-/// channels the scratch memory would stay in the second-level cache, but reading the inputs again for each group costs more (8
-/// and 16 were measured).
+/// channels the scratch memory would stay in the second-level cache, but reading the inputs again for each group costs more
+/// (8 and 16 were measured).
 const OUTPUTS: usize = 32;
 
 /// Products and inverse transforms of one block: writes the planes and, on request, the moments of each plane (see
