@@ -42,6 +42,8 @@ impl Style {
 const RESET: &str = "\x1b[0m";
 /// The ratio of the largest to the smallest value from which on the axis is logarithmic.
 const LOG_RATIO: f64 = 12.0;
+/// Characters that the longest label takes, with the axis.
+const LABEL: usize = 10;
 /// The fewest characters between the axis and the right edge.
 const NARROWEST: usize = 16;
 
@@ -58,7 +60,7 @@ pub fn lines(
     let points = || curves.iter().flat_map(|curve| finite(curve));
     let Some((left, right)) = range(points().map(|(x, _)| x)) else { return Vec::new() };
     // The labels of the axis depend on the values, the values that are drawn on the room beside the labels.
-    let room = width.saturating_sub(8).max(NARROWEST);
+    let room = width.saturating_sub(LABEL).max(NARROWEST);
     let columns: Vec<Vec<Option<f64>>> =
         curves.iter().map(|curve| columns(curve, left, right, 2 * room)).collect();
     let Some((low, high)) = range(columns.iter().flatten().copied().flatten()) else { return Vec::new() };

@@ -138,8 +138,8 @@ fn damaged_runs_are_listed_with_the_reason() {
 #[test]
 fn runs_are_listed_shown_and_compared_in_any_width() {
     let dir = tempfile::tempdir().unwrap();
-    let eval = ["--set", "training.eval_every=1", "--set", "training.eval_images=40"];
-    common::small_data(dir.path(), 40, 40);
+    let eval = ["--set", "training.eval_every=1", "--set", "training.eval_images=100"];
+    common::small_data(dir.path(), 40, 100);
     for (degradation, parameterization) in [("ink", "softmax"), ("gaussian", "v")] {
         let config = small_config(dir.path(), degradation, parameterization);
         let name = format!("name={degradation}-of-a-rather-long-name");
@@ -163,7 +163,7 @@ fn runs_are_listed_shown_and_compared_in_any_width() {
         (&row["train_loss"], &row["val_loss"]),
         (&last("epoch", "train_loss"), &last("epoch", "val_loss"))
     );
-    assert_eq!((&row["fd"], &row["fd_n"]), (&last("eval", "fd"), &40.into()));
+    assert_eq!((&row["fd"], &row["fd_n"]), (&last("eval", "fd"), &100.into()));
     assert_eq!(row["images_per_s"], last("epoch", "images_per_s"));
     assert!(row["bytes"].as_u64().unwrap() > 10_000 && row["age_s"].as_u64().unwrap() < 3_600);
 
@@ -190,7 +190,7 @@ fn runs_are_listed_shown_and_compared_in_any_width() {
     // One run: curves and the samples of the last epoch.
     let shown = in_columns(dir.path(), &["runs", "show", ink], 80);
     for words in
-        ["complete", "2 (8 of 8 steps)", "training", "● validation", "FD", "(40 samples)", "epoch-0002.png"]
+        ["complete", "2 (8 of 8 steps)", "training", "● validation", "FD", "(100 samples)", "epoch-0002.png"]
     {
         assert!(shown.contains(words), "{words}: {shown}");
     }
@@ -253,7 +253,7 @@ fn only_what_is_listed_is_removed_and_only_with_yes() {
     let text = ok(dir.path(), &["runs", "prune"]);
     assert!(text.contains("nothing is removed without --yes"), "{text}");
     assert!(
-        text.contains("done  checkpoint.safetensors") && text.contains("failed  the whole folder"),
+        text.contains("done    checkpoint.safetensors") && text.contains("failed  the whole folder"),
         "{text}"
     );
     assert_eq!(all(&runs), before, "files were removed without --yes");

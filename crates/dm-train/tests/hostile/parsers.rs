@@ -339,7 +339,7 @@ fn run_model(folder: &Path, input: &[u8]) -> Vec<String> {
 }
 
 fn run_checkpoint(folder: &Path, input: &[u8]) -> Vec<String> {
-    let entries = ["schema", "config", "step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
+    let entries = ["step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
     let wrapped = with_entry(&RUN.checkpoint, &folder.join("w.safetensors"), &entries, input);
     let restore = |path: &Path| {
         let file = TensorFile::read(path)?;

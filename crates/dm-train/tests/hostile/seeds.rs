@@ -79,7 +79,7 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn gzip() -> Files {
-    let good: Vec<u8> = (0..128).map(|i| i * 37 % 251).collect();
+    let good: Vec<u8> = (0u32..128).map(|i| (i * 37 % 251) as u8).collect();
     let good = packed(&idx_file(8, &[2, 8, 8], &good));
     let mut checksum = good.clone();
     let place = checksum.len() - 8;
@@ -107,7 +107,8 @@ fn npy(descr: &str, order: &str, shape: &str, items: &[u8]) -> Vec<u8> {
 }
 
 fn npz() -> Files {
-    let images = npy("'|u1'", "False", "(2, 8, 8)", &(0..128).map(|i| i * 37 % 251).collect::<Vec<u8>>());
+    let images =
+        npy("'|u1'", "False", "(2, 8, 8)", &(0u32..128).map(|i| (i * 37 % 251) as u8).collect::<Vec<u8>>());
     let labels = npy("'<i8'", "False", "(2,)", &[[1, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat());
     let set = |names: [&str; 4], change: Option<(usize, Vec<u8>)>| {
         let mut contents = [images.clone(), labels.clone(), images.clone(), labels.clone()];
@@ -130,7 +131,8 @@ fn npz() -> Files {
     vec![
         ("keras.npz", set(keras, None)),
         ("medmnist.npz", set(medmnist, None)),
-        ("array", images.clone()),
+        // Alone it is read with one label.
+        ("bad-two-images", images.clone()),
         ("labels", npy("'|u1'", "False", "(1,)", &[3])),
         ("one-image", npy("'|u1'", "False", "(1, 8, 8)", &[3; 64])),
         ("bad-empty", Vec::new()),
@@ -433,7 +435,7 @@ fn model() -> Files {
         ("bad-classes", entry(0, &toml.replace("num_classes = 2", "num_classes = 9000000000000000000"))),
         ("bad-class-names", entry(2, "[\"a\"]")),
         ("bad-schema", entry(3, "3")),
-        ("bad-old-schema", entry(3, "1")),
+        ("old-schema", entry(3, "1")),
         ("bad-step", entry(4, "-1")),
         ("bad-fitted", entry(1, "[1e999]")),
     ]
@@ -443,18 +445,18 @@ fn checkpoint() -> Files {
     let run = tiny_run();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("checkpoint.safetensors");
-    let entries = ["schema", "config", "step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
+    let entries = ["step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
     let whole = copy(&run.checkpoint, &path, &entries);
     vec![
         ("checkpoint.safetensors", whole.clone()),
-        ("step", entry(2, "1")),
+        ("step", entry(0, "1")),
         ("bad-truncated", whole[..whole.len() / 2].to_vec()),
-        ("bad-step", entry(2, "3000000000")),
-        ("bad-loss", entry(3, "{\"sum\":1e999,\"count\":-1}")),
-        ("bad-time", entry(4, "-1")),
-        ("bad-time-nan", entry(4, "NaN")),
-        ("bad-data", entry(5, "0")),
-        ("bad-losses", entry(6, "[[],[]]")),
+        ("bad-step", entry(0, "3000000000")),
+        ("bad-loss", entry(1, "{\"sum\":1e999,\"count\":-1}")),
+        ("bad-time", entry(2, "-1")),
+        ("bad-time-nan", entry(2, "NaN")),
+        ("bad-data", entry(3, "0")),
+        ("bad-losses", entry(4, "[[],[]]")),
     ]
 }
 
