@@ -63,7 +63,7 @@ impl Terminal {
 
     /// Number of characters in a line of the result: the environment variable `COLUMNS` if it is set, or else the width of the
     /// terminal, or else 80.
-    pub fn width(&self) -> usize {
+    pub fn width() -> usize {
         let given =
             std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
         let measured = || terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns.0.into());

@@ -94,20 +94,27 @@ impl Model {
     /// If reading fails, the file is not a model's, or its tensors are not exactly the network's parameters.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        let bytes = read_bounded(&path)?;
-        let sha256 = sha256_hex(&bytes);
-        let file = TensorFile::parse(&path, &bytes)?;
+        Self::from_bytes(&path, &read_bounded(&path)?, device)
+    }
+
+    /// As [`Self::open`], from the content `bytes` of a model file; `path` names it in errors and in the provenance.
+    ///
+    /// # Errors
+    /// As [`Self::open`], except that nothing is read.
+    pub fn from_bytes(path: &Path, bytes: &[u8], device: &Device) -> Result<Self> {
+        let sha256 = sha256_hex(bytes);
+        let file = TensorFile::parse(path, bytes)?;
         check_is_model(&file)?;
-        let table = parse_config(file.metadata("config")?, file.metadata("schema")?, &path)?;
+        let table = parse_config(file.metadata("config")?, file.metadata("schema")?, path)?;
         let provenance = Provenance {
-            path: path.clone(),
+            path: path.to_owned(),
             sha256,
             step: json_entry(&file, "step", "a number of steps")?,
             data_sha256: file.metadata("data_sha256")?.to_owned(),
             config: table.to_string(),
         };
-        let config = ModelConfig::from_table(table, &path)?;
-        let invalid = |e: Error| Error::format(&path, "config", e, "the config of a model");
+        let config = ModelConfig::from_table(table, path)?;
+        let invalid = |e: Error| Error::format(path, "config", e, "the config of a model");
         config.check().map_err(invalid)?;
         let fitted: Vec<f32> = json_entry(&file, "fitted", "a list of numbers")?;
         let class_names: Vec<String> = if file.has_metadata("class_names") {
@@ -118,7 +125,7 @@ impl Model {
         if class_names.len() != config.num_classes {
             let found = format!("{} names", class_names.len());
             let expected = format!("{} as in the config", config.num_classes);
-            return Err(Error::format(&path, "metadata `class_names`", found, expected));
+            return Err(Error::format(path, "metadata `class_names`", found, expected));
         }
         let degradation = config.degradation.build(config.image, &fitted).map_err(invalid)?;
         let parameterization = config.objective.parameterization.build();

@@ -46,8 +46,15 @@ impl Classifier {
     /// # Errors
     /// If reading fails, the file is not a classifier's, or its tensors are not exactly the network's parameters.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
-        let bytes = read_bounded(path)?;
-        let file = TensorFile::parse(path, &bytes)?;
+        Self::from_bytes(path, &read_bounded(path)?, device)
+    }
+
+    /// As [`Self::read`], from the content `bytes` of a classifier's file; `path` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Self::read`], except that nothing is read.
+    pub fn from_bytes(path: &Path, bytes: &[u8], device: &Device) -> Result<Self> {
+        let file = TensorFile::parse(path, bytes)?;
         let refused = |field: &str, found: &str, expected: &str| {
             Err(dm_nn::Error::format(path, field, found, expected).into())
         };
@@ -76,7 +83,7 @@ impl Classifier {
         params.load(&file, "")?;
         Ok(Self {
             name,
-            sha256: sha256_hex(&bytes),
+            sha256: sha256_hex(bytes),
             test_accuracy: entry(&file, "test_accuracy", "a number")?,
             shape,
             num_classes,

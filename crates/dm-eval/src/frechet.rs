@@ -6,7 +6,7 @@
 //! a non-symmetric matrix, complex numbers, and an `eps` on the diagonal. The bias at finite n is treated in
 //! `fd_infinity.rs`. A bootstrap over images is not offered, because duplicates shift the value.
 
-use faer::{Accum, Mat, MatMut, MatRef, Par, Side, linalg::matmul::matmul};
+use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, Dyn, SVD, SymmetricEigen};
 use serde::Serialize;
 
 use crate::error::{EvalError, Result};
@@ -20,6 +20,9 @@ pub const FRECHET: Quantity = Quantity {
     direction: Direction::Lower,
     source: "Heusel et al. 2017, arXiv:1706.08500",
 };
+
+/// The most iterations of a decomposition, per row of its matrix. Two or three are common.
+const ITERATIONS: usize = 100;
 
 /// Mean and covariance (denominator n - 1) of a feature set, which determine its Frechet distance to another set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,9 +56,10 @@ impl Moments {
                     *o = v - m;
                 }
             }
-            let rows = MatRef::from_column_major_slice(&*centred, dim, centred.len() / dim);
-            let target = MatMut::from_column_major_slice_mut(&mut covariance, dim, dim);
-            matmul(target, Accum::Add, rows, rows.transpose(), 1.0 / (n - 1) as f64, Par::Seq);
+            let count = centred.len() / dim;
+            let rows = DMatrixView::from_slice(centred, dim, count);
+            let mut target = DMatrixViewMut::from_slice(&mut covariance, dim, dim);
+            target.gemm(1.0 / (n - 1) as f64, &rows, &rows.transpose(), 1.0);
         }
         Ok(Self { n, mean, covariance })
     }
@@ -110,24 +114,26 @@ impl Moments {
     }
 
     /// `V diag(sqrt(l))` of `S = V diag(l) V^T`, a factor of `S^(1/2)` up to a rotation on the right.
-    fn root_factor(&self) -> Result<Mat<f64>> {
+    fn root_factor(&self) -> Result<DMatrix<f64>> {
         let dim = self.dim();
-        let matrix = MatRef::from_row_major_slice(&self.covariance, dim, dim);
-        let eigen = matrix
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|_| EvalError::Eigenvalues { metric: FRECHET.name, dim })?;
-        let values = eigen.S().column_vector();
-        let largest = (0..dim).map(|i| values[i]).fold(0.0, f64::max);
+        let eigen = self.eigen(FRECHET.name)?;
+        let values = &eigen.eigenvalues;
+        let largest = values.iter().copied().fold(0.0, f64::max);
         // A smaller eigenvalue is a rounding error. Its square root would be 1e8 times as large as the error itself.
         let noise = dim as f64 * f64::EPSILON * largest;
-        let vectors = eigen.U();
-        Ok(Mat::from_fn(
-            dim,
-            dim,
-            |i, j| {
-                if values[j] > noise { vectors[(i, j)] * values[j].sqrt() } else { 0.0 }
-            },
-        ))
+        let mut factor = eigen.eigenvectors;
+        for (mut column, &value) in factor.column_iter_mut().zip(values) {
+            column *= if value > noise { value.sqrt() } else { 0.0 };
+        }
+        Ok(factor)
+    }
+
+    /// Eigenvalues, in no order, and eigenvectors of the covariance, for the metric `name`.
+    pub(crate) fn eigen(&self, name: &'static str) -> Result<SymmetricEigen<f64, Dyn>> {
+        let dim = self.dim();
+        let matrix = DMatrix::from_row_slice(dim, dim, &self.covariance);
+        SymmetricEigen::try_new(matrix, f64::EPSILON, ITERATIONS * dim)
+            .ok_or(EvalError::Eigenvalues { metric: name, dim })
     }
 }
 
@@ -148,12 +154,10 @@ pub fn frechet_distance(generated: &Moments, reference: &Moments) -> Result<f64>
     // With S_i^(1/2) = F_i V_i^T, the rotations V_i do not change the singular values of
     // S_1^(1/2) S_2^(1/2) = V_1 F_1^T F_2 V_2^T.
     let (first, second) = (generated.root_factor()?, reference.root_factor()?);
-    let mut product = Mat::<f64>::zeros(dim, dim);
-    matmul(product.as_mut(), Accum::Replace, first.transpose(), &second, 1.0, Par::Seq);
-    let singular: f64 = product
-        .singular_values()
-        .map_err(|_| EvalError::Eigenvalues { metric: FRECHET.name, dim })?
-        .iter()
+    let product = first.transpose() * second;
+    let singular: f64 = SVD::try_new(product, false, false, f64::EPSILON, ITERATIONS * dim)
+        .ok_or(EvalError::Eigenvalues { metric: FRECHET.name, dim })?
+        .singular_values
         .sum();
     Ok((means + generated.trace() + reference.trace() - 2.0 * singular).max(0.0))
 }
@@ -165,8 +169,25 @@ pub fn frechet_distance(generated: &Moments, reference: &Moments) -> Result<f64>
 /// because of the images), or the eigenvalues do not converge.
 pub fn frechet(generated: &Features, reference: &Features) -> Result<Score> {
     generated.same_width(reference, FRECHET.name)?;
-    generated.at_least(generated.dim() + 1, "generated", FRECHET.name)?;
     reference.at_least(reference.dim() + 1, "reference", FRECHET.name)?;
-    let value = frechet_distance(&Moments::of(generated)?, &Moments::of(reference)?)?;
+    frechet_to(generated, &Moments::of(reference)?)
+}
+
+/// Frechet distance of `generated` to a set of which only the moments are known.
+///
+/// # Errors
+/// As [`frechet`].
+pub fn frechet_to(generated: &Features, reference: &Moments) -> Result<Score> {
+    let needed = reference.dim() + 1;
+    if generated.dim() != reference.dim() {
+        let (expected, found) = (reference.dim(), generated.dim());
+        return Err(EvalError::Width { metric: FRECHET.name, expected, found });
+    }
+    generated.at_least(needed, "generated", FRECHET.name)?;
+    if reference.n() < needed {
+        let (set, found) = ("reference", reference.n());
+        return Err(EvalError::TooFew { metric: FRECHET.name, set, needed, found });
+    }
+    let value = frechet_distance(&Moments::of(generated)?, reference)?;
     Ok(FRECHET.score(value, generated.n(), reference.n(), ""))
 }

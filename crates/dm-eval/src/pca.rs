@@ -1,8 +1,6 @@
 //! The first two principal components of real features, for plots. They are fitted to real images only, so that all models are
 //! projected in the same way.
 
-use faer::{MatRef, Side};
-
 use crate::error::{EvalError, Result};
 use crate::features::Features;
 use crate::frechet::Moments;
@@ -32,22 +30,21 @@ impl Pca {
                 found: dim.to_string(),
             });
         }
-        let eigen = MatRef::from_row_major_slice(moments.covariance(), dim, dim)
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|_| EvalError::Eigenvalues { metric: NAME, dim })?;
-        let values = eigen.S().column_vector();
-        let total: f64 = (0..dim).map(|i| values[i].max(0.0)).sum::<f64>().max(f64::MIN_POSITIVE);
-        let vectors = eigen.U();
-        // Eigenvalues come in rising order. The sign of a vector is arbitrary; its largest entry is made positive.
+        let eigen = moments.eigen(NAME)?;
+        let values = &eigen.eigenvalues;
+        let total: f64 = values.iter().map(|value| value.max(0.0)).sum::<f64>().max(f64::MIN_POSITIVE);
+        let mut order: Vec<usize> = (0..dim).collect();
+        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+        // The sign of a vector is arbitrary; its largest entry is made positive.
         let axis = |k: usize| {
-            let vector: Vec<f64> = (0..dim).map(|i| vectors[(i, dim - 1 - k)]).collect();
+            let vector = eigen.eigenvectors.column(order[k]);
             let largest = vector.iter().copied().fold(0.0f64, |a, v| if v.abs() > a.abs() { v } else { a });
-            vector.into_iter().map(|v| v * largest.signum()).collect()
+            vector.iter().map(|v| v * largest.signum()).collect()
         };
         Ok(Self {
             mean: moments.mean().to_vec(),
             axes: [axis(0), axis(1)],
-            explained: [0, 1].map(|k| values[dim - 1 - k].max(0.0) / total),
+            explained: [0, 1].map(|k| values[order[k]].max(0.0) / total),
         })
     }
 

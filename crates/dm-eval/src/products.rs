@@ -1,12 +1,11 @@
 //! Inner products of every row of one set with every row of another, and squared distances of two rows.
 //!
-//! The products are computed in blocks of bounded memory, one rayon task per block of queries. They come from faer's matrix
+//! The products are computed in blocks of bounded memory, one rayon task per block of queries. They come from nalgebra's matrix
 //! multiplication: in f64 where the products are the result, and in f32, twice as fast, where they only exclude pairs. The
 //! block that each task holds (256 x 512 values, at most 1 MiB) stays in the cache. The arithmetic of a task does not depend
 //! on the number of threads, so results are reproducible bit for bit on one machine.
 
-use faer::traits::ComplexField;
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use nalgebra::{DMatrixView, DMatrixViewMut, RealField};
 use rayon::prelude::*;
 
 use crate::features::Features;
@@ -17,7 +16,7 @@ const QUERIES: usize = 256;
 const COLUMNS: usize = 512;
 
 /// An element type of the products.
-pub(crate) trait Number: ComplexField + Copy + Default + From<u8> + Send + Sync {}
+pub(crate) trait Number: RealField + Copy {}
 
 impl Number for f32 {}
 impl Number for f64 {}
@@ -63,19 +62,19 @@ pub(crate) fn fold<T: Number, A: Send>(
         .par_chunks(QUERIES * dim)
         .enumerate()
         .map_init(
-            || vec![T::default(); QUERIES * COLUMNS],
+            || vec![T::zero(); QUERIES * COLUMNS],
             |buffer, (block, rows)| {
                 let (from, count) = (block * QUERIES, rows.len() / dim);
                 let mut accumulators: Vec<A> = (from..from + count).map(&init).collect();
                 // A row-major block is its transpose in column-major order: dim x count.
-                let rows = MatRef::from_column_major_slice(rows, dim, count);
+                let rows = DMatrixView::from_slice(rows, dim, count);
                 for (chunk, columns) in reference.values.chunks(COLUMNS * dim).enumerate() {
                     let width = columns.len() / dim;
-                    let columns = MatRef::from_column_major_slice(columns, dim, width);
+                    let columns = DMatrixView::from_slice(columns, dim, width).transpose();
                     let products = &mut buffer[..width * count];
                     // Column i of the result belongs to query i, so that the products of a query are contiguous.
-                    let target = MatMut::from_column_major_slice_mut(products, width, count);
-                    matmul(target, Accum::Replace, columns.transpose(), rows, T::from(1), Par::Seq);
+                    let mut target = DMatrixViewMut::from_slice(products, width, count);
+                    target.gemm(T::one(), &columns, &rows, T::zero());
                     for (i, (accumulator, products)) in
                         accumulators.iter_mut().zip(products.chunks_exact(width)).enumerate()
                     {

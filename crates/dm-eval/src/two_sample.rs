@@ -7,8 +7,7 @@
 //! because it would mostly detect quantisation.
 
 use dm_nn::rng::Seed;
-use faer::prelude::Solve;
-use faer::{Mat, Side};
+use nalgebra::{Cholesky, DMatrix, DVector};
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
@@ -108,16 +107,15 @@ fn fit(examples: &[Example<'_>], standardization: &Standardization) -> Result<Ve
                 }
             }
         }
-        let matrix = Mat::from_fn(size, size, |i, j| {
+        let matrix = DMatrix::from_fn(size, size, |i, j| {
             let entry = hessian[i.max(j) * size + i.min(j)];
             if i == j { entry + RIDGE } else { entry }
         });
-        let solver = matrix
-            .llt(Side::Lower)
-            .map_err(|_| EvalError::NotPositiveDefinite { metric: TWO_SAMPLE.name, dim: size })?;
-        let step = solver.solve(Mat::from_fn(size, 1, |i, _| gradient[i]));
-        beta.iter_mut().enumerate().for_each(|(i, b)| *b -= step[(i, 0)]);
-        if (0..size).all(|i| step[(i, 0)].abs() < 1e-8) {
+        let solver = Cholesky::new(matrix)
+            .ok_or(EvalError::NotPositiveDefinite { metric: TWO_SAMPLE.name, dim: size })?;
+        let step = solver.solve(&DVector::from_vec(gradient));
+        beta.iter_mut().zip(&step).for_each(|(b, step)| *b -= step);
+        if step.iter().all(|step| step.abs() < 1e-8) {
             break;
         }
     }

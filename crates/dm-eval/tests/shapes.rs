@@ -248,8 +248,9 @@ impl Metric for Brightness {
             to_unit(&set.pixels, &mut values);
             values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64
         };
-        let difference = (mean(images) - mean(context.reference)).abs();
-        Ok(vec![BRIGHTNESS.score(difference, images.n(), context.reference.n(), "")])
+        let reference = context.reference()?;
+        let difference = (mean(images) - mean(reference)).abs();
+        Ok(vec![BRIGHTNESS.score(difference, images.n(), reference.n(), "")])
     }
 }
 

@@ -3,25 +3,86 @@
 use std::sync::OnceLock;
 
 use super::image_set::{ImageSet, NearestTraining};
+use super::reference::ReferenceStatistics;
 use crate::authenticity::authenticity;
 use crate::cache::Cache;
+use crate::class_balance::histogram;
 use crate::distances::{KnnRadii, knn_radii};
 use crate::error::{EvalError, Result};
 use crate::features::Features;
+use crate::frechet::Moments;
 use crate::manifold::K;
 
 /// The sets that generated images are compared with.
 pub struct EvalContext<'a> {
-    /// The reference set.
-    pub reference: &'a ImageSet,
+    reference: Reference<'a>,
     training: Option<&'a TrainingSet>,
+    moments: OnceLock<Moments>,
     knn_radii: OnceLock<KnnRadii>,
+}
+
+/// What is known of the reference set.
+enum Reference<'a> {
+    Images(&'a ImageSet),
+    Statistics(&'a ReferenceStatistics),
 }
 
 impl<'a> EvalContext<'a> {
     /// A context with the given reference and, for metrics that need it, the training set.
     pub fn new(reference: &'a ImageSet, training: Option<&'a TrainingSet>) -> Self {
-        Self { reference, training, knn_radii: OnceLock::new() }
+        Self::with(Reference::Images(reference), training)
+    }
+
+    /// A context with the statistics of a reference whose images are not at hand, and without a training set. Metrics that need
+    /// more are omitted.
+    pub fn of_statistics(reference: &'a ReferenceStatistics) -> Self {
+        Self::with(Reference::Statistics(reference), None)
+    }
+
+    fn with(reference: Reference<'a>, training: Option<&'a TrainingSet>) -> Self {
+        Self { reference, training, moments: OnceLock::new(), knn_radii: OnceLock::new() }
+    }
+
+    /// The reference set.
+    ///
+    /// # Errors
+    /// If only its statistics are known.
+    pub fn reference(&self) -> Result<&'a ImageSet> {
+        match self.reference {
+            Reference::Images(images) => Ok(images),
+            Reference::Statistics(_) => Err(EvalError::Argument {
+                metric: "this metric",
+                argument: "reference",
+                expected: "the images of the reference".into(),
+                found: "only its stored statistics".into(),
+            }),
+        }
+    }
+
+    /// Mean and covariance of the features of the reference images. They are computed at the first call.
+    ///
+    /// # Errors
+    /// If the reference has fewer than two images, or stored statistics are not valid.
+    pub fn moments(&self) -> Result<&Moments> {
+        if let Some(moments) = self.moments.get() {
+            return Ok(moments);
+        }
+        let moments = match self.reference {
+            Reference::Images(images) => Moments::of(&images.output.features)?,
+            Reference::Statistics(statistics) => statistics.moments()?,
+        };
+        Ok(self.moments.get_or_init(|| moments))
+    }
+
+    /// Number of reference images that the classifier assigns to each class, `[num_classes]`.
+    ///
+    /// # Errors
+    /// None for a set that [`ImageSet::new`] returned.
+    pub fn class_counts(&self) -> Result<Vec<u64>> {
+        match self.reference {
+            Reference::Images(images) => histogram(&images.output.labels(), images.output.num_classes()),
+            Reference::Statistics(statistics) => Ok(statistics.class_counts.clone()),
+        }
     }
 
     /// The radii of the balls around the features of the reference images that reach the [`K`]-th neighbour. They are computed
@@ -33,7 +94,7 @@ impl<'a> EvalContext<'a> {
         if let Some(radii) = self.knn_radii.get() {
             return Ok(radii);
         }
-        let radii = knn_radii(&self.reference.output.features, K)?;
+        let radii = knn_radii(&self.reference()?.output.features, K)?;
         Ok(self.knn_radii.get_or_init(|| radii))
     }
 

@@ -14,7 +14,7 @@ use crate::data_copying::{DATA_COPYING, data_copying};
 use crate::error::{EvalError, Result};
 use crate::fd_infinity::{FD_INFINITY, fd_infinity};
 use crate::features::Features;
-use crate::frechet::{FRECHET, frechet};
+use crate::frechet::{FRECHET, frechet_to};
 use crate::kid::{KID, kid};
 use crate::manifold::{COVERAGE, DENSITY, K, PRECISION, RECALL, manifold_with_radii};
 use crate::realism::{REALISM, median_realism};
@@ -25,18 +25,18 @@ use crate::two_sample::{TWO_SAMPLE, two_sample};
 /// All metrics of this crate, in the order of tables.
 pub const METRICS: &[&dyn Metric] = &[
     &BuiltIn::new("fd", "Frechet distance between features", &[FRECHET], |generated, context| {
-        Ok(vec![frechet(features(generated), features(context.reference))?])
+        Ok(vec![frechet_to(features(generated), context.moments()?)?])
     }),
     &BuiltIn::new(
         "fd-infinity",
         "Frechet distance, extrapolated to infinitely many images",
         &[FD_INFINITY],
         |generated, context| {
-            Ok(vec![fd_infinity(features(generated), features(context.reference), SEED)?.score()])
+            Ok(vec![fd_infinity(features(generated), features(context.reference()?), SEED)?.score()])
         },
     ),
     &BuiltIn::new("kid", "kernel distance between features", &[KID], |generated, context| {
-        Ok(vec![kid(features(generated), features(context.reference))?])
+        Ok(vec![kid(features(generated), features(context.reference()?))?])
     }),
     &BuiltIn::new(
         "manifold",
@@ -44,19 +44,19 @@ pub const METRICS: &[&dyn Metric] = &[
         &[PRECISION, RECALL, DENSITY, COVERAGE],
         |generated, context| {
             let radii = context.knn_radii()?;
-            let values = manifold_with_radii(features(generated), features(context.reference), radii)?;
+            let values = manifold_with_radii(features(generated), features(context.reference()?), radii)?;
             Ok(values.scores().to_vec())
         },
     ),
     &BuiltIn::new("realism", "median realism of single images", &[REALISM], |generated, context| {
-        Ok(vec![median_realism(features(generated), features(context.reference), K)?])
+        Ok(vec![median_realism(features(generated), features(context.reference()?), K)?])
     }),
     &BuiltIn::new(
         "wasserstein",
         "sliced Wasserstein distance between features",
         &[SLICED_WASSERSTEIN],
         |generated, context| {
-            let (generated, reference) = (features(generated), features(context.reference));
+            let (generated, reference) = (features(generated), features(context.reference()?));
             Ok(vec![sliced_wasserstein(generated, reference, PROJECTIONS, SEED)?])
         },
     ),
@@ -64,7 +64,7 @@ pub const METRICS: &[&dyn Metric] = &[
         "two-sample",
         "held-out accuracy of distinguishing generated from real images",
         &[TWO_SAMPLE],
-        |generated, context| Ok(vec![two_sample(features(generated), features(context.reference), SEED)?]),
+        |generated, context| Ok(vec![two_sample(features(generated), features(context.reference()?), SEED)?]),
     ),
     &BuiltIn::new("score", "classifier score", &[CLASSIFIER_SCORE], |generated, _| {
         Ok(vec![classifier_score(&generated.output.logits)?])
@@ -74,8 +74,8 @@ pub const METRICS: &[&dyn Metric] = &[
         "differences between the classes' shares and those of the reference",
         &[TOTAL_VARIATION, CLASS_KL],
         |generated, context| {
-            let counts = |images: &ImageSet| histogram(&images.output.labels(), images.output.num_classes());
-            Ok(class_balance(&counts(generated)?, &counts(context.reference)?)?.scores().to_vec())
+            let counts = histogram(&generated.output.labels(), generated.output.num_classes())?;
+            Ok(class_balance(&counts, &context.class_counts()?)?.scores().to_vec())
         },
     ),
     &BuiltIn::new(

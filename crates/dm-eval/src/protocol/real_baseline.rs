@@ -5,8 +5,7 @@
 //! images should be in random order. For metrics that compare with the training set the baseline is that of one batch of real
 //! images which are not in the training set.
 
-use serde::{Deserialize, Serialize};
-
+use super::baseline::RealBaseline;
 use super::context::EvalContext;
 use super::image_set::ImageSet;
 use super::metric::{Metric, evaluate};
@@ -16,21 +15,6 @@ use crate::error::Result;
 
 /// The largest number of batches.
 pub const MAX_BATCHES: usize = 6;
-
-/// The real baseline of one score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RealBaseline {
-    /// Name of the quantity.
-    pub name: String,
-    /// Setting of the score. Scores of one quantity may differ in it.
-    pub setting: String,
-    /// Number of images in each batch.
-    pub n: usize,
-    /// The value of each batch. Their spread is that of real images compared with real images.
-    pub values: Vec<f64>,
-    /// Name of the set of real images.
-    pub of: String,
-}
 
 /// Real images for baselines.
 pub struct BaselineSets<'a> {
@@ -59,7 +43,7 @@ pub fn real_baseline(
         let (images, reference, max_batches) = if metric.uses_training_set() {
             (sets.unseen, &context.training()?.images, 1)
         } else {
-            (sets.real, context.reference, MAX_BATCHES)
+            (sets.real, context.reference()?, MAX_BATCHES)
         };
         let size = n.clamp(1, images.n());
         let batches = (images.n() / size).min(max_batches);

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
+use super::baseline::RealBaseline;
 use super::metric::{Metric, Outcome};
-use super::real_baseline::RealBaseline;
 use crate::interval::{jackknife_interval, mean, t_interval};
 use crate::score::{Quantity, Score};
 

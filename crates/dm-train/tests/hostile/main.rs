@@ -52,9 +52,8 @@ fn seeds_are_accepted_or_refused_as_their_names_say() {
         // A parser that also gets its input wrapped accepts a correct file in one form.
         let forms = match name {
             "idx" | "config" | "folder" => 1,
-            "png" | "jpeg" | "names" | "gzip" | "pth" => 2,
+            "png" | "jpeg" | "names" | "gzip" | "pth" | "checkpoint" => 2,
             "npz" | "model" => 3,
-            "checkpoint" => 2,
             "safetensors" => 4,
             "record" => 9,
             other => panic!("{other}"),

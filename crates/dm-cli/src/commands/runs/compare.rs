@@ -64,7 +64,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let now = SystemTime::now();
     let side = |run: &Run| Side { summary: Summary::of(run, now), curves: Curves::of(run) };
     let comparison = Comparison { config, a: side(&a), b: side(&b) };
-    args.output.finish(terminal, &comparison, || lines(&comparison, terminal.width(), terminal.colors()))
+    args.output.finish(terminal, &comparison, || lines(&comparison, Terminal::width(), terminal.colors()))
 }
 
 /// The values of a run's config by their keys, for example `training.epochs`.
@@ -97,6 +97,9 @@ fn differences(a: &BTreeMap<String, Value>, b: &BTreeMap<String, Value>) -> Vec<
     keys.into_iter().map(difference).collect()
 }
 
+/// Title of a chart, and the points that it shows.
+type Chart = (&'static str, fn(&Curves) -> &Points);
+
 fn lines(comparison: &Comparison, width: usize, colors: bool) -> Vec<String> {
     let (a, b) = (&comparison.a, &comparison.b);
     let mut lines = vec![format!("A  {}", a.summary.path), format!("B  {}", b.summary.path), String::new()];
@@ -110,13 +113,12 @@ fn lines(comparison: &Comparison, width: usize, colors: bool) -> Vec<String> {
     }
     // The training loss stands in where a run has no validation loss.
     let with_validation = [a, b].iter().all(|side| !side.curves.val_loss.is_empty());
-    let losses: (&str, fn(&Curves) -> &Points) = if with_validation {
+    let losses: Chart = if with_validation {
         ("validation loss", |curves| &curves.val_loss)
     } else {
         ("training loss", |curves| &curves.train_loss)
     };
-    let all: [(&str, fn(&Curves) -> &Points); 3] =
-        [losses, ("accuracy", |curves| &curves.test_accuracy), ("FD", |curves| &curves.fd)];
+    let all: [Chart; 3] = [losses, ("accuracy", |curves| &curves.test_accuracy), ("FD", |curves| &curves.fd)];
     for (title, points) in all {
         let (of_a, of_b) = (points(&a.curves), points(&b.curves));
         if of_a.is_empty() || of_b.is_empty() {

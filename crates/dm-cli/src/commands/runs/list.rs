@@ -27,7 +27,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let runs: Vec<Summary> = runs.iter().map(|run| Summary::of(run, now)).collect();
     args.output.finish(terminal, &runs, || {
         let folder = args.folder.as_deref().unwrap_or(Path::new(read::RUNS));
-        if runs.is_empty() { vec![no_runs(folder)] } else { lines(&runs, terminal.width()) }
+        if runs.is_empty() { vec![no_runs(folder)] } else { lines(&runs, Terminal::width()) }
     })
 }
 

@@ -66,7 +66,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     }
     let pruning = Pruning { removed: args.yes, bytes: items.iter().map(|item| item.bytes).sum(), items };
     let folder = args.folder.as_deref().unwrap_or(Path::new(RUNS));
-    args.output.finish(terminal, &pruning, || lines(&pruning, folder, terminal.width()))
+    args.output.finish(terminal, &pruning, || lines(&pruning, folder, Terminal::width()))
 }
 
 /// What is removed of `run`.

@@ -125,9 +125,8 @@ impl Run {
         self.state = match &self.manifest {
             Some(manifest) if manifest.status == RunStatus::Complete => State::Complete,
             _ if run_folder::is_locked(&self.path)? => State::Running,
-            None if self.metrics.is_empty() && !has_weights() => State::Empty,
+            _ if self.metrics.is_empty() && !has_weights() => State::Empty,
             None => return Err(anyhow!("{MANIFEST}: found no such file, although the run has begun")),
-            Some(_) if self.metrics.is_empty() && !has_weights() => State::Empty,
             Some(_) => State::Stopped,
         };
         Ok(())

@@ -52,7 +52,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
         picture: picture.as_ref().map(|(_, path)| path.display().to_string()),
     };
     args.output.finish(terminal, &shown, || {
-        let (width, colors) = (terminal.width(), terminal.colors());
+        let (width, colors) = (Terminal::width(), terminal.colors());
         let mut lines = header(&shown);
         for chart in charts(&shown.curves, width, colors) {
             lines.push(String::new());
