@@ -3,15 +3,19 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod bench;
+mod build_time;
 mod ci;
 mod figures;
 mod hooks;
+mod machine;
 mod markdown;
 mod records;
 mod report;
 mod sweep;
 mod tables;
 mod tidy;
+#[cfg(unix)]
+mod torture;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +41,11 @@ enum Task {
     Tables(tables::Args),
     /// Measure the speed of the engine, compared with PyTorch and over batch sizes and threads
     Bench(bench::Args),
+    /// Measure how long the first build takes in a fresh clone, and the tests
+    BuildTime(build_time::Args),
+    /// Inject faults into real runs and check that dm keeps its promises
+    #[cfg(unix)]
+    Torture(torture::Args),
     /// Run every check that CI runs, cheapest first
     Ci(ci::Args),
     /// Check conventions that the compiler does not check: first lines and lengths of files, stray files, the commands of CI
@@ -52,6 +61,9 @@ fn main() -> ExitCode {
         Task::Report(args) => report::run(&args),
         Task::Tables(args) => tables::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::BuildTime(args) => build_time::run(&args),
+        #[cfg(unix)]
+        Task::Torture(args) => torture::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),
         Task::Hooks => hooks::run(),

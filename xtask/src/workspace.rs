@@ -31,7 +31,7 @@ pub fn build_bench() -> Result<PathBuf> {
 fn build(arguments: &[&str]) -> Result<PathBuf> {
     let command = format!("cargo build {}", arguments.join(" "));
     let output = Command::new(cargo())
-        .args(["build", "--quiet", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
         .args(arguments)
         .current_dir(root())
         .stderr(Stdio::inherit())

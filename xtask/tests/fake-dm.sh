@@ -40,6 +40,7 @@ train)
     [ "$step" = 0 ] && echo train >> "$here/calls.txt" || echo train resume >> "$here/calls.txt"
     manifest running "$step"
     trap 'echo "$step" > "$run/checkpoint.safetensors"; manifest running "$step"; exit 130' TERM INT
+    trap 'echo "$step" > "$run/checkpoint.safetensors"' USR1
     while [ "$step" -lt "$steps" ]; do
         step=$((step + 1))
         epoch=$(((2 * step + steps - 1) / steps))

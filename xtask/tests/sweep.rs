@@ -3,102 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test itself")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod place;
 
-/// A folder with a fake `dm`, a study of some runs, and the run folders.
-struct Place {
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    /// A study of `runs`, each given by its name and its overrides.
-    fn new(runs: &[(&str, &str)]) -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake-dm.sh");
-        std::fs::copy(fake, place.path("dm")).unwrap();
-        image::GrayImage::new(5 * 30 + 2, 5 * 30 + 2).save(place.path("sheet.png")).unwrap();
-        std::fs::write(place.path("config.toml"), "seed = 1\n").unwrap();
-        std::fs::create_dir(place.path("sweeps")).unwrap();
-        place.define(runs);
-        place
-    }
-
-    fn define(&self, runs: &[(&str, &str)]) {
-        let config = self.path("config.toml");
-        let run = |(name, set): &(&str, &str)| {
-            format!(
-                "[[run]]\nname = \"{name}\"\ntitle = \"{name}\"\nloss = \"error\"\nconfig = '{}'\n\
-                 profiles.smoke = {{ set = [{set}], sample = {{ n = 25 }} }}\n",
-                config.display()
-            )
-        };
-        let text: String = runs.iter().map(run).collect();
-        std::fs::write(self.path("sweeps/digits.toml"), text).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(["sweep", "--profile", "smoke", "--out"]).arg(self.path("runs"));
-        command.arg("--sweeps").arg(self.path("sweeps")).arg("--dm").arg(self.path("dm")).args(more);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn sweep(&self, more: &[&str]) -> Output {
-        self.command(more).output().unwrap()
-    }
-
-    fn start(&self, more: &[&str]) -> Child {
-        self.command(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// The subcommands of `dm` that did work since the last call, with `resume` if training was resumed.
-    fn calls(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path("calls.txt")).unwrap_or_default();
-        let _ = std::fs::remove_file(self.path("calls.txt"));
-        let name = |line: &str| {
-            let words: Vec<_> = line.split(' ').take(2).collect();
-            if words[0] == "train" { words.join(" ") } else { words[0].to_owned() }
-        };
-        text.lines().map(name).collect()
-    }
-
-    fn steps(&self, run: &str) -> usize {
-        let path = self.path("runs").join(run).join("metrics.jsonl");
-        std::fs::read_to_string(path).unwrap_or_default().matches("\"step\",").count()
-    }
-
-    fn wait_for_steps(&self, run: &str, steps: usize) {
-        let began = Instant::now();
-        while self.steps(run) < steps {
-            assert!(began.elapsed() < Duration::from_secs(20), "{run} never got to step {steps}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn manifest(&self, run: &str) -> String {
-        std::fs::read_to_string(self.path("runs").join(run).join("manifest.json")).unwrap()
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use place::{Place, signal, stderr, stdout};
 
 #[test]
 fn a_sweep_trains_samples_summarises_and_draws_and_a_second_one_does_nothing() {
@@ -297,4 +204,27 @@ fn after_a_kill_the_next_sweep_waits_for_the_training_that_still_runs() {
         "the orphan finished; only sampling was left"
     );
     assert_eq!(place.steps("a"), 20);
+}
+
+#[test]
+fn a_dry_run_for_slurm_prints_the_scripts_and_does_nothing() {
+    let place = Place::new(&[("a", "\"steps=6\""), ("b", "")]);
+    let output = place.sweep(&["--executor", "slurm", "--dry-run", "--gpus", "1", "--array-limit", "1"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let words = [
+        "--array=1-2%1",
+        "--set steps=6",
+        "--device cuda",
+        "--dependency='aftercorr:<id of train>'",
+        "afterok",
+    ];
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert_eq!(place.calls(), Vec::<String>::new());
+    assert!(!place.path("runs").exists());
+    let output = place.sweep(&["--partition", "main"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("expected --executor slurm"), "{}", stderr(&output));
 }

@@ -3,7 +3,6 @@
 //! (`crates/dm-train/benches/against_torch`, `xtask/peers/torch_bench.py`).
 
 mod comparison;
-mod machine;
 mod programs;
 mod scaling;
 mod table;

@@ -1,7 +1,7 @@
 //! The programs that a benchmark starts, and functions that its parts share.
 
-use super::machine;
 use super::worker_process::WorkerProcess;
+use crate::machine;
 use crate::workspace;
 use anyhow::Result;
 use dm_record::BenchFile;

@@ -1,6 +1,6 @@
 //! The results of a benchmark as Markdown tables.
 
-use super::machine;
+use crate::machine;
 use crate::markdown::{self, number};
 use dm_record::{BenchFile, DrawingTime, EpochTime, SamplingTime, StepTime, Throughput};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The run folder of a sweep: deleting runs, and the images of a finished run.
 
-use super::study::Sample;
+use super::study::{Job, Sample};
 use crate::records::read_json;
 use crate::workspace::{beside, files_below, write_atomically};
 use anyhow::{Context, Result, ensure};
@@ -31,12 +31,21 @@ pub fn delete(run: &Path) -> Result<()> {
 }
 
 /// Number of files below a folder, and their size in bytes.
-pub fn size(folder: &Path) -> Result<(usize, u64)> {
+fn size(folder: &Path) -> Result<(usize, u64)> {
     let (files, mut bytes) = (files_below(folder)?, 0);
     for path in &files {
         bytes += std::fs::symlink_metadata(path).with_context(|| path.display().to_string())?.len();
     }
     Ok((files.len(), bytes))
+}
+
+/// Prints which run folders `--clean` is about to delete.
+pub fn announce_deletion(jobs: &[Job], out: &Path) -> Result<()> {
+    for run in jobs.iter().map(|job| out.join(&job.name)).filter(|run| run.is_dir()) {
+        let (files, bytes) = size(&run)?;
+        eprintln!("--clean: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
+    }
+    Ok(())
 }
 
 /// Deletes a folder that may be missing.

@@ -1,25 +1,31 @@
 //! `cargo xtask sweep`: trains and samples every run of a study, then writes a summary and figures. Complete runs are skipped,
-//! interrupted runs are resumed. Files in `xtask/sweeps/` list the runs, and `dm` trains them.
+//! interrupted runs are resumed. Files in `xtask/sweeps/` list the runs, and `dm` trains them, here or on a cluster
+//! (`executor.rs`).
 
 mod archive;
+mod executor;
 mod folder;
+mod local;
 mod process;
 mod progress;
+mod slurm;
 mod study;
 mod summary;
+mod training_progress;
 mod worker;
 
 use crate::records::{SCORE_FILE, Scores};
 use crate::{figures, workspace};
 use anyhow::{Context, Result, ensure};
+use executor::{Executor, Outcome};
+use local::Local;
 use progress::State;
+use slurm::{Options, Slurm};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 pub use study::Job;
 use study::Profile;
-use worker::Setup;
+use worker::{Device, Setup};
 
 /// The study of the three shipped models.
 const DIGITS: &str = "digits";
@@ -44,6 +50,24 @@ pub struct Args {
     /// The `dm` binary to use, instead of building it
     #[arg(long, value_name = "PATH")]
     dm: Option<PathBuf>,
+    /// Where dm computes [default: cpu, or cuda with --gpus]
+    #[arg(long, value_enum)]
+    device: Option<Device>,
+    /// Where the runs are trained: on this machine, or on a cluster that shares this folder
+    #[arg(long, value_enum, default_value = "local")]
+    executor: ExecutorKind,
+    /// Write no summary and no figures. For the tasks of an array, which would write the same files
+    #[arg(long, hide = true)]
+    no_summary: bool,
+    #[command(flatten)]
+    slurm: Options,
+}
+
+/// The executors by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ExecutorKind {
+    Local,
+    Slurm,
 }
 
 /// The arguments of `cargo xtask figures`.
@@ -87,6 +111,20 @@ impl Place {
         absolute(&self.out.clone().unwrap_or_else(|| workspace::root().join("runs").join(name)))
     }
 
+    /// The same place as options for `xtask`, with the folder of the runs `out`.
+    fn words(&self, out: &Path) -> Result<Vec<String>> {
+        let mut words =
+            vec!["--study".into(), self.study.clone(), "--profile".into(), self.profile.name().into()];
+        let mut folder = |option: &str, path: &Path| {
+            words.extend([option.to_owned(), path.display().to_string()]);
+        };
+        folder("--out", out);
+        if let Some(sweeps) = &self.sweeps {
+            folder("--sweeps", &absolute(sweeps)?);
+        }
+        Ok(words)
+    }
+
     fn jobs(&self) -> Result<Vec<Job>> {
         let root = workspace::root();
         let sweeps = self.sweeps.clone().unwrap_or_else(|| root.join("xtask/sweeps"));
@@ -102,19 +140,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let out = args.place.out()?;
     let all = args.place.jobs()?;
     let jobs = study::select(all.clone(), &args.only)?;
+    let executor = args.executor(&out, jobs.len())?;
     let dm = args.dm.as_deref().map_or_else(workspace::build_dm, absolute)?;
-    std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
-    if args.clean {
-        announce_deletion(&jobs, &out)?;
-    }
-    process::catch_interrupts()?;
     let at_once = usize::from(args.jobs).min(jobs.len());
     let threads = (at_once > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none())
         .then(|| (std::thread::available_parallelism().map_or(1, usize::from) / at_once).max(1));
-    let setup = Setup { dm, out, clean: args.clean, threads };
+    let setup = Setup { dm, out, clean: args.clean, threads, device: args.device() };
 
-    let ends = work(&jobs, &setup, at_once);
-    finish(&all, &setup.out)?;
+    let Outcome::Ended(ends) = executor.run(&jobs, &setup)? else { return Ok(ExitCode::SUCCESS) };
+    if !args.no_summary {
+        finish(&all, &setup.out)?;
+    }
     Ok(if process::interrupted() {
         ExitCode::from(INTERRUPTED)
     } else if ends.iter().all(|end| matches!(end, State::Complete { .. })) {
@@ -122,6 +158,29 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+impl Args {
+    /// The executor of `runs` runs whose folders are in `out`.
+    fn executor(&self, out: &Path, runs: usize) -> Result<Box<dyn Executor>> {
+        if self.executor == ExecutorKind::Local {
+            self.slurm.check_unused()?;
+            return Ok(Box::new(Local { at_once: usize::from(self.jobs).min(runs) }));
+        }
+        ensure!(
+            self.jobs == 1,
+            "--jobs: found {}, expected --array-limit with the executor slurm",
+            self.jobs
+        );
+        let (options, name) =
+            (self.slurm.clone(), format!("{}-{}", self.place.study, self.place.profile.name()));
+        Ok(Box::new(Slurm { options, name, place: self.place.words(out)? }))
+    }
+
+    fn device(&self) -> Device {
+        let default = if self.slurm.gpus.is_some() { Device::Cuda } else { Device::Cpu };
+        self.device.unwrap_or(default)
+    }
 }
 
 /// `cargo xtask figures`: writes summary and figures from recorded files.
@@ -144,45 +203,6 @@ pub fn redraw(args: &FigureArgs) -> Result<ExitCode> {
         finish(&jobs, &out)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints what `--clean` is about to delete.
-fn announce_deletion(jobs: &[Job], out: &Path) -> Result<()> {
-    for run in jobs.iter().map(|job| out.join(&job.name)).filter(|run| run.is_dir()) {
-        let (files, bytes) = folder::size(&run)?;
-        eprintln!("--clean: deleting {} ({files} files, {:.1} MB)", run.display(), bytes as f64 / 1e6);
-    }
-    Ok(())
-}
-
-/// Runs all jobs, `at_once` at a time; returns the final state of each job.
-fn work(jobs: &[Job], setup: &Setup, at_once: usize) -> Vec<State> {
-    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
-    let next = AtomicUsize::new(0);
-    let (send, receive) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            let (send, next) = (send.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(index) else { return };
-                    // The receiver outlives all workers, so sending cannot fail.
-                    let report = |state| drop(send.send((index, state)));
-                    let end = if process::interrupted() {
-                        State::Interrupted
-                    } else {
-                        report(State::Starting);
-                        worker::run(job, setup, &report)
-                            .unwrap_or_else(|error| State::Failed(format!("{error:#}")))
-                    };
-                    report(end);
-                }
-            });
-        }
-        drop(send);
-        progress::show(&names, &receive)
-    })
 }
 
 /// Writes the summary and the figures of every run that has started.

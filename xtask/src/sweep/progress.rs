@@ -24,6 +24,10 @@ pub enum State {
         eta_s: Option<f64>,
     },
     Sampling,
+    /// Slurm has not started the next task of the run; why, in Slurm's words.
+    Queued(String),
+    /// The run goes on, but is no longer watched.
+    Unwatched,
     /// `made` is false if the run was complete before this sweep.
     Complete {
         made: bool,
@@ -47,6 +51,8 @@ impl State {
                 words.join("  ")
             }
             Self::Sampling => "sampling".into(),
+            Self::Queued(reason) => format!("in the queue ({reason})"),
+            Self::Unwatched => "goes on; the same command watches it again".into(),
             Self::Complete { made: true } => "complete".into(),
             Self::Complete { made: false } => "complete already".into(),
             Self::Interrupted => "interrupted; the same command continues from here".into(),
@@ -54,8 +60,9 @@ impl State {
         }
     }
 
-    fn is_end(&self) -> bool {
-        matches!(self, Self::Complete { .. } | Self::Interrupted | Self::Failed(_))
+    /// Whether nothing will follow this state.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Complete { .. } | Self::Interrupted | Self::Unwatched | Self::Failed(_))
     }
 
     /// Steps done and steps in total, for a bar.

@@ -5,13 +5,13 @@ use super::folder;
 use super::process::{Log, interrupted};
 use super::progress::State;
 use super::study::Job;
-use crate::records::{MetricsReader, RESTORATION_FILE, SCORE_FILE, read_manifest};
+use super::training_progress::TrainingProgress;
+use crate::records::{RESTORATION_FILE, SCORE_FILE, read_manifest};
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
 use dm_record::RunStatus;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::Instant;
 
 /// Number of log lines in the message about a failed command.
 const TAIL_LINES: usize = 10;
@@ -31,6 +31,26 @@ pub struct Setup {
     pub clean: bool,
     /// Threads of each child process, where several runs are trained at a time.
     pub threads: Option<usize>,
+    pub device: Device,
+}
+
+/// Where `dm` computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Device {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+impl Device {
+    /// The name on the command line of `dm`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
 }
 
 /// Does the remaining work of a run. Returns `State::Complete` or `State::Interrupted`.
@@ -74,30 +94,14 @@ fn is_complete(run: &Path) -> Result<bool> {
 
 /// Trains or resumes a run. `dm` skips a complete run, and refuses a folder of another config.
 fn train(job: &Job, setup: &Setup, run: &Path, log: &mut Log, report: &dyn Fn(State)) -> Result<ExitStatus> {
-    let mut command = dm(setup, "train");
+    let mut command = dm_on_device(setup, "train");
     command.arg(&job.config).arg("--run").arg(run).arg("--resume");
     command.args(job.set.iter().flat_map(|pair| ["--set", pair]));
-    let mut reader = MetricsReader::new(run);
-    let mut since: Option<(Instant, u64)> = None;
+    let mut progress = TrainingProgress::new(run);
     log.watch(&mut command, || {
-        // A file that cannot be read now may be readable at the next poll. Only the progress line depends on the file.
-        if reader.poll().is_err() {
-            return;
+        if let Some(state) = progress.poll() {
+            report(state);
         }
-        let Ok(Some(manifest)) = read_manifest(run) else { return };
-        let Some(last) = reader.metrics.steps.last() else { return report(State::Starting) };
-        let (began, first) = *since.get_or_insert_with(|| (Instant::now(), last.step));
-        let done = last.step.saturating_sub(first);
-        let left = manifest.steps_total.saturating_sub(last.step) as f64;
-        report(State::Training {
-            epoch: last.epoch,
-            epochs: manifest.epochs,
-            step: last.step,
-            steps: manifest.steps_total,
-            loss: last.loss,
-            images_per_s: last.images_per_s,
-            eta_s: (done > 0).then(|| began.elapsed().as_secs_f64() / done as f64 * left),
-        });
     })
 }
 
@@ -105,19 +109,19 @@ fn train(job: &Job, setup: &Setup, run: &Path, log: &mut Log, report: &dyn Fn(St
 fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
     let (sample, part) = (&job.sample, folder::open_generated(run)?);
     let nfe: Vec<String> = sample.nfe.into_iter().flat_map(|n| ["--nfe".into(), n.to_string()]).collect();
-    let mut generate = dm(setup, "sample");
+    let mut generate = dm_on_device(setup, "sample");
     generate.arg(run).args(["-n", &sample.n.to_string(), "--seed", &sample.seed.to_string()]).args(&nfe);
     generate.arg("--strip").arg("--out").arg(&part);
     let mut degrade = dm(setup, "degrade");
     degrade.arg(run).args(["--count", STRIP.0, "--columns", STRIP.1, "--out"]).arg(part.join("forward.png"));
-    let mut restore = dm(setup, "restore");
+    let mut restore = dm_on_device(setup, "restore");
     restore.arg(run).args(["--count", &sample.restored.to_string(), "--timesteps", TIMESTEPS]).args(&nfe);
     restore.arg("--out").arg(part.join("restore.png")).arg("--scores").arg(part.join(RESTORATION_FILE));
     let mut commands = vec![("sample", generate), ("degrade", degrade), ("restore", restore)];
     let mut written = WRITTEN.to_vec();
     if let Some(measure) = &sample.measure {
         let (n, seeds) = (measure.n.to_string(), measure.seeds.to_string());
-        let mut eval = dm(setup, "eval");
+        let mut eval = dm_on_device(setup, "eval");
         eval.arg(run).args(["-n", &n, "--seeds", &seeds, "--pool"]).args(&nfe);
         eval.args(["--metrics", &measure.metrics.join(",")]).arg("--out").arg(part.join(SCORE_FILE));
         commands.push(("eval", eval));
@@ -142,6 +146,15 @@ fn dm(setup: &Setup, subcommand: &str) -> Command {
     command.arg(subcommand).current_dir(workspace::root());
     if let Some(threads) = setup.threads {
         command.env("RAYON_NUM_THREADS", threads.to_string());
+    }
+    command
+}
+
+/// A command that computes on the device of the sweep.
+fn dm_on_device(setup: &Setup, subcommand: &str) -> Command {
+    let mut command = dm(setup, subcommand);
+    if setup.device != Device::Cpu {
+        command.args(["--device", setup.device.name()]);
     }
     command
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask tables`: writes the tables of README.md and of the model cards between markers on these pages, from the same
 //! files as the report. Text outside the markers is kept. The same numbers are written as CSV files to `report/tables`.
 
+mod build;
 mod cards;
 mod data;
 mod model_file;
@@ -27,7 +28,15 @@ type Block = (&'static str, fn(&Path) -> Result<String>);
 
 /// The pages and the blocks in them.
 const PAGES: [(&str, &[Block]); 2] = [
-    ("README.md", &[("speed", speed::speed), ("runs", results::runs), ("scores", results::scores)]),
+    (
+        "README.md",
+        &[
+            ("build", build::build),
+            ("speed", speed::speed),
+            ("runs", results::runs),
+            ("scores", results::scores),
+        ],
+    ),
     (
         "data/models/README.md",
         &[("models", cards::models), ("classifiers", cards::classifiers), ("pytorch", cards::pytorch)],
@@ -98,11 +107,12 @@ mod tests {
         let line = r#"{"event":"epoch","step":40,"epoch":5,"train_loss":0.5,"val_loss":4.25,"seconds":1,"images_per_s":9}"#;
         put("report/runs/ink-unet/metrics.jsonl", format!("{line}\n").as_bytes());
         put("xtask/peers/torch_load.py", b"import torch\n");
+        put("report/build.json", &std::fs::read(root().join("report/build.json")).unwrap());
         put("report/bench.json", &std::fs::read(root().join("report/bench.json")).unwrap());
         put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
         put(
             "README.md",
-            b"# dm\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
+            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
         );
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
         dir

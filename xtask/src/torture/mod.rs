@@ -1,0 +1,158 @@
+//! `cargo xtask torture`: holds `dm` to its promises by injecting faults into real runs: kills, signals, full disks, damaged
+//! files, simultaneous starts. Writes `report/torture.json`; `--quick` makes fewer trials and is part of CI.
+
+mod config;
+mod damage;
+mod disk;
+mod divergence;
+mod kills;
+mod lab;
+mod memory;
+mod process;
+mod record;
+mod resume;
+mod run_files;
+mod stops;
+mod writers;
+mod writes;
+
+use crate::machine;
+use crate::workspace::{root, write_atomically};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use lab::Lab;
+use record::PromiseResult;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+pub use record::{FILE, TortureFile};
+
+/// The arguments of `cargo xtask torture`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Fewer trials, in under four minutes; writes no report
+    #[arg(long)]
+    quick: bool,
+    /// Test this promise only (may be given several times)
+    #[arg(long, value_enum, value_name = "PROMISE")]
+    only: Vec<Promise>,
+    /// Seed of the random moments and places
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    seed: u64,
+}
+
+/// What `dm` promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Promise {
+    /// A checkpoint is whole or absent
+    Checkpoints,
+    /// A resumed run gives the bits of a run that was never stopped
+    Resume,
+    /// A write that fails is reported, and the last checkpoint loads
+    Writes,
+    /// A damaged file is noticed, and the previous checkpoint is used
+    Damage,
+    /// A signal stops every command within two seconds
+    Stop,
+    /// Divergence stops a run before the update
+    Divergence,
+    /// A run folder has one writer, and a cache is never wrong
+    Writers,
+    /// A run is not resumed with another config
+    Config,
+    /// Old checkpoints are removed
+    Disk,
+    /// Memory does not grow with the number of images
+    Memory,
+}
+
+/// What the trials of one promise found.
+#[derive(Debug, Default)]
+struct Findings {
+    /// What was done, in a few words with numbers.
+    test: String,
+    /// Number of trials.
+    trials: usize,
+    /// One line for every trial that failed.
+    failures: Vec<String>,
+    /// The figure that was reached, for example the slowest stop.
+    figure: String,
+}
+
+impl Findings {
+    fn of(test: impl Into<String>) -> Self {
+        Self { test: test.into(), ..Self::default() }
+    }
+
+    /// Counts a trial, which failed if there is a message.
+    fn count(&mut self, outcome: std::result::Result<(), String>) {
+        self.trials += 1;
+        self.failures.extend(outcome.err());
+    }
+}
+
+impl Promise {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Checkpoints => "a checkpoint is whole or absent",
+            Self::Resume => "resume is exact",
+            Self::Writes => "every failing write is survived",
+            Self::Damage => "damage is noticed",
+            Self::Stop => "stop when asked",
+            Self::Divergence => "divergence is not hidden",
+            Self::Writers => "one writer per run",
+            Self::Config => "the wrong config is refused",
+            Self::Disk => "the disk does not fill",
+            Self::Memory => "memory is bounded",
+        }
+    }
+
+    fn test(self, lab: &mut Lab) -> Result<Findings> {
+        match self {
+            Self::Checkpoints => kills::test(lab),
+            Self::Resume => resume::test(lab),
+            Self::Writes => writes::test(lab),
+            Self::Damage => damage::test(lab),
+            Self::Stop => stops::test(lab),
+            Self::Divergence => divergence::test(lab),
+            Self::Writers => writers::test(lab),
+            Self::Config => config::test(lab),
+            Self::Disk => disk::test(lab),
+            Self::Memory => memory::test(lab),
+        }
+    }
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut lab = Lab::new(args.quick, args.seed)?;
+    let promises = if args.only.is_empty() { Promise::value_variants() } else { &args.only };
+    let mut results = Vec::new();
+    for &promise in promises {
+        println!("{} ...", promise.words());
+        let began = Instant::now();
+        let found = promise.test(&mut lab).with_context(|| promise.words().to_owned())?;
+        let result = PromiseResult {
+            promise: promise.words().to_owned(),
+            test: found.test,
+            trials: found.trials,
+            failed: found.failures.len(),
+            figure: found.figure,
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        println!("  {}", result.line());
+        for failure in found.failures.iter().take(10) {
+            println!("  failed: {failure}");
+        }
+        results.push(result);
+    }
+    let failed: usize = results.iter().map(|result| result.failed).sum();
+    // A part of the promises is not a report.
+    if !args.quick && args.only.is_empty() {
+        let file = TortureFile { machine: machine::this(), seed: args.seed, results };
+        let path: PathBuf = root().join(FILE);
+        write_atomically(&path, (serde_json::to_string_pretty(&file)? + "\n").as_bytes())?;
+        println!("written to {FILE}; cargo xtask tables puts the table into README.md");
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
