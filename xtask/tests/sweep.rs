@@ -5,6 +5,9 @@
 
 mod place;
 
+use std::path::Path;
+use std::process::Command;
+
 use place::{Place, signal, stderr, stdout};
 
 #[test]

@@ -3,39 +3,47 @@
 //! This crate owns everything a person sees: arguments, standard output, colours, progress, devices and exit codes (0 done,
 //! 2 bad input, 130 interrupted).
 
+mod bar;
 mod chart;
+mod closed_stdout;
 mod commands;
 mod data_args;
 mod device;
+mod embedded;
 mod eval_session;
 mod folder;
 mod forward_film;
+mod graphics;
 mod image_files;
 mod interrupt;
 mod locate;
 mod output_args;
 mod preview;
+mod process_name;
 mod progress;
 mod provenance;
 mod records;
+mod reference;
 mod revision;
 mod sampling_args;
 mod seed_arg;
+mod serve;
 mod table;
 mod terminal;
 mod training_eval;
 mod trajectory;
 mod units;
+mod waiting;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Train diffusion models of small images, sample from them, and evaluate the samples.
 #[derive(Parser)]
 #[command(name = "dm", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Start with `dm sample --show`: it samples digits from a shipped model.\n\
-                        Then train your own model: `dm train data/configs/ink-unet.toml`.")]
+#[command(after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -47,11 +55,35 @@ struct Cli {
     verbose: u8,
 }
 
+/// What `dm --help` says below the options.
+const AFTER_HELP: &str = "\
+Start with `dm sample --show`: it samples digits from a shipped model.
+Then train your own model: `dm train data/configs/ink-unet.toml`.
+
+Exit codes:
+  0    done
+  2    the input was refused or the work failed; standard error has one line about it
+  130  interrupted by Ctrl-C or a termination signal; a training run is saved before
+
+Shipped files: models, classifiers and data sets that are not found under the given path are looked for
+  1. in the folder that DM_DATA names,
+  2. in the folder data in the working directory,
+  3. in the folder data beside the program or in a folder above it,
+  4. inside the program, which contains the model ink-unet, its classifier and 100 test images of MNIST.
+
+Environment:
+  DM_DATA      the folder of shipped files, with models/NAME.safetensors and mnist
+  DM_PICTURES  how the terminal shows pictures: kitty, sixel, blocks or letters
+  NO_COLOR     no colours
+  COLUMNS      the width of tables and charts";
+
 #[derive(Subcommand)]
 enum Command {
     Train(commands::train::Args),
     Runs(commands::runs::Args),
     Sample(commands::sample::Args),
+    Serve(commands::serve::Args),
+    Shards(commands::shards::Args),
     Eval(commands::eval::Args),
     Likelihood(commands::likelihood::Args),
     Sanity(commands::sanity::Args),
@@ -59,14 +91,25 @@ enum Command {
     Degrade(commands::degrade::Args),
     Info(commands::info::Args),
     Import(commands::import::Args),
+    Export(commands::export::Args),
     Data(commands::data::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 /// Exit code of bad input.
 const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
+    if closed_stdout::is_closed() {
+        terminal::print_error(
+            "error: writing to stdout: found it closed, expected a file, a pipe or a terminal",
+        );
+        return ExitCode::from(BAD_INPUT);
+    }
     match Cli::try_parse() {
+        // The server only waits. It must not take a thread from its own computations.
+        Ok(cli) if matches!(cli.command, Command::Serve(_)) => run(cli),
         Ok(cli) => dm_nn::threads::on_the_pool(|| run(cli)),
         Err(error) => explain(&error),
     }
@@ -74,10 +117,16 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> ExitCode {
     let terminal = terminal::Terminal::new(cli.quiet, cli.verbose);
+    if let Err(error) = interrupt::listen() {
+        terminal.error(&error);
+        return ExitCode::from(BAD_INPUT);
+    }
     let result = match cli.command {
         Command::Train(args) => commands::train::run(&args, &terminal),
         Command::Runs(args) => commands::runs::run(&args, &terminal),
         Command::Sample(args) => commands::sample::run(&args, &terminal),
+        Command::Serve(args) => commands::serve::run(&args, &terminal),
+        Command::Shards(args) => commands::shards::run(&args, &terminal),
         Command::Eval(args) => commands::eval::run(&args, &terminal),
         Command::Likelihood(args) => commands::likelihood::run(&args, &terminal),
         Command::Sanity(args) => commands::sanity::run(&args, &terminal),
@@ -85,7 +134,10 @@ fn run(cli: Cli) -> ExitCode {
         Command::Degrade(args) => commands::degrade::run(&args, &terminal),
         Command::Info(args) => commands::info::run(&args, &terminal),
         Command::Import(args) => commands::import::run(&args, &terminal),
+        Command::Export(args) => commands::export::run(&args, &terminal),
         Command::Data(args) => commands::data::run(&args, &terminal),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, Cli::command(), &terminal),
     };
     result.unwrap_or_else(|error| {
         terminal.error(&error);
@@ -101,7 +153,11 @@ fn explain(error: &clap::Error) -> ExitCode {
         terminal::print_error(message.split("\nFor more information").next().unwrap_or_default());
         return ExitCode::from(BAD_INPUT);
     }
-    match terminal::print_help(error) {
+    let printed = match error.kind() {
+        ErrorKind::DisplayVersion => terminal::print_result(&format!("{}\n", revision::version())),
+        _ => terminal::print_help(error),
+    };
+    match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::print_error(&format!("error: {error:#}"));

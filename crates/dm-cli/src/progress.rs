@@ -2,14 +2,14 @@
 //! epoch.
 
 use dm_train::{Event, Observer, Task, TrainingState};
-use indicatif::ProgressBar;
 use tracing::info;
 
+use crate::bar::Bar;
 use crate::terminal::Terminal;
 
 /// Shows the progress of a run in the terminal.
 pub struct Progress {
-    bar: ProgressBar,
+    bar: Bar,
     /// Exponential average of the loss, for the bar.
     loss: Option<f64>,
     batch_size: u64,
@@ -19,10 +19,8 @@ impl Progress {
     /// Creates the progress bar of a new or resumed run whose state is `state`.
     pub fn new<T: Task>(terminal: &Terminal, state: &TrainingState<T>) -> Self {
         let batch_size = state.settings.batch_size as u64;
-        let template = "{msg:<34} {bar:28.cyan/blue} {percent:>3}%  {per_sec}  left {eta}";
-        let bar = terminal.bar(state.total_steps() * batch_size, template);
-        bar.set_position(state.step * batch_size);
-        bar.reset_eta();
+        let bar = terminal.bar_with_speed(state.total_steps() * batch_size, "training", "images");
+        bar.start_at(state.step * batch_size);
         Self { bar, loss: None, batch_size }
     }
 }
@@ -52,10 +50,10 @@ impl<T: Task> Observer<T> for Progress {
                 info!("epoch {epoch} of {}: {}", state.settings.epochs, results.join(", "));
             }
             Event::Interrupted { state } => {
-                self.bar.finish_and_clear();
+                self.bar.finish();
                 info!("interrupted after step {}; continue with --resume", state.step);
             }
-            Event::Complete { .. } => self.bar.finish_and_clear(),
+            Event::Complete { .. } => self.bar.finish(),
         }
         Ok(())
     }

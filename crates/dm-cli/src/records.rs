@@ -1,12 +1,14 @@
 //! Results of `dm-eval` as the records that are written to files.
 
+#![warn(clippy::indexing_slicing)]
+
 use dm_eval::authenticity::Authenticity;
 use dm_eval::percentiles::percentiles;
 use dm_eval::protocol::{self, TrainingSet};
 use dm_eval::{Classifier, Direction};
 use dm_record::{
     ClassifierRecord, Design, DistancePercentiles, FailureGroup, Failures, NearestTraining, OmittedMetric,
-    RankedImage, Ranking, RealBaseline, ReferenceRecord, ScoreRow,
+    RankedImage, Ranking, RealBaseline, ScoreRow,
 };
 
 /// A classifier, with the number of its features if scores are computed from them.
@@ -17,11 +19,6 @@ pub fn classifier(classifier: &Classifier, features: Option<usize>) -> Classifie
         test_accuracy: Some(classifier.test_accuracy),
         features,
     }
-}
-
-/// A reference set.
-pub fn reference(images: &protocol::ImageSet) -> ReferenceRecord {
-    ReferenceRecord { name: images.name.clone(), sha256: images.sha256.clone(), n: images.n() }
 }
 
 /// The rows and the omitted metrics of a table.

@@ -18,7 +18,7 @@ pub struct SamplingArgs {
     #[arg(long, value_parser = variances())]
     pub variance: Option<Variance>,
     /// Where the timesteps lie: `uniform`, `cosine` (denser in the middle), or `power` and `power:EXPONENT` (denser near
-    /// T) [default: as in the model's config].
+    /// T, or near 0 with an exponent below 1) [default: as in the model's config].
     #[arg(long)]
     pub spacing: Option<Spacing>,
 }

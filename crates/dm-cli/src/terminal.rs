@@ -4,16 +4,23 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use dm_nn::escaped;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::bar::{Bar, BarStyle};
+use crate::graphics::{self, Pictures};
+
+/// Columns of a terminal whose width is not known.
+const UNKNOWN_WIDTH: usize = 80;
 
 /// The terminal: what the program prints, and in which form.
 pub struct Terminal {
     bars: MultiProgress,
-    quiet: bool,
+    bar_style: BarStyle,
     colors: bool,
 }
 
@@ -32,12 +39,17 @@ impl Terminal {
         tracing_subscriber::fmt()
             .with_env_filter(format!("warn{filter}"))
             .with_writer(AboveBars(bars.clone()))
+            .with_ansi(io::stderr().is_terminal() && allows_colors())
             .without_time()
             .with_target(false)
             .with_level(verbose > 0)
             .init();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { bars, quiet, colors: io::stdout().is_terminal() && !plain }
+        let bar_style = match terminal_size::terminal_size_of(io::stderr()) {
+            _ if quiet => BarStyle::Hidden,
+            Some((columns, _)) if !is_dumb() => BarStyle::Animated(columns_of(columns.0)),
+            _ => BarStyle::Plain,
+        };
+        Self { bars, bar_style, colors: io::stdout().is_terminal() && allows_colors() }
     }
 
     /// Prints a line of the result.
@@ -66,23 +78,78 @@ impl Terminal {
     pub fn width() -> usize {
         let given =
             std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
-        let measured = || terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns.0.into());
-        given.or_else(measured).unwrap_or(80)
+        let measured =
+            || terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns_of(columns.0));
+        given.or_else(measured).unwrap_or(UNKNOWN_WIDTH)
     }
 
     /// Prints an error as one line.
-    pub fn error(&self, error: &anyhow::Error) {
+    pub fn error(&self, error: &Error) {
         self.bars.suspend(|| print_error(&format!("error: {error:#}")));
     }
 
-    /// A progress bar of `total` units. It is hidden with `--quiet` and where standard error is not a terminal.
-    pub fn bar(&self, total: u64, template: &str) -> ProgressBar {
-        let bar = if self.quiet { ProgressBar::hidden() } else { self.bars.add(ProgressBar::new(total)) };
-        bar.set_length(total);
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("━╸─"));
-        bar
+    /// How pictures are shown.
+    ///
+    /// # Errors
+    /// If `DM_PICTURES` has a value that it cannot have.
+    pub fn pictures(&self) -> Result<Pictures> {
+        let variable = |name: &str| std::env::var(name).ok();
+        graphics::detect(variable, io::stdout().is_terminal()).map_err(Error::msg)
     }
+
+    /// A progress bar of `total` units; `what` names the work. It is hidden with `--quiet`, and consists of plain lines where
+    /// standard error is not a terminal.
+    pub fn bar(&self, total: u64, what: &str) -> Bar {
+        self.new_bar(total, what, None)
+    }
+
+    /// As [`Self::bar`], with the speed in units per second; `unit` is their name.
+    pub fn bar_with_speed(&self, total: u64, what: &str, unit: &'static str) -> Bar {
+        self.new_bar(total, what, Some(unit))
+    }
+
+    fn new_bar(&self, total: u64, what: &str, unit: Option<&'static str>) -> Bar {
+        let hidden = || ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        let bar = match self.bar_style {
+            BarStyle::Animated(_) => self.bars.add(ProgressBar::new(total)),
+            _ => hidden(),
+        };
+        Bar::new(bar, self.bar_style, what, unit)
+    }
+
+    /// A message about work whose progress is not known, with the time since it began, or as a plain line.
+    pub fn spinner(&self, what: &str) -> ProgressBar {
+        match self.bar_style {
+            BarStyle::Animated(_) => {
+                let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed:>4}");
+                let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+                let spinner = self.bars.add(ProgressBar::new_spinner().with_style(style));
+                spinner.set_message(what.to_owned());
+                spinner.enable_steady_tick(Duration::from_millis(200));
+                spinner
+            }
+            BarStyle::Plain => {
+                eprintln!("{what}");
+                ProgressBar::hidden()
+            }
+            BarStyle::Hidden => ProgressBar::hidden(),
+        }
+    }
+}
+
+/// The width of a terminal that says that it has so many columns; 0 means that it does not know.
+fn columns_of(columns: u16) -> usize {
+    if columns == 0 { UNKNOWN_WIDTH } else { columns.into() }
+}
+
+/// Whether the user wants colours (no-color.org) and the terminal knows them.
+fn allows_colors() -> bool {
+    !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) && !is_dumb()
+}
+
+/// Whether the terminal can only show one character after another.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").map_or(cfg!(unix), |value| value == "dumb")
 }
 
 /// Writes `text` to standard output.
@@ -102,7 +169,8 @@ pub fn print_result(text: &str) -> Result<()> {
 /// As [`Terminal::line`].
 pub fn print_help(help: &clap::Error) -> Result<()> {
     let text = help.render();
-    let text = if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    let colors = io::stdout().is_terminal() && allows_colors();
+    let text = if colors { text.ansi().to_string() } else { text.to_string() };
     print_result(&text)
 }
 

@@ -6,7 +6,6 @@
 //! interrupted; the resumed run makes up for it.
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,7 +17,7 @@ use dm_eval::fd_infinity::fd_infinity;
 use dm_eval::frechet::frechet;
 use dm_eval::manifold::{K, manifold_with_radii};
 use dm_eval::protocol::{ImageSet, SEED};
-use dm_eval::{Classifier, EvalError};
+use dm_eval::{Classifier, EvalError, Features};
 use dm_nn::data::Dataset;
 use dm_nn::rng::Seed;
 use dm_record::{EvalLine, MetricsLine};
@@ -43,7 +42,7 @@ const BATCH: usize = 256;
 /// If there is no classifier, or it is for images of another shape than `data`.
 pub fn classifier(config: &DiffusionConfig, data: &Dataset, device: &Device) -> Result<Option<Classifier>> {
     let read = || -> Result<Classifier> {
-        let classifier = Classifier::read(&locate::classifier_file(locate::DEFAULT_CLASSIFIER)?, device)?;
+        let classifier = locate::classifier(locate::DEFAULT_CLASSIFIER)?.open_classifier(device)?;
         classifier.check_shape(data.shape(), "the training data")?;
         Ok(classifier)
     };
@@ -56,8 +55,7 @@ pub struct TrainingEval<'a> {
     classifier: Classifier,
     reference: ImageSet,
     radii: KnnRadii,
-    metrics: PathBuf,
-    lines: JsonLines,
+    folder: &'a RunFolder,
     /// Number of epochs between two evaluations.
     every: u64,
     /// Number of epochs of the run.
@@ -81,27 +79,26 @@ impl<'a> TrainingEval<'a> {
         config: &DiffusionConfig,
         classifier: Classifier,
         data: &Dataset,
-        folder: &RunFolder,
+        folder: &'a RunFolder,
         stop: &'a (dyn Fn() -> bool + Sync),
         time: &'a Cell<Duration>,
     ) -> Result<Self> {
-        let bar = terminal.bar(1, "{msg:<34} {bar:28.cyan/blue} {percent:>3}%");
+        let bar = terminal.bar(1, "features of the test images");
         let mut watch = |part: &str, done, all| {
             bar.set_length(all as u64);
             bar.set_position(done as u64);
-            bar.set_message(part.to_owned());
+            bar.set_part(part);
         };
         let pixels = test_reference(data).to_vec();
         let reference = ImageSet::new("test images", pixels, &classifier, None, &mut watch)?;
-        bar.finish_and_clear();
+        bar.finish();
         let training = &config.training;
         Ok(Self {
             terminal,
             radii: knn_radii(&reference.output.features, K)?,
             classifier,
             reference,
-            metrics: folder.metrics_path(),
-            lines: JsonLines::new(folder.metrics_path()),
+            folder,
             every: training.eval_every,
             epochs: training.epochs,
             n: training.eval_images,
@@ -117,7 +114,7 @@ impl<'a> TrainingEval<'a> {
 
     /// Whether the metrics contain an evaluation of `epoch`.
     fn is_recorded(&self, epoch: u64) -> bool {
-        let text = std::fs::read_to_string(&self.metrics).unwrap_or_default();
+        let text = std::fs::read_to_string(self.folder.metrics_path()).unwrap_or_default();
         let mut lines = text.lines().map(serde_json::from_str::<MetricsLine>);
         lines.any(|line| matches!(line, Ok(MetricsLine::Eval(line)) if line.epoch == epoch))
     }
@@ -127,10 +124,7 @@ impl<'a> TrainingEval<'a> {
         let degradation = state.task.degradation();
         let (last, len) = (degradation.timesteps(), degradation.shape().len());
         let intervals = self.sampling.timesteps(degradation)?.len() - 1;
-        let bar = self.terminal.bar(
-            (self.n * intervals) as u64,
-            "sampling for an evaluation         {bar:28.cyan/blue} {percent:>3}%  left {eta}",
-        );
+        let bar = self.terminal.bar((self.n * intervals) as u64, "sampling for an evaluation");
         let num_classes = state.task.num_classes();
         let class = (num_classes > 0).then_some(Class::All { num_classes });
         let request = Request { class, ..Request::new(SAMPLES, self.n, BATCH, self.sampling) };
@@ -142,19 +136,34 @@ impl<'a> TrainingEval<'a> {
                     bar.inc((states.len() / len) as u64);
                 }
             });
-        bar.finish_and_clear();
+        bar.finish();
         match pixels {
             Err(_) if (self.stop)() => Ok(None),
             pixels => Ok(Some(pixels?)),
         }
     }
 
-    /// Scores `pixels` [n, C, H, W], samples after `epoch`.
-    fn score(&self, epoch: u64, step: u64, pixels: Vec<u8>) -> Result<EvalLine, EvalError> {
-        let samples = ImageSet::new("samples", pixels, &self.classifier, None, &mut |_, _, _| {})?;
-        let (set, real) = (&samples.output.features, &self.reference.output.features);
+    /// The features of `pixels` [n, C, H, W]; `None` if the run is interrupted meanwhile.
+    fn features(&self, pixels: &[u8]) -> Result<Option<Features>, EvalError> {
+        let mut parts = Vec::new();
+        for part in pixels.chunks(BATCH * self.reference.shape.len()) {
+            if (self.stop)() {
+                return Ok(None);
+            }
+            parts.push(self.classifier.extract_features(part, &mut |_| {})?.features);
+        }
+        Features::join(&parts.iter().collect::<Vec<_>>()).map(Some)
+    }
+
+    /// Scores `pixels` [n, C, H, W], samples after `epoch`; `None` if the run is interrupted meanwhile.
+    fn score(&self, epoch: u64, step: u64, pixels: &[u8]) -> Result<Option<EvalLine>, EvalError> {
+        let Some(set) = self.features(pixels)? else { return Ok(None) };
+        let (set, real) = (&set, &self.reference.output.features);
         let manifold = manifold_with_radii(set, real, &self.radii)?;
-        Ok(EvalLine {
+        if (self.stop)() {
+            return Ok(None);
+        }
+        Ok(Some(EvalLine {
             step,
             epoch,
             n: self.n,
@@ -169,15 +178,16 @@ impl<'a> TrainingEval<'a> {
             precision: Some(manifold.precision),
             recall: Some(manifold.recall),
             seconds: 0.0,
-        })
+        }))
     }
 
     /// Draws samples, scores them and writes the line of `epoch`.
     fn evaluate(&self, epoch: u64, state: &TrainingState<DiffusionTask>) -> dm_train::Result<()> {
         let start = Instant::now();
-        if let Some(pixels) = self.sample(state)? {
-            let mut line =
-                self.score(epoch, state.step, pixels).map_err(|error| Error::Observer(Box::new(error)))?;
+        let score = |pixels: Vec<u8>| {
+            self.score(epoch, state.step, &pixels).map_err(|error| Error::Observer(Box::new(error)))
+        };
+        if let Some(mut line) = self.sample(state)?.map(score).transpose()?.flatten() {
             line.seconds = start.elapsed().as_secs_f64();
             let [fd, precision, recall] =
                 [line.fd, line.precision, line.recall].map(|value| value.unwrap_or(f64::NAN));
@@ -185,7 +195,7 @@ impl<'a> TrainingEval<'a> {
             info!(
                 "epoch {epoch}: {n} samples, Frechet distance {fd:.3}, precision {precision:.3}, recall {recall:.3}"
             );
-            self.lines.append(&MetricsLine::Eval(line))?;
+            JsonLines::new(self.folder).append(&MetricsLine::Eval(line))?;
         }
         self.time.set(self.time.get() + start.elapsed());
         Ok(())

@@ -127,8 +127,9 @@ fn run_folders_of_other_runs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "gaussian", "eps");
     ok(dir.path(), &["train", arg(&config), "--set", "training.epochs=1"]);
-    let other = ["train", arg(&config), "--resume"];
-    refused(dir.path(), &other, &["runs/small/config.toml", "`epochs = 1`", "`epochs = 2`"]);
+    let other = ["train", arg(&config), "--resume", "--set", "training.batch_size=4", "--set", "seed=9"];
+    let differences = ["runs/small/config.toml", "training.batch_size: found 8, expected 4", "seed: found 1"];
+    refused(dir.path(), &other, &differences);
     let same = ["train", arg(&config), "--set", "training.epochs=1"];
     refused(dir.path(), &same, &["runs/small", "--resume"]);
     fs::create_dir(dir.path().join("full")).unwrap();
@@ -136,10 +137,12 @@ fn run_folders_of_other_runs_are_refused() {
     refused(dir.path(), &["train", arg(&config), "--run", "full"], &["full", "other files"]);
     assert_eq!(fs::read(dir.path().join("full/thesis.tex")).unwrap(), b"all my work");
 
-    // A damaged checkpoint of an unfinished run.
-    let checkpoint = dir.path().join("runs/small/checkpoint.safetensors");
-    let bytes = fs::read(&checkpoint).unwrap();
-    fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
+    // An unfinished run, all checkpoints of which are damaged.
+    let checkpoints = ["checkpoint.safetensors", "checkpoint-00000002.safetensors"];
+    for checkpoint in checkpoints.map(|name| dir.path().join("runs/small").join(name)) {
+        let bytes = fs::read(&checkpoint).unwrap();
+        fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
+    }
     let manifest = dir.path().join("runs/small/manifest.json");
     let text = fs::read_to_string(&manifest).unwrap().replace("complete", "running");
     fs::write(manifest, text).unwrap();

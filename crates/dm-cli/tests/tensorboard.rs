@@ -2,7 +2,6 @@
 //! program that the environment variable DM_PYTHON names, or else `python3`. Without the package it says that it is skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod common;
 
@@ -12,19 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use common::{arg, dm, ok, small_config, small_data};
+use common::{arg, dm, ok, python, small_config, small_data};
 use serde_json::Value;
-
-/// A Python that has TensorBoard.
-fn python() -> Option<PathBuf> {
-    let python = PathBuf::from(std::env::var_os("DM_PYTHON").unwrap_or_else(|| "python3".into()));
-    let found = Command::new(&python).args(["-c", "import tensorboard"]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    eprintln!("skipped: {} has no package tensorboard; DM_PYTHON names another Python", python.display());
-    None
-}
 
 /// The event files of a run.
 fn event_files(run: &Path) -> Vec<PathBuf> {
@@ -59,7 +47,7 @@ fn kill_at(dir: &Path, args: &[&str], run: &Path, lines: usize) {
 
 #[test]
 fn tensorboard_reads_every_number_once_also_of_a_run_that_was_killed() {
-    let Some(python) = python() else { return };
+    let Some(python) = python("tensorboard") else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/read_tensorboard.py");
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 300, 300);

@@ -66,6 +66,11 @@ pub trait Degradation: Send + Sync {
         None
     }
 
+    /// The process as one of grains that walk and fade, if its states are whole counts of such grains.
+    fn grains(&self) -> Option<&dyn Grains> {
+        None
+    }
+
     /// The inverse given the noise, if there is one.
     fn inverse(&self) -> Option<&dyn Inverse> {
         None
@@ -102,6 +107,13 @@ pub trait Posterior: Send + Sync {
 pub trait Intensity: Send + Sync {
     /// Units of state that a pixel of value 1 holds at timestep `t`, for example grains per full pixel.
     fn density(&self, t: Timestep) -> f32;
+}
+
+/// A process whose states are independent Poisson counts of grains, of mean density(t) times the image after the heat
+/// equation of the time `walking_time(t)`.
+pub trait Grains: Intensity {
+    /// The walking time tau of `t`, which does not fall with t; the spread is sqrt(2 tau) pixels.
+    fn walking_time(&self, t: Timestep) -> f64;
 }
 
 /// A process that can be undone with the noise.

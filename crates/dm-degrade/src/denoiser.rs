@@ -28,6 +28,16 @@ pub struct Condition<'a> {
     pub guidance: f32,
 }
 
+/// A weaker network that guides a stronger one away from the errors that both make: autoguidance (Karras et al. 2024,
+/// "Guiding a diffusion model with a bad version of itself").
+#[derive(Clone, Copy)]
+pub struct WeakNetwork<'a> {
+    /// The weaker network: of fewer training steps, or smaller. It takes the same inputs.
+    pub network: &'a dyn Network,
+    /// The weight w: the output is weak + w (strong - weak). 1 is the strong network alone.
+    pub weight: f32,
+}
+
 /// A network whose output is read through a parameterization.
 #[derive(Clone, Copy)]
 pub struct NetworkDenoiser<'a> {
@@ -41,6 +51,8 @@ pub struct NetworkDenoiser<'a> {
     pub device: &'a Device,
     /// The classes to condition on; `None` uses the network without a class.
     pub condition: Option<Condition<'a>>,
+    /// The weaker network that guides this one; `None` for no autoguidance.
+    pub weak: Option<WeakNetwork<'a>>,
 }
 
 /// The network's inputs for a batch of states `[n, C, H, W]`: images `[n, input_channels, H, W]` and times t/T `[n]`.
@@ -71,19 +83,29 @@ impl NetworkDenoiser<'_> {
     /// Classifier-free guidance, Ho and Salimans 2021: without + w (with - without). For eps, x0 and v this moves the
     /// estimate of the image along a line. The output of `softmax` is a log-intensity, so there the estimate is proportional
     /// to rho_without^(1 - w) rho_with^w, a normalised product of experts.
+    /// Autoguidance moves the output away from that of the weaker network in the same way. Both networks get the class.
     fn output(&self, x: &Tensor, t: &Tensor) -> Result<Vec<f32>> {
         let flat = |output: Tensor| output.flatten_all()?.to_vec1::<f32>();
-        let Some(Condition { classes, guidance }) = self.condition else {
-            return Ok(flat(self.network.forward(x, t)?)?);
+        let forward = |network: &dyn Network| -> Result<Vec<f32>> {
+            Ok(flat(match self.condition {
+                None => network.forward(x, t)?,
+                Some(Condition { classes, .. }) => network.forward_class(x, t, classes)?,
+            })?)
         };
-        let mut output = flat(self.network.forward_class(x, t, classes)?)?;
-        if guidance != 1.0 {
-            let without = flat(self.network.forward(x, t)?)?;
-            let pairs = output.iter_mut().zip(&without);
-            pairs.for_each(|(with, without)| *with = without + guidance * (*with - without));
+        let mut output = forward(self.network)?;
+        if let Some(Condition { guidance, .. }) = self.condition.filter(|c| c.guidance != 1.0) {
+            extrapolate(&flat(self.network.forward(x, t)?)?, guidance, &mut output);
+        }
+        if let Some(WeakNetwork { network, weight }) = self.weak.filter(|weak| weak.weight != 1.0) {
+            extrapolate(&forward(network)?, weight, &mut output);
         }
         Ok(output)
     }
+}
+
+/// Replaces `output` by from + weight (output - from).
+fn extrapolate(from: &[f32], weight: f32, output: &mut [f32]) {
+    output.iter_mut().zip(from).for_each(|(to, from)| *to = from + weight * (*to - from));
 }
 
 impl Denoiser for NetworkDenoiser<'_> {

@@ -1,5 +1,7 @@
 //! The diffusion process in both directions: degradations, parameterizations of the network's output, samplers, and models.
 //!
+#![doc = include_str!("../docs/picture.md")]
+//!
 //! A [`Degradation`] takes an image step by step to a prior that knows nothing of it; a [`Sampler`] walks back, with the
 //! estimates of a [`Denoiser`] in place of the image. Everything works on slices of one image `[C, H, W]` and that image's
 //! own random stream, so a batch is a plain parallel loop and a result depends on seed and sample alone. This crate does
@@ -38,6 +40,9 @@
 //! # Ok::<(), dm_degrade::Error>(())
 //! ```
 
+// No input may end a program: what a library cannot do is an error.
+#![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented)]
+
 mod binomial;
 pub mod codec;
 pub mod degradation;
@@ -48,7 +53,9 @@ pub mod generate;
 pub mod heat;
 pub mod model;
 pub mod model_config;
+pub mod onnx;
 pub mod parameterization;
+pub mod photons;
 pub mod poisson;
 pub mod samplers;
 pub mod schedule;
@@ -57,9 +64,9 @@ pub mod streams;
 mod timestep;
 
 pub use codec::InputCodec;
-pub use degradation::{Degradation, GaussianProcess, Intensity, Inverse, Posterior};
+pub use degradation::{Degradation, GaussianProcess, Grains, Intensity, Inverse, Posterior};
 pub use degradations::{DegradationConfig, REGISTRY};
-pub use denoiser::{Condition, Denoiser, NetworkDenoiser};
+pub use denoiser::{Condition, Denoiser, NetworkDenoiser, WeakNetwork};
 pub use error::{Error, Result};
 pub use model::{Model, Provenance};
 pub use model_config::{ModelConfig, SCHEMA};

@@ -3,6 +3,8 @@
 //! A model file is a safetensors file. Its tensors are exactly the network's parameters under their own names; everything
 //! else is metadata: `schema`, `config` (TOML), `fitted` (JSON), `class_names` (JSON), `step` and `data_sha256`.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use dm_nn::params::file::{TensorFile, read_bounded};
 use dm_nn::storage::{Disk, Storage};
 
 use crate::degradation::Degradation;
-use crate::denoiser::NetworkDenoiser;
+use crate::denoiser::{NetworkDenoiser, WeakNetwork};
 use crate::error::{Error, Result};
 use crate::generate::{self, BatchObserver, Request};
 use crate::model_config::{ModelConfig, SCHEMA, parse_config};
@@ -161,7 +163,24 @@ impl Model {
             degradation: &*self.degradation,
             device: &self.device,
             condition: None,
+            weak: None,
         }
+    }
+
+    /// The network as a denoiser that the weaker model `weak` guides with `weight`: autoguidance; see [`WeakNetwork`].
+    ///
+    /// # Errors
+    /// If `weak` is a model of other images, of another process or parameterization, or takes other classes.
+    pub fn denoiser_guided_by<'a>(&'a self, weak: &'a Self, weight: f32) -> Result<NetworkDenoiser<'a>> {
+        weak.check_shape(self.shape, "weak model")?;
+        let same = weak.config.degradation == self.config.degradation
+            && weak.config.objective == self.config.objective
+            && weak.conditional_classes() == self.conditional_classes();
+        if !same {
+            let expected = "a model of the same degradation, parameterization and classes";
+            return Err(Error::invalid("weak model", format!("`{}`", weak.name), expected));
+        }
+        Ok(NetworkDenoiser { weak: Some(WeakNetwork { network: &*weak.network, weight }), ..self.denoiser() })
     }
 
     /// Samples images as u8 `[count, C, H, W]`; see [`generate::images`].

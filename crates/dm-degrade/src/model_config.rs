@@ -1,5 +1,7 @@
 //! The part of a run's config that rebuilds a model.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::path::Path;
 
 use dm_nn::image::ImageShape;

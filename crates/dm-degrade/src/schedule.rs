@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::timestep::Timestep;
 
 /// The rule by which the noise grows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScheduleConfig {
     /// beta rises linearly from `beta_1` at t = 0 to `beta_t` at t = T, T + 1 values in all: Ho et al. 2020 as the starter
@@ -35,6 +35,19 @@ pub enum ScheduleConfig {
         #[serde(default = "sigmoid_tau")]
         tau: f64,
     },
+    /// The signal-to-noise ratio alpha_t / (1 - alpha_t) falls geometrically, from `snr_start` just after t = 0 to `snr_end`
+    /// at T: the linear log-SNR of Kingma et al. 2021. t = 0 is the clean image.
+    LogLinear {
+        /// The ratio that the geometric sequence has at t = 0.
+        snr_start: f64,
+        /// The ratio at T.
+        snr_end: f64,
+    },
+    /// The values themselves, for a schedule that follows none of the other rules.
+    Table {
+        /// beta_t for t = 0..=T.
+        beta: Vec<f64>,
+    },
 }
 
 fn sigmoid_start() -> f64 {
@@ -48,6 +61,9 @@ fn sigmoid_end() -> f64 {
 fn sigmoid_tau() -> f64 {
     1.0
 }
+
+/// The smallest alpha_T of a table.
+const LEAST_SIGNAL: f64 = 1e-12;
 
 /// beta and alpha of every timestep.
 #[derive(Clone, Debug)]
@@ -66,8 +82,8 @@ impl ScheduleConfig {
             return Err(Error::invalid("degradation.timesteps", timesteps, "1 to 100000"));
         }
         let share = |t: usize| t as f64 / timesteps as f64;
-        let beta: Vec<f64> = match *self {
-            Self::Linear { beta_1, beta_t } => {
+        let beta: Vec<f64> = match self {
+            &Self::Linear { beta_1, beta_t } => {
                 for (field, beta) in [("beta_1", beta_1), ("beta_t", beta_t)] {
                     if !(beta > 0.0 && beta < 1.0) {
                         let field = format!("degradation.schedule.{field}");
@@ -80,7 +96,7 @@ impl ScheduleConfig {
                 let f = |t: usize| ((share(t) + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
                 betas(timesteps, f)
             }
-            Self::Sigmoid { start, end, tau } => {
+            &Self::Sigmoid { start, end, tau } => {
                 let finite = [start, end, tau].iter().all(|v| v.abs() <= 1000.0);
                 if !(finite && start < end && tau > 0.0 && (end - start) / tau <= 30.0) {
                     let found = format!("start = {start}, end = {end}, tau = {tau}");
@@ -90,6 +106,20 @@ impl ScheduleConfig {
                 let logistic = |u: f64| 1.0 / (1.0 + (-u / tau).exp());
                 let f = |t: usize| logistic(end) - logistic(start + (end - start) * share(t));
                 betas(timesteps, f)
+            }
+            &Self::LogLinear { snr_start, snr_end } => {
+                if !(snr_end >= 1e-6 && snr_end < snr_start && snr_start <= 1e6) {
+                    let found = format!("snr_start = {snr_start}, snr_end = {snr_end}");
+                    let expected = "1e-6 <= snr_end < snr_start <= 1e6";
+                    return Err(Error::invalid("degradation.schedule", found, expected));
+                }
+                let snr = |t: usize| snr_start * (snr_end / snr_start).powf(share(t));
+                let f = |t: usize| if t == 0 { 1.0 } else { snr(t) / (1.0 + snr(t)) };
+                betas(timesteps, f)
+            }
+            Self::Table { beta } => {
+                check_table(beta, timesteps)?;
+                beta.clone()
             }
         };
         // The cumulative product in log space, as the starter notebook computes it.
@@ -102,6 +132,30 @@ impl ScheduleConfig {
             .collect();
         Ok(Schedule { beta, alpha })
     }
+}
+
+/// Checks that `beta` has an entry for each of t = 0..=`timesteps`, that every step adds noise, and that some of the signal is
+/// left at the end.
+fn check_table(beta: &[f64], timesteps: usize) -> Result<()> {
+    let field = "degradation.schedule.beta";
+    if beta.len() != timesteps + 1 {
+        let expected = format!("{}, one for each of t = 0 to {timesteps}", timesteps + 1);
+        return Err(Error::invalid(field, format!("{} numbers", beta.len()), expected));
+    }
+    let mut alpha = 1.0;
+    for (t, &beta) in beta.iter().enumerate() {
+        let is_valid = beta < 1.0 && (beta > 0.0 || (t == 0 && beta == 0.0));
+        if !is_valid {
+            let expected = "above 0 and below 1; the entry of t = 0 may be 0";
+            return Err(Error::invalid(format!("{field}, entry {t}"), beta, expected));
+        }
+        alpha *= 1.0 - beta;
+        if alpha < LEAST_SIGNAL {
+            let expected = format!("a table whose product of 1 - beta stays above {LEAST_SIGNAL:e}");
+            return Err(Error::invalid(format!("{field}, entry {t}"), beta, expected));
+        }
+    }
+    Ok(())
 }
 
 /// beta for t = 0..=`timesteps` from any falling function of t that is proportional to alpha.

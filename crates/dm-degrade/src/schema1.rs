@@ -3,6 +3,8 @@
 //! Schema 1 is the format of model files, run folders and configs from before configs stated the shape of images.
 //! [`upgrade`] takes a config of a diffusion model or of a classifier, in either schema, and returns it in the current one.
 
+#![warn(clippy::indexing_slicing)]
+
 use toml::{Table, Value};
 
 /// Keys that have been renamed: table, old key, new key.

@@ -57,6 +57,7 @@ fn the_notebooks_sampling_matches_pytorch() {
         degradation: degradation.as_ref(),
         device: &Device::Cpu,
         condition: None,
+        weak: None,
     };
     // noises[t] belongs to the step that leaves t. The stream numbered T is the prior's, so that of the step that leaves T is
     // numbered T + 1.

@@ -4,12 +4,14 @@
 //! names, versions or dates. An entry is used only if its key is the requested one and the hash of its content is correct;
 //! otherwise the result is computed again and the entry replaced. A cache that cannot be written costs time and is no error.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::path::{Path, PathBuf};
 
 use dm_nn::data::SampleSet;
 use dm_nn::hash::sha256_hex;
 use dm_nn::image::ImageShape;
-use dm_nn::params::file::{TensorFile, write_atomic};
+use dm_nn::params::file::{TensorFile, read_bounded, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -155,9 +157,9 @@ fn read_pixels(path: &Path, key: &str) -> Option<Vec<u8>> {
 }
 
 fn read_value<T: DeserializeOwned>(path: &Path, key: &str) -> Option<T> {
-    let entry: Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-    let text = entry["value"].as_str()?;
-    let is_intact = entry["key"] == key && entry["content"] == sha256_hex(text.as_bytes()).as_str();
+    let entry: Value = serde_json::from_slice(&read_bounded(path).ok()?).ok()?;
+    let text = entry.get("value")?.as_str()?;
+    let is_intact = entry.get("key")? == key && entry.get("content")? == sha256_hex(text.as_bytes()).as_str();
     is_intact.then(|| serde_json::from_str(text).ok()).flatten()
 }
 

@@ -3,6 +3,8 @@
 //! A classifier is a safetensors file written by `dm train`. Its tensors are the network's parameters. Its metadata holds the
 //! sizes of the network, the shape of the images, and the number of classes.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -55,41 +57,31 @@ impl Classifier {
     /// As [`Self::read`], except that nothing is read.
     pub fn from_bytes(path: &Path, bytes: &[u8], device: &Device) -> Result<Self> {
         let file = TensorFile::parse(path, bytes)?;
-        let refused = |field: &str, found: &str, expected: &str| {
-            Err(dm_nn::Error::format(path, field, found, expected).into())
-        };
-        let Some(sizes) = ["classifier", "judge"].into_iter().find(|name| file.has_metadata(name)) else {
-            return refused("metadata `classifier`", "none", "a classifier written by `dm train`");
-        };
-        let config: ClassifierConfig = entry(&file, sizes, "the sizes of a classifier")?;
-        let schema = file.metadata("schema")?;
-        let (shape, num_classes) = match schema {
-            "1" => SCHEMA_1,
-            dm_degrade::SCHEMA => {
-                let shape: ImageShape = entry(&file, "image", "an image shape")?;
-                shape.check("metadata `image`")?;
-                (shape, entry(&file, "num_classes", "a number of classes")?)
-            }
-            _ => return refused("schema", schema, &format!("1 or {}", dm_degrade::SCHEMA)),
-        };
-        let name = file.metadata("name")?;
-        // The program of schema 1 called its classifiers judges.
-        let name = match name.strip_prefix("judge") {
-            Some(rest) if schema == "1" => format!("classifier{rest}"),
-            _ => name.to_owned(),
-        };
+        let header = Header::read(&file)?;
         let mut params = Params::for_file(&file, Seed(0), device);
-        let net = config.build(shape, num_classes, params.frozen())?;
+        let net = header.config.build(header.shape, header.num_classes, params.frozen())?;
         params.load(&file, "")?;
         Ok(Self {
-            name,
+            name: header.name,
             sha256: sha256_hex(bytes),
-            test_accuracy: entry(&file, "test_accuracy", "a number")?,
-            shape,
-            num_classes,
+            test_accuracy: header.test_accuracy,
+            shape: header.shape,
+            num_classes: header.num_classes,
             net,
             device: device.clone(),
         })
+    }
+
+    /// The content of an ONNX file of the classifier in `file`: an input `x` [batch, C, H, W] in [0, 1], and the outputs
+    /// `features` and `logits`; see [`ClassifierConfig::to_onnx`].
+    ///
+    /// # Errors
+    /// If the file is not a classifier's.
+    pub fn to_onnx(file: &TensorFile) -> Result<Vec<u8>> {
+        let Header { config, name, shape, num_classes, test_accuracy } = Header::read(file)?;
+        let accuracy = test_accuracy.to_string();
+        let metadata = [("name", name.as_str()), ("test_accuracy", &accuracy)];
+        Ok(config.to_onnx(shape, num_classes, file, &metadata)?)
     }
 
     /// Checks that the classifier takes images of `shape`; `field` names them in the error.
@@ -128,6 +120,50 @@ impl Classifier {
             progress(done);
         }
         ClassifierOutput::new(n, &features, &logits)
+    }
+}
+
+/// The metadata of a classifier's file.
+struct Header {
+    config: ClassifierConfig,
+    name: String,
+    shape: ImageShape,
+    num_classes: usize,
+    test_accuracy: f64,
+}
+
+impl Header {
+    fn read(file: &TensorFile) -> Result<Self> {
+        let refused = |field: &str, found: &str, expected: &str| {
+            Err(dm_nn::Error::format(file.path(), field, found, expected).into())
+        };
+        let Some(sizes) = ["classifier", "judge"].into_iter().find(|name| file.has_metadata(name)) else {
+            return refused("metadata `classifier`", "none", "a classifier written by `dm train`");
+        };
+        let config: ClassifierConfig = entry(file, sizes, "the sizes of a classifier")?;
+        let schema = file.metadata("schema")?;
+        let (shape, num_classes) = match schema {
+            "1" => SCHEMA_1,
+            dm_degrade::SCHEMA => {
+                let shape: ImageShape = entry(file, "image", "an image shape")?;
+                shape.check("metadata `image`")?;
+                (shape, entry(file, "num_classes", "a number of classes")?)
+            }
+            _ => return refused("schema", schema, &format!("1 or {}", dm_degrade::SCHEMA)),
+        };
+        let name = file.metadata("name")?;
+        // The program of schema 1 called its classifiers judges.
+        let name = match name.strip_prefix("judge") {
+            Some(rest) if schema == "1" => format!("classifier{rest}"),
+            _ => name.to_owned(),
+        };
+        Ok(Self {
+            config,
+            name,
+            shape,
+            num_classes,
+            test_accuracy: entry(file, "test_accuracy", "a number")?,
+        })
     }
 }
 

@@ -178,16 +178,24 @@ pub fn frechet(generated: &Features, reference: &Features) -> Result<Score> {
 /// # Errors
 /// As [`frechet`].
 pub fn frechet_to(generated: &Features, reference: &Moments) -> Result<Score> {
-    let needed = reference.dim() + 1;
     if generated.dim() != reference.dim() {
         let (expected, found) = (reference.dim(), generated.dim());
         return Err(EvalError::Width { metric: FRECHET.name, expected, found });
     }
-    generated.at_least(needed, "generated", FRECHET.name)?;
-    if reference.n() < needed {
-        let (set, found) = ("reference", reference.n());
-        return Err(EvalError::TooFew { metric: FRECHET.name, set, needed, found });
+    generated.at_least(reference.dim() + 1, "generated", FRECHET.name)?;
+    frechet_of_moments(&Moments::of(generated)?, reference)
+}
+
+/// Frechet distance of two sets of which only the moments are known.
+///
+/// # Errors
+/// As [`frechet`].
+pub fn frechet_of_moments(generated: &Moments, reference: &Moments) -> Result<Score> {
+    let (metric, dim) = (FRECHET.name, reference.dim());
+    for (set, moments) in [("generated", generated), ("reference", reference)] {
+        if moments.n() <= dim {
+            return Err(EvalError::TooFew { metric, set, needed: dim + 1, found: moments.n() });
+        }
     }
-    let value = frechet_distance(&Moments::of(generated)?, reference)?;
-    Ok(FRECHET.score(value, generated.n(), reference.n(), ""))
+    Ok(FRECHET.score(frechet_distance(generated, reference)?, generated.n(), reference.n(), ""))
 }

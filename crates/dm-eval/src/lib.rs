@@ -1,5 +1,7 @@
 //! Metrics of generated images, and the protocol that evaluates them.
 //!
+#![doc = include_str!("../docs/picture.md")]
+//!
 //! Each metric is a pure function, in f64, of checked feature sets ([`Features`]). It returns a [`Score`]: a value with its
 //! quantity (name, unit, direction, source) and the number of images behind it. A [`Classifier`] turns images into features. The
 //! [`protocol`] joins metrics, real baselines and confidence intervals; a metric of your own implements
@@ -18,6 +20,7 @@
 //! | [`classifier_accuracy`] | classifier accuracy score |
 //! | [`authenticity`], [`data_copying`] | copies of training images, distances to the training set |
 //! | [`restoration`] | PSNR and SSIM |
+//! | [`posterior_draws`] | calibration of posterior draws |
 //! | [`likelihood`] | bounds on the likelihood in bits per dimension |
 //!
 //! [`ranking`] and [`failures`] choose images to show, [`pca`] projects features for plots, [`interval`] computes confidence
@@ -41,6 +44,9 @@
 //! # Ok::<(), dm_eval::EvalError>(())
 //! ```
 
+// No input may end a program: what a library cannot do is an error.
+#![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented)]
+
 pub mod authenticity;
 pub mod cache;
 pub mod class_balance;
@@ -61,8 +67,10 @@ pub mod interval;
 pub mod kid;
 pub mod likelihood;
 pub mod manifold;
+pub mod moment_sums;
 pub mod pca;
 pub mod percentiles;
+pub mod posterior_draws;
 mod products;
 pub mod protocol;
 pub mod ranking;

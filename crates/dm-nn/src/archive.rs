@@ -7,6 +7,8 @@
 //! Source: PKWARE's APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. Members are stored or deflated; every other method,
 //! encryption and archives of several parts are refused.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};

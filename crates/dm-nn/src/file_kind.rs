@@ -1,5 +1,7 @@
 //! Recognizing files that are not what their name says: web pages, Git LFS pointers, archives.
 
+#![warn(clippy::indexing_slicing)]
+
 /// The number of bytes at the start of a file that determine its kind.
 pub const PREFIX: usize = 512;
 

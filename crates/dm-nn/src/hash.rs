@@ -19,6 +19,22 @@ pub(crate) fn sha256_of(parts: &[&[u8]]) -> String {
     hex(&hash.finalize())
 }
 
+/// The SHA-256 of bytes that arrive in parts.
+#[derive(Clone, Debug, Default)]
+pub struct PartHash(Sha256);
+
+impl PartHash {
+    /// Adds the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The SHA-256 of all bytes as 64 hexadecimal digits.
+    pub fn hex(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
 /// The SHA-256 of the file at `path` as 64 hexadecimal digits. The file is read in pieces.
 ///
 /// # Errors

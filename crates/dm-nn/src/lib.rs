@@ -1,6 +1,8 @@
 //! Building blocks for neural networks on images: random numbers, data sets, the CPU engine, networks, parameter files and
 //! pictures.
 //!
+#![doc = include_str!("../docs/picture.md")]
+//!
 //! This crate knows nothing of diffusion. Timesteps, schedules and degradations are defined in the crates above it.
 //! Images have any shape from 8x8 to 128x128 pixels with 1 to 4 channels; see [`image::ImageShape`].
 //!
@@ -26,6 +28,9 @@
 //! # Ok::<(), dm_nn::Error>(())
 //! ```
 
+// No input may end a program: what a library cannot do is an error.
+#![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented)]
+
 mod archive;
 pub mod data;
 pub mod engine;
@@ -35,9 +40,11 @@ pub mod hash;
 pub mod image;
 pub mod nets;
 mod one_line;
+pub mod onnx;
 pub mod params;
 pub mod picture;
 pub mod planes;
+pub mod protobuf;
 pub mod rng;
 pub mod storage;
 pub mod threads;

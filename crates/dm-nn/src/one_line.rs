@@ -1,5 +1,7 @@
 //! Texts of unknown origin in messages: on one line and not too long, whatever a file contains.
 
+#![warn(clippy::indexing_slicing)]
+
 /// The largest number of characters of a text that a message shows.
 const MAX_CHARS: usize = 1000;
 

@@ -3,8 +3,10 @@
 //! A file is replaced in steps: a temporary file beside the target, flushed to the disk, renamed to the target, and then the
 //! folder is flushed. Each step is one function of the trait, so that a test can make any of them fail.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -120,9 +122,24 @@ impl Staged<'_> {
 /// # Errors
 /// If writing fails. Nothing is then left behind.
 pub fn stage<'a>(storage: &'a dyn Storage, path: &Path, bytes: &[u8]) -> Result<Staged<'a>> {
+    stage_parts(storage, path, &mut |write| write(bytes))
+}
+
+/// Appends bytes to a file that is being written.
+pub type Write<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+/// Writes a temporary file beside `path` part by part and flushes it. `fill` receives the function that appends a part.
+///
+/// # Errors
+/// If `fill` or writing fails. Nothing is then left behind.
+pub fn stage_parts<'a>(
+    storage: &'a dyn Storage,
+    path: &Path,
+    fill: &mut dyn FnMut(&mut Write<'_>) -> Result<()>,
+) -> Result<Staged<'a>> {
     let io = |e| Error::io(path, e);
     let mut temporary = storage.create_temporary(folder_of(path)).map_err(io)?;
-    storage.write(temporary.as_file_mut(), bytes).map_err(io)?;
+    fill(&mut |part| storage.write(temporary.as_file_mut(), part).map_err(io))?;
     storage.sync(temporary.as_file()).map_err(io)?;
     Ok(Staged { storage, temporary: temporary.into_temp_path(), path: path.to_owned() })
 }

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use dm_nn::params::checkpoint;
 use dm_nn::params::pth::{read, read_checkpoint};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -159,6 +160,20 @@ fn nested_state_dicts_are_found() {
     assert!(message.contains("found several: averages.ema, model"), "{message}");
     let chosen = |key: &str| Some(read_checkpoint(&path, Some(key)).ok()?.tensors.get("weight")?.1[0]);
     assert_eq!((chosen("model"), chosen("averages.ema"), chosen("ema")), (Some(1.0), Some(2.0), None));
+    // A key may also be what the names of some tensors begin with.
+    let flat = |pickle: &mut Pickle| {
+        pickle.dict(|pickle| {
+            pickle.text("state").dict(|pickle| {
+                pickle.text("net.weight").tensor("FloatStorage", "0", 0, &[1], &[1]);
+                pickle.text("ema.net.weight").tensor("FloatStorage", "0", 1, &[1], &[1]);
+            });
+        });
+    };
+    save(&path, flat, &[("0", &value)], &[]);
+    let prefix = |key: &str| read_checkpoint(&path, Some(key)).map(|checkpoint| checkpoint.prefix);
+    assert_eq!((prefix("state").unwrap(), prefix("state.ema").unwrap()), (String::new(), "ema.".to_owned()));
+    let message = prefix("averages").unwrap_err().to_string();
+    assert!(message.contains("key `averages`: found no tensors") && message.contains("ema.net"), "{message}");
 }
 
 #[test]
@@ -203,4 +218,40 @@ fn errors_about_bad_checkpoints_name_the_file_or_the_tensor() {
     save(&path, call, &[], &[]);
     assert!(read(&path).unwrap_err().to_string().contains("found no tensors"));
     assert!(!Path::new("/tmp/executed").exists());
+}
+
+#[test]
+fn safetensors_files_of_other_types_are_converted() {
+    use safetensors::tensor::{Dtype, TensorView};
+    let dir = tempfile::tempdir().unwrap();
+    // The content decides, not the name.
+    let path = dir.path().join("model.bin");
+    let (single, double, huge) = (floats(&[1.0, 2.0]), 0.5f64.to_le_bytes(), 1e300f64.to_le_bytes());
+    let view = |dtype, shape: &[usize], data| TensorView::new(dtype, shape.to_vec(), data).unwrap();
+    let save = |tensors: Vec<(&str, TensorView<'_>)>| {
+        fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    };
+    save(vec![
+        ("net.single", view(Dtype::F32, &[2, 1], &single)),
+        ("net.double", view(Dtype::F64, &[], &double)),
+        ("net.half", view(Dtype::F16, &[1], &[0, 0x3c])),
+        ("net.brain", view(Dtype::BF16, &[1], &[0, 0xc0])),
+        ("steps", view(Dtype::I64, &[1], &[7; 8])),
+    ]);
+    let read = checkpoint::read(&path, Some("net")).unwrap();
+    let tensor = |name: &str| read.tensors.get(name).unwrap();
+    assert_eq!(tensor("net.single"), ([2, 1].as_slice(), [1.0, 2.0].as_slice()));
+    assert_eq!((tensor("net.double").1, tensor("net.half").1), ([0.5].as_slice(), [1.0].as_slice()));
+    assert_eq!((tensor("net.brain").1, read.prefix.as_str()), ([-2.0].as_slice(), "net."));
+    let notes = read.notes.join("\n");
+    assert!(notes.contains("steps: ignored") && notes.contains("net.half: converted from f16"), "{notes}");
+    let refused = |key, expected: &str| {
+        let message = checkpoint::read(&path, key).unwrap_err().to_string();
+        assert!(message.contains("model.bin") && message.contains(expected), "{message}");
+    };
+    refused(Some("ema"), "key `ema`: found no tensors");
+    save(vec![("x", view(Dtype::F64, &[], &huge))]);
+    refused(None, "x, element 0: found inf, expected a finite number");
+    save(vec![("x", view(Dtype::I8, &[1], &[1]))]);
+    refused(None, "no tensors of floats");
 }

@@ -8,6 +8,7 @@
 //! | scores of known corruptions | `dm sanity --out` | [`SanityFile`] |
 //! | `ranking.json` and `pca.json` of a folder of panels | `dm eval --panels` | [`RankingFile`], [`PcaFile`] |
 //! | quality of restored test images | `dm restore --scores` | [`RestorationFile`] |
+//! | quality of restored photon counts | `dm restore --photons --scores` | [`PhotonFile`] |
 //! | `summary.json` of a study | `cargo xtask sweep` | a list of [`SummaryRow`] |
 //! | `bench.json` | `cargo xtask bench` | [`BenchFile`] |
 //!
@@ -32,10 +33,14 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+// No input may end a program: what a library cannot do is an error.
+#![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented, clippy::indexing_slicing)]
+
 mod bench;
 mod manifest;
 mod metrics;
 mod panels;
+mod photons;
 mod restoration;
 mod sanity;
 mod schema;
@@ -48,6 +53,7 @@ pub use bench::{BenchFile, DrawingTime, EpochTime, Machine, SamplingTime, StepTi
 pub use manifest::{RunManifest, RunStatus};
 pub use metrics::{EpochLine, EvalLine, MetricsLine, StepLine};
 pub use panels::{FailureGroup, Failures, PcaFile, Pool, RankedImage, Ranking, RankingFile};
+pub use photons::{Calibration, PhotonFile, PhotonScore};
 pub use restoration::{Restoration, RestorationFile, Similarity};
 pub use sanity::{CorruptionScores, SanityFile, SanityResult};
 pub use schema::{Record, SCHEMA};

@@ -56,6 +56,9 @@ pub struct Similarity {
     pub psnr: Option<f64>,
     /// Structural similarity, at most 1.
     pub ssim: Option<f64>,
+    /// Share of the images that a classifier assigns to the class of the original's label, if a classifier was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
 }
 
 impl Record for RestorationFile {

@@ -9,7 +9,7 @@ use candle_core::Device;
 use dm_degrade::Model;
 use dm_nn::data::Dataset;
 use dm_train::observers::{Metrics, SamplePictures, Saver};
-use dm_train::{DiffusionTask, Event, Observer, RunConfig, RunFolder, Trainer};
+use dm_train::{DiffusionTask, Event, Observer, OpenOptions, RunConfig, RunFolder, Trainer};
 
 /// An observer of your own: prints the loss of every epoch.
 struct PrintLoss;
@@ -45,8 +45,8 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     // With `resume` the run in the folder continues if there is one.
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("run");
-    let (resume, revision) = (true, None);
-    let folder = RunFolder::open(&path, &RunConfig::Diffusion(config.clone()), resume, revision)?;
+    let options = OpenOptions { resume: true, ..OpenOptions::default() };
+    let folder = RunFolder::open(&path, &RunConfig::Diffusion(config.clone()), options)?;
     let task = DiffusionTask::from_config(&config, &data)?;
     let mut trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu)?;
     let (start, before) = (Instant::now(), trainer.elapsed());
@@ -55,9 +55,9 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count = config.training.sample_count;
     let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> = vec![
         Box::new(PrintLoss),
-        Box::new(Metrics::new(folder.metrics_path(), &clock)),
-        Box::new(SamplePictures::new(folder.samples_path(), count, config.picture_sampling(), &stop)),
-        Box::new(Saver::new(&folder, config.training.checkpoint_every, &clock)),
+        Box::new(Metrics::new(&folder, &clock)),
+        Box::new(SamplePictures::new(&folder, count, config.picture_sampling(), &stop)),
+        Box::new(Saver::new(&folder, &clock)),
     ];
     trainer.run(&mut observers, &stop)?;
 

@@ -9,12 +9,14 @@ use dm_degrade::SCHEMA;
 use dm_nn::data::{Dataset, Images};
 use dm_nn::image::{ImageShape, to_unit};
 use dm_nn::nets::classifier::{self, ClassifierNet};
+use dm_nn::nets::rows;
 use dm_nn::params::Path;
 use dm_nn::params::file::TensorFile;
 use dm_nn::rng::Rng;
 
 use crate::config::{ClassifierConfig, check_max_shift};
 use crate::error::{Error, Result};
+use crate::gradients::{Gradients, micro_batches};
 use crate::json;
 use crate::running_mean::RunningMean;
 use crate::streams::AUGMENT;
@@ -95,7 +97,8 @@ impl Task for ClassifierTask {
     }
 
     fn gradients(&mut self, network: &ClassifierNet, batch: &TrainingBatch<'_>) -> Result<BatchGradients> {
-        let TrainingBatch { images, indices, seed, step, device } = *batch;
+        let TrainingBatch { images, indices, seed, step, pass, next: _ } = *batch;
+        let device = pass.device;
         let count = indices.len();
         let mut pixels = vec![0.0; count * self.shape.len()];
         for (place, (pixels, &i)) in pixels.chunks_exact_mut(self.shape.len()).zip(indices).enumerate() {
@@ -106,20 +109,33 @@ impl Task for ClassifierTask {
         let x = Tensor::from_vec(pixels, self.shape.dims(count), device)?;
         let labels = Tensor::from_vec(labels, count, device)?;
 
-        let loss = cross_entropy(&network.forward(&x)?.logits, &labels)?;
-        let store = loss.backward()?;
-        let objective = f64::from(loss.to_scalar::<f32>()?);
-        self.losses.add(objective);
-        Ok(BatchGradients { objective, store })
+        let mut gradients = Gradients::default();
+        for part in micro_batches(count, pass.micro_batches) {
+            pass.check()?;
+            let mean = cross_entropy(&network.forward(&rows(&x, &part)?)?.logits, &rows(&labels, &part)?)?;
+            // The share of a whole batch is 1, and a product with 1 is exact.
+            let share = part.len() as f64 / count as f64;
+            gradients.add(&(&mean * share)?.backward()?)?;
+            gradients.objective += share * f64::from(mean.to_scalar::<f32>()?);
+        }
+        self.losses.add(gradients.objective);
+        Ok(BatchGradients { objective: gradients.objective, store: gradients.store })
     }
 
-    fn end_epoch(&mut self, network: &ClassifierNet, test: &Images, device: &Device) -> Result<EpochSummary> {
-        self.test_accuracy = Some(accuracy(network, test, device)?);
-        Ok(EpochSummary {
+    fn end_epoch(
+        &mut self,
+        network: &ClassifierNet,
+        test: &Images,
+        device: &Device,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<EpochSummary>> {
+        let Some(accuracy) = accuracy(network, test, device, stop)? else { return Ok(None) };
+        self.test_accuracy = Some(accuracy);
+        Ok(Some(EpochSummary {
             train_loss: self.losses.take(),
             test_accuracy: self.test_accuracy,
             ..EpochSummary::default()
-        })
+        }))
     }
 
     fn save(&self, checkpoint: &mut TensorFile) -> Result<()> {
@@ -149,7 +165,7 @@ impl Task for ClassifierTask {
         file.set_metadata("config", contents.config);
         file.set_metadata("step", contents.step.to_string());
         file.set_metadata("data_sha256", contents.data_sha256);
-        Ok(file.write()?)
+        Ok(file.write_to(contents.storage)?)
     }
 }
 
@@ -172,21 +188,30 @@ fn shift(shape: ImageShape, image: &[u8], max_shift: usize, rng: &mut Rng, out: 
     }
 }
 
-/// The share of `images` that `network` assigns to the class of their label; NaN if there are no images.
+/// The share of `images` that `network` assigns to the class of their label; NaN if there are no images, and `None` if `stop`
+/// returns true meanwhile.
 ///
 /// # Errors
 /// If the tensor library fails.
-pub fn accuracy(network: &ClassifierNet, images: &Images, device: &Device) -> Result<f64> {
+fn accuracy(
+    network: &ClassifierNet,
+    images: &Images,
+    device: &Device,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<f64>> {
     let mut correct = 0;
     let batches = images.pixels.chunks(TEST_BATCH * images.shape.len());
     for (pixels, labels) in batches.zip(images.labels.chunks(TEST_BATCH)) {
+        if stop() {
+            return Ok(None);
+        }
         let mut values = vec![0.0; pixels.len()];
         to_unit(pixels, &mut values);
         let x = Tensor::from_vec(values, images.shape.dims(labels.len()), device)?;
         let classes = network.forward(&x)?.logits.argmax(1)?.to_vec1::<u32>()?;
         correct += classes.iter().zip(labels).filter(|&(&class, &label)| class == u32::from(label)).count();
     }
-    Ok(correct as f64 / images.len() as f64)
+    Ok(Some(correct as f64 / images.len() as f64))
 }
 
 #[cfg(test)]

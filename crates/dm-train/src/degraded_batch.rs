@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use dm_degrade::Timestep;
 use dm_degrade::parameterization::{Parameterization, losses};
 use dm_nn::nets::{Network, rows};
 
-use crate::error::Result;
-use crate::gradients::Gradients;
+use crate::error::{Error, Result};
+use crate::gradients::{Gradients, Pass};
+use crate::in_place::first_not_finite;
 use crate::loss_by_timestep::LossByTimestep;
 
 /// A batch of degraded images.
@@ -29,6 +30,39 @@ pub(crate) struct DegradedBatch {
 }
 
 impl DegradedBatch {
+    /// The same batch in the memory of `device`.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn to_device(mut self, device: &Device) -> Result<Self> {
+        for tensor in [&mut self.x, &mut self.times, &mut self.target] {
+            *tensor = tensor.to_device(device)?;
+        }
+        Ok(self)
+    }
+
+    /// Checks that all numbers of the batch are finite; `step` is counted from 0.
+    ///
+    /// # Errors
+    /// If an input, a target or a weight is infinite or not a number, or the tensor library fails.
+    pub fn check_finite(&self, step: u64) -> Result<()> {
+        let diverged = |what: &str, image: usize, found: f64| {
+            let t = self.timesteps.get(image).map_or(0, |(t, _)| t.0);
+            let what = format!("{what} of image {image} of the batch, at timestep {t}");
+            Err(Error::diverged(step + 1, what, found, "check the degradation and the weighting"))
+        };
+        for (what, tensor) in [("input", &self.x), ("target", &self.target)] {
+            if let Some((at, found)) = first_not_finite(tensor)? {
+                let image = at * self.timesteps.len() / tensor.elem_count().max(1);
+                return diverged(what, image, f64::from(found));
+            }
+        }
+        match self.weights.iter().enumerate().find(|(_, weight)| !weight.is_finite()) {
+            Some((image, found)) => diverged("weight in the objective", image, *found),
+            None => Ok(()),
+        }
+    }
+
     /// The loss of `network` on each image in `part`, `[part.len()]`.
     fn losses_of(
         &self,
@@ -60,18 +94,19 @@ impl DegradedBatch {
     /// and by the weight that corrects for the distribution its timestep was drawn from.
     ///
     /// # Errors
-    /// If the network fails.
+    /// If the network fails, or `pass` is abandoned.
     pub fn gradients(
         &self,
         network: &dyn Network,
         parameterization: &Arc<dyn Parameterization>,
+        pass: Pass<'_>,
     ) -> Result<Gradients> {
         let share = 1.0 / self.timesteps.len() as f64;
         let drawn = self.timesteps.iter().map(|&(_, drawn)| drawn);
         let weights: Vec<f32> =
             self.weights.iter().zip(drawn).map(|(weight, drawn)| (weight * drawn * share) as f32).collect();
         let losses = |part: &Range<usize>| self.losses_of(part, network, parameterization);
-        Ok(Gradients::compute(&weights, self.x.device(), losses)?)
+        Ok(Gradients::compute(&weights, pass, losses)?)
     }
 
     /// Adds `losses`, `[B]` and not weighted, to `sums`. The degradation has `timesteps` timesteps.

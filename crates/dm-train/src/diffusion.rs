@@ -3,6 +3,7 @@
 //! One step is a general form of algorithm 18.1 of Prince 2023: draw images, timesteps and noise, degrade the images, let the
 //! network predict, and compute the loss.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -47,6 +48,17 @@ pub struct DiffusionTask {
     losses: LossByTimestep,
     /// Mean total intensity of a training image, in pixels of value 1.
     mean_intensity: f64,
+    /// Whether the next batch is prepared while the network computes; `None` on devices other than the CPU.
+    prepares_ahead: Option<bool>,
+    /// The batch of the next step, if it has been prepared.
+    prepared: Option<PreparedBatch>,
+}
+
+/// A batch in the memory of the CPU, prepared before its step.
+struct PreparedBatch {
+    seed: Seed,
+    step: u64,
+    batch: DegradedBatch,
 }
 
 /// The images of a batch that is to be degraded.
@@ -84,6 +96,8 @@ impl DiffusionTask {
             timestep_sampler,
             losses: LossByTimestep::default(),
             mean_intensity: 1.0,
+            prepares_ahead: None,
+            prepared: None,
         })
     }
 
@@ -100,6 +114,13 @@ impl DiffusionTask {
         Ok(Self { fitted, ..task })
     }
 
+    /// Prepares the batch of the next step while the network computes, or not. By default this is done on devices other than the
+    /// CPU, which would otherwise wait. It does not change the run.
+    #[must_use]
+    pub fn preparing_ahead(self, prepares_ahead: bool) -> Self {
+        Self { prepares_ahead: Some(prepares_ahead), ..self }
+    }
+
     /// The forward process.
     pub fn degradation(&self) -> &dyn Degradation {
         &*self.degradation
@@ -113,6 +134,20 @@ impl DiffusionTask {
     /// Number of classes that the network takes; 0 if it takes none.
     pub fn num_classes(&self) -> usize {
         self.network.num_classes()
+    }
+
+    /// The degraded images of a step, counted from 0.
+    fn batch(
+        &self,
+        images: &Images,
+        indices: &[u32],
+        seed: Seed,
+        step: u64,
+        device: &Device,
+    ) -> Result<DegradedBatch> {
+        let timesteps = self.timestep_sampler.sample(indices.len(), &mut seed.stream(TIMESTEP, step, 0));
+        let selection = Selection { images, index: |i: usize| indices[i] as usize, timesteps };
+        self.degrade(selection, |i| seed.stream(DEGRADE, step, i as u64), device)
     }
 
     /// Degrades the images of `selection`. The noise of image i of the batch comes from `rng(i)`.
@@ -151,12 +186,22 @@ impl DiffusionTask {
         Ok(DegradedBatch { x, times, classes, target, timesteps, weights })
     }
 
-    /// Losses of `network` on the first test images, at fixed timesteps with fixed noise.
-    fn validate(&self, network: &dyn Network, images: &Images, device: &Device) -> Result<LossByTimestep> {
+    /// Losses of `network` on the first test images, at fixed timesteps with fixed noise; `None` if `stop` returns true
+    /// meanwhile.
+    fn validate(
+        &self,
+        network: &dyn Network,
+        images: &Images,
+        device: &Device,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<LossByTimestep>> {
         let mut losses = LossByTimestep::default();
         let last = self.degradation.timesteps();
         let count = self.settings.validation_images.min(images.len());
         for start in (0..count).step_by(VALIDATION_BATCH) {
+            if stop() {
+                return Ok(None);
+            }
             let n = VALIDATION_BATCH.min(count - start);
             // The golden ratio spreads the timesteps evenly over 1..=T, whatever the number of images.
             let timestep =
@@ -167,7 +212,7 @@ impl DiffusionTask {
             let batch = self.degrade(selection, rng, device)?;
             batch.add_losses(&batch.losses(network, &self.parameterization)?, last, &mut losses);
         }
-        Ok(losses)
+        Ok(Some(losses))
     }
 }
 
@@ -193,10 +238,12 @@ impl Task for DiffusionTask {
     }
 
     fn gradients(&mut self, network: &Box<dyn Network>, batch: &TrainingBatch<'_>) -> Result<BatchGradients> {
-        let TrainingBatch { images, indices, seed, step, device } = *batch;
-        let timesteps = self.timestep_sampler.sample(indices.len(), &mut seed.stream(TIMESTEP, step, 0));
-        let selection = Selection { images, index: |i: usize| indices[i] as usize, timesteps };
-        let mut degraded = self.degrade(selection, |i| seed.stream(DEGRADE, step, i as u64), device)?;
+        let TrainingBatch { images, indices, next, seed, step, pass } = *batch;
+        let mut degraded = match self.prepared.take() {
+            Some(found) if (found.seed, found.step) == (seed, step) => found.batch.to_device(pass.device)?,
+            _ => self.batch(images, indices, seed, step, pass.device)?,
+        };
+        degraded.check_finite(step)?;
         let mut dropout = seed.stream(DROPOUT, step, 0);
         for class in degraded.classes.iter_mut().flatten() {
             if dropout.uniform_f64() < self.settings.label_dropout {
@@ -205,7 +252,19 @@ impl Task for DiffusionTask {
             }
         }
 
-        let gradients = degraded.gradients(&**network, &self.parameterization)?;
+        // With importance sampling, the timesteps of the next batch depend on the losses of this one.
+        let prepares =
+            self.prepares_ahead.unwrap_or(!pass.device.is_cpu()) && !self.timestep_sampler.learns();
+        let (gradients, prepared) = std::thread::scope(|scope| {
+            let task = &*self;
+            let prepare = |next| scope.spawn(move || task.batch(images, next, seed, step + 1, &Device::Cpu));
+            let prepared = next.filter(|_| prepares).map(prepare);
+            let gradients = degraded.gradients(&**network, &task.parameterization, pass);
+            let batch = prepared.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            (gradients, batch)
+        });
+        let gradients = gradients?;
+        self.prepared = prepared.transpose()?.map(|batch| PreparedBatch { seed, step: step + 1, batch });
         degraded.add_losses(&gradients.losses, self.degradation.timesteps(), &mut self.losses);
         let weighted = gradients.losses.iter().zip(&degraded.weights);
         let weighted = weighted.map(|(&loss, weight)| weight * f64::from(loss));
@@ -218,16 +277,17 @@ impl Task for DiffusionTask {
         network: &Box<dyn Network>,
         test: &Images,
         device: &Device,
-    ) -> Result<EpochSummary> {
-        let validation = self.validate(&**network, test, device)?;
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<EpochSummary>> {
+        let Some(validation) = self.validate(&**network, test, device, stop)? else { return Ok(None) };
         let train = std::mem::take(&mut self.losses);
-        Ok(EpochSummary {
+        Ok(Some(EpochSummary {
             train_loss: train.mean(),
             train_by_timestep: Some(train),
             validation_loss: validation.mean(),
             validation_by_timestep: Some(validation),
             test_accuracy: None,
-        })
+        }))
     }
 
     fn save(&self, checkpoint: &mut TensorFile) -> Result<()> {
@@ -261,7 +321,7 @@ impl Task for DiffusionTask {
             step: contents.step,
             data_sha256: contents.data_sha256,
         };
-        Ok(model::write(contents.path, &description, contents.params)?)
+        Ok(model::write_to(contents.storage, contents.path, &description, contents.params)?)
     }
 }
 
@@ -274,6 +334,7 @@ impl TrainingState<DiffusionTask> {
             degradation: self.task.degradation(),
             device: &self.device,
             condition: None,
+            weak: None,
         }
     }
 }

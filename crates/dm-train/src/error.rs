@@ -26,18 +26,19 @@ pub enum Error {
         /// What is allowed.
         expected: String,
     },
-    /// The loss or the gradient is infinite or not a number.
-    #[error(
-        "step {step}: found a loss of {loss} and a gradient norm of {grad_norm}, expected finite numbers (try a smaller \
-         optimizer.learning_rate or a smaller optimizer.grad_clip_norm above 0)"
-    )]
+    /// An input, the loss, a gradient or a weight is infinite or not a number, or the loss has exploded.
+    #[error("step {step}: {tensor}: found {found}, expected {expected} ({hint})")]
     Diverged {
-        /// Number of the step, from 1.
+        /// Number of the step, from 1. It has not been completed, and nothing of it is saved.
         step: u64,
-        /// The objective of the step.
-        loss: f64,
-        /// Norm of the whole gradient before clipping.
-        grad_norm: f64,
+        /// What has diverged, for example `gradient of mid.conv.weight`.
+        tensor: String,
+        /// The value.
+        found: String,
+        /// What is allowed.
+        expected: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// An observer of another crate failed.
     #[error(transparent)]
@@ -64,6 +65,12 @@ impl Error {
             found: one_line(&found.to_string()),
             expected: one_line(&expected.to_string()),
         }
+    }
+
+    /// The error of step `step`, counted from 1, in which `tensor` has the element `found`, which is infinite or not a number.
+    pub fn diverged(step: u64, tensor: impl Into<String>, found: impl ToString, hint: &'static str) -> Self {
+        let (found, expected) = (found.to_string(), "a finite number".to_owned());
+        Self::Diverged { step, tensor: tensor.into(), found, expected, hint }
     }
 
     /// The error of an invalid config file or run folder at `path`.

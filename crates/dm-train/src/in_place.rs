@@ -4,6 +4,8 @@
 //! and for 64k elements or more they would start a second pool of threads, which spin beside the engine's threads. On other
 //! devices candle's operations are used.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Storage, Tensor, Var, bail};
 
 /// x <- keep x + add f(y), where f is the identity or the square.
@@ -19,7 +21,14 @@ struct Descend {
     rate: f32,
     root: f32,
     eps: f32,
+    /// Becomes false if an element of x, m or v is infinite or not a number after the update.
+    finite: AtomicBool,
 }
+
+/// The bits of a float without those of its sign. They are less than [`INFINITE`] exactly if the float is finite.
+const MAGNITUDE: u32 = 0x7FFF_FFFF;
+/// The bits of infinity.
+const INFINITE: i32 = 0x7F80_0000;
 
 /// x <- keep x + add y.
 ///
@@ -51,17 +60,37 @@ pub fn blend_square(x: &Var, keep: f64, add: f64, y: &Tensor) -> Result<()> {
     x.set(&((x.as_detached_tensor() * keep)? + (y.detach().sqr()? * add)?)?)
 }
 
-/// x <- keep x - rate m / (root sqrt(v) + eps).
+/// x <- keep x - rate m / (root sqrt(v) + eps). Returns whether x, m and v are finite after the update.
 ///
 /// # Errors
 /// If the shapes differ.
-pub fn descend(x: &Var, keep: f64, rate: f64, m: &Var, v: &Var, root: f64, eps: f64) -> Result<()> {
+pub fn descend(x: &Var, keep: f64, rate: f64, m: &Var, v: &Var, root: f64, eps: f64) -> Result<bool> {
     if x.device().is_cpu() {
-        let step = Descend { keep: keep as f32, rate: rate as f32, root: root as f32, eps: eps as f32 };
-        return x.inplace_op3(m, v, &step);
+        let (keep, rate, root, eps) = (keep as f32, rate as f32, root as f32, eps as f32);
+        let step = Descend { keep, rate, root, eps, finite: AtomicBool::new(true) };
+        x.inplace_op3(m, v, &step)?;
+        return Ok(step.finite.into_inner());
     }
     let direction = (m.as_detached_tensor() / ((v.as_detached_tensor().sqrt()? * root)? + eps)?)?;
-    x.set(&((x.as_detached_tensor() * keep)? - (direction * rate)?)?)
+    x.set(&((x.as_detached_tensor() * keep)? - (direction * rate)?)?)?;
+    // Zero for finite elements, and not a number for all others.
+    let zeros = [x, m, v].map(|var| (var.as_detached_tensor() * 0.0)?.sum_all()?.to_scalar::<f32>());
+    zeros.into_iter().try_fold(true, |finite, zero| Ok(finite && zero? == 0.0))
+}
+
+/// The first element of `x` that is infinite or not a number, with its index in row-major order.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn first_not_finite(x: &Tensor) -> Result<Option<(usize, f32)>> {
+    let find = |values: &[f32]| values.iter().copied().enumerate().find(|(_, value)| !value.is_finite());
+    if !x.device().is_cpu() {
+        return Ok(find(&x.flatten_all()?.to_vec1()?));
+    }
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("a tensor on the CPU is not in the CPU's memory") };
+    Ok(find(values(storage, layout)?))
 }
 
 /// The sum of the squares of `x`.
@@ -152,9 +181,13 @@ impl InplaceOp3 for Descend {
         if x.len() != m.len() || x.len() != v.len() {
             bail!("descend: found moments of {} and {} values, expected {}", m.len(), v.len(), x.len())
         }
+        let bits = |value: f32| (value.to_bits() & MAGNITUDE).cast_signed();
+        let mut largest = 0;
         for ((x, m), v) in x.iter_mut().zip(m).zip(v) {
             *x = self.keep * *x - self.rate * (m / (self.root * v.sqrt() + self.eps));
+            largest = largest.max(bits(*x)).max(bits(*m)).max(bits(*v));
         }
+        self.finite.store(largest < INFINITE, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -165,6 +198,30 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+
+    #[test]
+    fn a_descent_says_whether_everything_stayed_finite() {
+        let var = |value: f32| Var::new(&[0.5f32, value, 1.0], &Device::Cpu).unwrap();
+        let descend = |x: f32, m: f32, v: f32, rate: f64| {
+            descend(&var(x), 1.0, rate, &var(m), &var(v), 1.0, 1e-8).unwrap()
+        };
+        assert!(descend(-3.0, -1.0, 2.0, 0.1) && descend(f32::MAX, 0.0, f32::MAX, 0.1));
+        assert!(!descend(f32::INFINITY, 1.0, 1.0, 0.1) && !descend(1.0, f32::NAN, 1.0, 0.1));
+        assert!(
+            !descend(1.0, 1.0, f32::INFINITY, 0.1),
+            "the update of an infinite moment is zero, but finite"
+        );
+        assert!(!descend(-f32::MAX, 1.0, 1.0, 1e38), "the update overflows");
+    }
+
+    #[test]
+    fn the_first_element_that_is_not_finite_is_found() {
+        let x = Tensor::new(&[[0.0f32, 1.0], [f32::NEG_INFINITY, f32::NAN]], &Device::Cpu).unwrap();
+        assert_eq!(first_not_finite(&x).unwrap(), Some((2, f32::NEG_INFINITY)));
+        assert_eq!(first_not_finite(&x.narrow(0, 0, 1).unwrap()).unwrap(), None);
+        let (at, value) = first_not_finite(&x.t().unwrap().narrow(0, 1, 1).unwrap()).unwrap().unwrap();
+        assert!(at == 1 && value.is_nan());
+    }
 
     #[test]
     fn squares_are_summed_whatever_the_count_and_the_layout() {

@@ -1,5 +1,7 @@
 //! JSON in the metadata of tensor files.
 
+#![warn(clippy::indexing_slicing)]
+
 use dm_nn::params::file::TensorFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,5 +1,7 @@
 //! Trains diffusion models and classifiers, from a config or from components of your own.
 //!
+#![doc = include_str!("../docs/picture.md")]
+//!
 //! A [`Task`] says what is trained, a [`Trainer`] runs the one training loop of this crate, and [`Observer`]s watch it: they
 //! write metrics, pictures of samples, checkpoints and the model into a [`RunFolder`]. A [`RunConfig`] describes a run
 //! in TOML. This crate does not use the clock, the environment, the working directory or standard output. The caller passes in
@@ -46,7 +48,12 @@
 //! # Ok::<(), dm_train::Error>(())
 //! ```
 
+// No input may end a program: what a library cannot do is an error.
+#![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented)]
+
+mod batches;
 pub mod checkpoint;
+pub mod checkpoint_files;
 pub mod classifier;
 pub mod config;
 mod degraded_batch;
@@ -55,6 +62,7 @@ mod diffusion_settings;
 pub mod ema;
 mod error;
 pub mod event;
+pub mod find_lr;
 pub mod gradients;
 pub mod import;
 mod in_place;
@@ -67,6 +75,7 @@ pub mod manifest;
 pub mod observers;
 pub mod optimizer;
 pub mod run_folder;
+pub mod run_lock;
 pub mod running_mean;
 mod schema1;
 pub mod settings;
@@ -84,7 +93,7 @@ pub use diffusion::DiffusionTask;
 pub use diffusion_settings::DiffusionSettings;
 pub use error::{Error, Result};
 pub use event::{Event, Observer};
-pub use run_folder::RunFolder;
+pub use run_folder::{OpenOptions, RunFolder};
 pub use settings::TrainingSettings;
 pub use state::TrainingState;
 pub use task::Task;

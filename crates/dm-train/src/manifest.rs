@@ -1,5 +1,7 @@
 //! The manifest of a run folder: what is trained, on which data, and how far the training has progressed.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::time::Duration;
 
 use dm_record::{RunManifest, RunStatus, SCHEMA};

@@ -3,13 +3,17 @@
 //! candle-nn's AdamW does not expose its moments, so a run that uses it could not be resumed exactly. [`Adam`] keeps the moments
 //! as named tensors, which a checkpoint stores.
 
+use candle_core::Var;
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Var};
 use dm_nn::params::Params;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{self, Error};
+use crate::error::{Error, Result};
 use crate::in_place;
+
+/// What to do when a loss, a gradient or an update is not finite.
+pub(crate) const TOO_FAST: &str =
+    "try a smaller optimizer.learning_rate or a smaller optimizer.grad_clip_norm above 0";
 
 /// How the learning rate changes after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +67,7 @@ impl OptimizerConfig {
     ///
     /// # Errors
     /// If a field is outside its domain; the error names the first one.
-    pub fn check(&self) -> error::Result<()> {
+    pub fn check(&self) -> Result<()> {
         let below_one = |v: f64| (0.0..1.0).contains(&v);
         let positive = |v: f64| v > 0.0 && v.is_finite();
         let not_negative = |v: f64| v >= 0.0 && v.is_finite();
@@ -114,7 +118,7 @@ impl Adam {
             .map(|(name, var)| {
                 Ok(Slot { name: name.to_owned(), var: var.clone(), m: zeros(var)?, v: zeros(var)? })
             })
-            .collect::<Result<_>>()?;
+            .collect::<candle_core::Result<_>>()?;
         Ok(Self { config: config.clone(), total_steps, slots })
     }
 
@@ -143,12 +147,20 @@ impl Adam {
     /// before clipping.
     ///
     /// # Errors
-    /// If the tensor library fails.
+    /// If a gradient is infinite or not a number; nothing is then updated. If a parameter or a moment is infinite or not a
+    /// number after the update, which must then not be used or saved. If the tensor library fails.
     pub fn step(&mut self, gradients: &GradStore, step: u64) -> Result<f64> {
-        let norm = self.norm(gradients)?;
+        self.step_with_rate(gradients, step, self.learning_rate(step))
+    }
+
+    /// As [`Self::step`], with the learning rate `rate` in place of the schedule's.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn step_with_rate(&mut self, gradients: &GradStore, step: u64, rate: f64) -> Result<f64> {
+        let norm = self.norm(gradients, step)?;
         let OptimizerConfig { beta1, beta2, eps, weight_decay, grad_clip_norm, .. } = self.config;
         let scale = if grad_clip_norm > 0.0 && norm > grad_clip_norm { grad_clip_norm / norm } else { 1.0 };
-        let rate = self.learning_rate(step);
         // As in PyTorch, the bias corrections are part of the step size and of the second moment's root.
         let t = (step + 1) as i32;
         let (correct1, correct2) = (1.0 - beta1.powi(t), (1.0 - beta2.powi(t)).sqrt());
@@ -158,17 +170,43 @@ impl Adam {
             in_place::blend(&slot.m, beta1, (1.0 - beta1) * scale, &gradient)?;
             in_place::blend_square(&slot.v, beta2, (1.0 - beta2) * scale * scale, &gradient)?;
             let keep = 1.0 - rate * weight_decay;
-            in_place::descend(&slot.var, keep, rate / correct1, &slot.m, &slot.v, 1.0 / correct2, eps)?;
+            let (rate, root) = (rate / correct1, 1.0 / correct2);
+            if !in_place::descend(&slot.var, keep, rate, &slot.m, &slot.v, root, eps)? {
+                return Err(slot.diverged(step)?);
+            }
         }
         Ok(norm)
     }
 
-    /// Norm of the whole gradient.
-    fn norm(&self, gradients: &GradStore) -> Result<f64> {
-        let square = |slot: &Slot| match gradients.get(&slot.var) {
-            Some(gradient) => in_place::sum_of_squares(gradient),
-            None => Ok(0.0),
-        };
-        Ok(self.slots.iter().map(square).sum::<Result<f64>>()?.sqrt())
+    /// Norm of the whole gradient of step `step`, counted from 0.
+    ///
+    /// # Errors
+    /// If a gradient is infinite or not a number, or the tensor library fails.
+    fn norm(&self, gradients: &GradStore, step: u64) -> Result<f64> {
+        let mut squares = 0.0;
+        for slot in &self.slots {
+            let Some(gradient) = gradients.get(&slot.var) else { continue };
+            let square = in_place::sum_of_squares(gradient)?;
+            if !square.is_finite() {
+                // The square of a finite number in single precision is finite in double precision.
+                let found = in_place::first_not_finite(gradient)?.map_or(f32::NAN, |(_, found)| found);
+                return Err(Error::diverged(step + 1, format!("gradient of {}", slot.name), found, TOO_FAST));
+            }
+            squares += square;
+        }
+        Ok(squares.sqrt())
+    }
+}
+
+impl Slot {
+    /// The error of a step, counted from 0, after which the parameter or one of its moments is not finite.
+    fn diverged(&self, step: u64) -> Result<Error> {
+        let tensors = [("weight", &self.var), ("first moment of", &self.m), ("second moment of", &self.v)];
+        for (what, var) in tensors {
+            if let Some((_, found)) = in_place::first_not_finite(var)? {
+                return Ok(Error::diverged(step + 1, format!("{what} {}", self.name), found, TOO_FAST));
+            }
+        }
+        Ok(Error::diverged(step + 1, format!("weight {}", self.name), f32::NAN, TOO_FAST))
     }
 }

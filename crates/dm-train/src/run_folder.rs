@@ -7,32 +7,62 @@
 //! events.out.tfevents.*  the metrics, pictures and the config for TensorBoard
 //! samples/epoch-0001.png samples from the same seeds after every epoch
 //! checkpoint.safetensors everything that is needed to continue
+//! checkpoint-*           earlier checkpoints by their step, and the one with the lowest Frechet distance
 //! model.safetensors      the evaluated weights with their config, after every epoch
+//! model-best.safetensors the model with the lowest Frechet distance
+//! .lock                  which process trains into the folder
 //! ```
 //! A lock prevents two processes from training into one folder. Files other than metrics.jsonl are written atomically; lines
 //! of metrics.jsonl beyond the checkpoint are removed when a run resumes.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dm_nn::hash::sha256_hex;
-use dm_nn::params::file::{read_at_most, write_atomic};
-use dm_record::{RunManifest, RunStatus};
+use dm_nn::params::file::read_at_most;
+use dm_nn::storage::{Disk, Storage, remove_temporary_files, write_atomic};
+use dm_record::{RunManifest, RunStatus, SCHEMA};
 
-use crate::config::RunConfig;
+use crate::checkpoint_files;
+use crate::config::{RunConfig, differences};
 use crate::error::{Error, Result};
 use crate::links::refuse_links;
+use crate::run_lock::{LOCK, lock};
 
 const MANIFEST: &str = "manifest.json";
 /// Larger manifests are not read: 1 MiB.
-const MAX_MANIFEST: u64 = 1 << 20;
-/// Name of the file that is locked while a process trains into the folder.
-pub const LOCK: &str = ".lock";
+pub const MAX_MANIFEST: u64 = 1 << 20;
+
+/// How a run folder is opened, and by whom.
+pub struct OpenOptions<'a> {
+    /// Whether a run that is in the folder continues.
+    pub resume: bool,
+    /// Hash of the content of the data, which must be that of the run; see [`dm_nn::data::Dataset::sha256`]. `None` leaves the
+    /// comparison to [`crate::Trainer::open`].
+    pub data_sha256: Option<&'a str>,
+    /// Git revision of the code, if it is known.
+    pub git_revision: Option<String>,
+    /// Describes this process to other processes that find the folder locked, for example by its number, host and start.
+    pub holder: String,
+    /// Where the files of the run are written to.
+    pub storage: Arc<dyn Storage>,
+}
+
+impl Default for OpenOptions<'_> {
+    fn default() -> Self {
+        let holder = "a process that does not say which one it is".to_owned();
+        Self { resume: false, data_sha256: None, git_revision: None, holder, storage: Arc::new(Disk) }
+    }
+}
 
 /// An open, locked run folder.
 pub struct RunFolder {
     path: PathBuf,
     _lock: File,
+    storage: Arc<dyn Storage>,
     config: RunConfig,
     config_toml: String,
     git_revision: Option<String>,
@@ -41,45 +71,54 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Opens the folder at `path` for the run of the resolved `config`: a new folder, or with `resume` one that was made for
-    /// the same config.
+    /// Opens the folder at `path` for the run of the resolved `config`: a new folder, or with `options.resume` one that was made
+    /// for the same config. Keys in [`crate::config::RESUMABLE`] may differ. Temporary files of killed processes are removed.
     ///
     /// # Errors
-    /// If the folder belongs to another config, holds other files or symbolic links, exists although `resume` is false, or
-    /// another process is training into it.
-    pub fn open(path: &Path, config: &RunConfig, resume: bool, git_revision: Option<String>) -> Result<Self> {
+    /// If the folder belongs to another config or other data (the error lists every difference), holds other files or symbolic
+    /// links, exists although `resume` is false, or another process is training into it.
+    pub fn open(path: &Path, config: &RunConfig, options: OpenOptions<'_>) -> Result<Self> {
+        let OpenOptions { resume, data_sha256, git_revision, holder, storage } = options;
         let io = |e| Error::io(path, e);
         refuse_links(path)?;
-        let config_toml = config.to_toml()?;
-        let config_file = path.join("config.toml");
+        if is_foreign(path)? {
+            return Err(Error::config(
+                path,
+                "found a folder with other files, expected a run folder, an empty folder or no folder",
+            ));
+        }
+        storage.create_folder(path).map_err(io)?;
+        // From here on, no other process changes the folder.
+        let lock = lock(&*storage, path, &holder)?;
+        let (config_toml, config_file, manifest) =
+            (config.to_toml()?, path.join("config.toml"), read_manifest(path));
         if config_file.is_file() {
             let found = RunConfig::read(&config_file, &[])?;
-            if let Some((found, expected)) = first_difference(&found.to_toml()?, &config_toml) {
-                let message =
-                    format!("found {found}, expected {expected}: the run folder has another config");
+            let mut differences = differences(&found, config)?;
+            if let Some(manifest) = &manifest {
+                differences.extend(differences_from(manifest, config, data_sha256));
+            }
+            if !differences.is_empty() {
+                let message = format!("the run is another one: {}", differences.join("; "));
                 return Err(Error::config(&config_file, message));
             }
             if !resume {
                 let message = "the run exists; continue it with --resume, or name another folder with --run";
                 return Err(Error::config(path, message));
             }
-        } else if path.is_dir() && fs::read_dir(path).map_err(io)?.next().is_some_and(|e| !is_lock(&e)) {
-            return Err(Error::config(
-                path,
-                "found a folder with other files, expected a run folder, an empty folder or no folder",
-            ));
         }
-        fs::create_dir_all(path.join("samples")).map_err(io)?;
-        let lock = lock(path)?;
-        write_atomic(&config_file, config_toml.as_bytes())?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-            config: config.clone(),
-            config_toml,
-            git_revision,
-            manifest: read_manifest(path),
-        })
+        let samples = path.join("samples");
+        storage.create_folder(&samples).map_err(|e| Error::io(&samples, e))?;
+        remove_temporary_files(&*storage, path)?;
+        remove_temporary_files(&*storage, &samples)?;
+        let (path, config) = (path.to_owned(), config.clone());
+        let run = Self { path, _lock: lock, storage, config, config_toml, git_revision, manifest };
+        // The config of a complete run stays the one that its files were written with.
+        let is_same = fs::read(&config_file).is_ok_and(|text| text == run.config_toml.as_bytes());
+        if !is_same && !run.is_complete() {
+            write_atomic(run.storage(), &config_file, run.config_toml.as_bytes())?;
+        }
+        Ok(run)
     }
 
     /// Where the folder is.
@@ -87,14 +126,29 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where the checkpoint is.
+    /// Where the files of the run are written to.
+    pub fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    /// Where the newest checkpoint is.
     pub fn checkpoint_path(&self) -> PathBuf {
-        self.path.join("checkpoint.safetensors")
+        self.path.join(checkpoint_files::NEWEST)
+    }
+
+    /// Where the checkpoint with the lowest Frechet distance is.
+    pub fn best_checkpoint_path(&self) -> PathBuf {
+        self.path.join(checkpoint_files::BEST)
     }
 
     /// Where the model is.
     pub fn model_path(&self) -> PathBuf {
         self.path.join("model.safetensors")
+    }
+
+    /// Where the model with the lowest Frechet distance is.
+    pub fn best_model_path(&self) -> PathBuf {
+        self.path.join("model-best.safetensors")
     }
 
     /// Where the metrics are.
@@ -127,9 +181,12 @@ impl RunFolder {
         self.git_revision.as_deref()
     }
 
-    /// Whether the run was complete when the folder was opened.
+    /// Whether the run was complete when the folder was opened: as long as the config says now.
     pub fn is_complete(&self) -> bool {
-        self.manifest.as_ref().is_some_and(|manifest| manifest.status == RunStatus::Complete)
+        let is_complete = |manifest: &RunManifest| {
+            manifest.status == RunStatus::Complete && manifest.epochs == self.config.settings().epochs
+        };
+        self.manifest.as_ref().is_some_and(is_complete)
     }
 
     /// Checks that the run has not been trained on data other than those with the hash `sha256`.
@@ -153,39 +210,7 @@ impl RunFolder {
     pub fn write_manifest(&self, manifest: &RunManifest) -> Result<()> {
         let text = serde_json::to_string_pretty(manifest)
             .map_err(|e| Error::invalid(MANIFEST, e, "values that JSON can hold"))?;
-        Ok(write_atomic(&self.path.join(MANIFEST), (text + "\n").as_bytes())?)
-    }
-}
-
-/// Locks the run folder at `path`: no other process can train into the folder as long as the returned file is open.
-///
-/// # Errors
-/// If another process is training into the folder, or the file cannot be locked.
-pub fn lock(path: &Path) -> Result<File> {
-    let lock = File::create(path.join(LOCK)).map_err(|e| Error::io(path, e))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(Error::config(path, "another process is training into this folder"))
-        }
-        Err(fs::TryLockError::Error(error)) => Err(Error::io(path, error)),
-    }
-}
-
-/// Whether a process is training into the run folder at `path`. A process that has died holds no lock.
-///
-/// # Errors
-/// If the lock's file cannot be read.
-pub fn is_locked(path: &Path) -> Result<bool> {
-    let path = path.join(LOCK);
-    let file = match File::open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        file => file.map_err(|e| Error::io(&path, e))?,
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(fs::TryLockError::WouldBlock) => Ok(true),
-        Err(fs::TryLockError::Error(error)) => Err(Error::io(&path, error)),
+        Ok(write_atomic(self.storage(), &self.path.join(MANIFEST), (text + "\n").as_bytes())?)
     }
 }
 
@@ -194,21 +219,30 @@ pub fn read_manifest(path: &Path) -> Option<RunManifest> {
     serde_json::from_slice(&read_at_most(&path.join(MANIFEST), MAX_MANIFEST).ok()?).ok()
 }
 
-fn is_lock(entry: &std::io::Result<fs::DirEntry>) -> bool {
-    entry.as_ref().is_ok_and(|e| e.file_name() == LOCK)
+/// Whether `path` is a folder whose files are not those of a run.
+fn is_foreign(path: &Path) -> Result<bool> {
+    if !path.is_dir() {
+        return Ok(false);
+    }
+    let is_empty = fs::read_dir(path).map_err(|e| Error::io(path, e))?.next().is_none();
+    // The lock is the first file of a run.
+    Ok(!is_empty && !path.join(LOCK).exists() && !path.join("config.toml").is_file())
 }
 
-/// The first line in which two configs differ, as it stands in each of the two.
-fn first_difference(found: &str, expected: &str) -> Option<(String, String)> {
-    let (mut a, mut b) = (found.lines(), expected.lines());
-    loop {
-        match (a.next(), b.next()) {
-            (None, None) => return None,
-            (x, y) if x == y => {}
-            (x, y) => {
-                let show = |line: Option<&str>| format!("`{}`", line.unwrap_or("end of file"));
-                return Some((show(x), show(y)));
-            }
-        }
+/// Every difference between the run that `manifest` describes and the one that is to continue it.
+fn differences_from(manifest: &RunManifest, config: &RunConfig, data_sha256: Option<&str>) -> Vec<String> {
+    let mut differences = Vec::new();
+    if manifest.schema > SCHEMA {
+        differences.push(format!("schema: found {}, expected 1 to {SCHEMA}", manifest.schema));
     }
+    if let Some(data) = data_sha256.filter(|data| *data != manifest.data_sha256) {
+        let found = &manifest.data_sha256;
+        differences.push(format!("data_sha256: found {found}, expected {data} of the given data"));
+    }
+    let steps_per_epoch = (manifest.steps_total / manifest.epochs.max(1)).max(1);
+    let (done, given) = (manifest.steps_done.div_ceil(steps_per_epoch), config.settings().epochs);
+    if given < done {
+        differences.push(format!("training.epochs: found {done} that have begun, expected at most {given}"));
+    }
+    differences
 }

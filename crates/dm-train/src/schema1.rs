@@ -4,6 +4,8 @@
 //! of schema 1 named the moving average of the weights `average` and had other names for what a task has accumulated. Those of
 //! classifiers, then called judges, had no accumulated losses, because they were written after whole epochs only.
 
+#![warn(clippy::indexing_slicing)]
+
 use dm_degrade::SCHEMA;
 use dm_nn::params::file::TensorFile;
 use serde_json::{Value, json};

@@ -18,6 +18,9 @@ pub struct TrainingSettings {
     pub epochs: u64,
     /// Images per step.
     pub batch_size: usize,
+    /// Number of micro-batches into which the images of a step are divided. Their gradients are added, so that the number
+    /// changes the memory that a step takes, and the results by rounding errors only.
+    pub gradient_accumulation: usize,
     /// Number of training images used, from the first on; 0 means all.
     pub max_images: usize,
     /// Decay of the exponential moving average of the weights; 0 switches the average off.
@@ -40,6 +43,7 @@ impl Default for TrainingSettings {
             seed: default_seed(),
             epochs: 1,
             batch_size: 128,
+            gradient_accumulation: 1,
             max_images: 0,
             ema_decay: 0.0,
             log_every: 20,
@@ -62,6 +66,7 @@ impl TrainingSettings {
         check_ranges(&[
             ("epochs", self.epochs, 1, 1_000_000),
             ("batch_size", self.batch_size as u64, 1, 65_536),
+            ("gradient_accumulation", self.gradient_accumulation as u64, 1, self.batch_size as u64),
             ("log_every", self.log_every, 1, 1_000_000),
         ])?;
         if !(0.0..1.0).contains(&self.ema_decay) {

@@ -25,6 +25,10 @@ pub struct TrainingState<T: Task> {
     pub optimizer: Adam,
     /// Number of steps taken.
     pub step: u64,
+    /// Number of epochs that have ended and whose losses have been reported.
+    pub reported_epochs: u64,
+    /// Objective of the first step, with which the following ones are compared.
+    pub first_loss: Option<f64>,
     /// Mean objective since the last report.
     pub recent_loss: RunningMean,
     /// Number of training images used.
@@ -63,6 +67,8 @@ impl<T: Task> TrainingState<T> {
             ema,
             optimizer,
             step: 0,
+            reported_epochs: 0,
+            first_loss: None,
             recent_loss: RunningMean::default(),
             images,
             data_sha256: data.sha256.clone(),
@@ -83,10 +89,16 @@ impl<T: Task> TrainingState<T> {
         self.steps_per_epoch() * self.settings.epochs
     }
 
-    /// The epoch that has just ended, counted from 1; `None` in the middle of an epoch and before the first step.
+    /// The epoch that has just ended and been reported, counted from 1; `None` otherwise.
     pub fn ended_epoch(&self) -> Option<u64> {
         let ended = self.step > 0 && self.step.is_multiple_of(self.steps_per_epoch());
-        ended.then(|| self.step / self.steps_per_epoch())
+        ended.then_some(self.reported_epochs).filter(|_| self.unreported_epoch().is_none())
+    }
+
+    /// The epoch that has just ended and has yet to be reported, counted from 1; `None` otherwise.
+    pub fn unreported_epoch(&self) -> Option<u64> {
+        let ended = self.step / self.steps_per_epoch();
+        (ended > self.reported_epochs).then_some(ended)
     }
 
     /// The network that is evaluated and shipped. It has the averaged weights unless the average is switched off.

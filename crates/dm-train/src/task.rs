@@ -8,8 +8,10 @@ use dm_nn::data::{Dataset, Images};
 use dm_nn::params::file::TensorFile;
 use dm_nn::params::{self, Params};
 use dm_nn::rng::Seed;
+use dm_nn::storage::Storage;
 
 use crate::error::Result;
+use crate::gradients::Pass;
 use crate::loss_by_timestep::LossByTimestep;
 
 /// Something that a run can train: a diffusion model, a classifier, or something of your own.
@@ -35,14 +37,21 @@ pub trait Task {
     /// index `batch.step`, so that a resumed run gives the same numbers as an uninterrupted one.
     ///
     /// # Errors
-    /// If the network fails.
+    /// If the network fails, or `batch.pass` is abandoned. The task is then as it was before.
     fn gradients(&mut self, network: &Self::Network, batch: &TrainingBatch<'_>) -> Result<BatchGradients>;
 
-    /// Evaluates the network after an epoch. Returns the losses of the epoch and resets them for the next one.
+    /// Evaluates the network after an epoch. Returns the losses of the epoch and resets them for the next one. Returns `None`,
+    /// and leaves the task as it is, if `stop` returns true meanwhile.
     ///
     /// # Errors
     /// If the network fails.
-    fn end_epoch(&mut self, network: &Self::Network, test: &Images, device: &Device) -> Result<EpochSummary>;
+    fn end_epoch(
+        &mut self,
+        network: &Self::Network,
+        test: &Images,
+        device: &Device,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<EpochSummary>>;
 
     /// Writes everything that the task has accumulated during the run to a checkpoint, as metadata of `checkpoint`.
     ///
@@ -69,12 +78,14 @@ pub struct TrainingBatch<'a> {
     pub images: &'a Images,
     /// Positions of the batch's images in the training set, `[B]`.
     pub indices: &'a [u32],
+    /// Those of the next step, if it is in the same epoch, for a task that prepares it meanwhile.
+    pub next: Option<&'a [u32]>,
     /// Root of all randomness.
     pub seed: Seed,
     /// Number of steps taken before this one.
     pub step: u64,
-    /// The device on which the network computes.
-    pub device: &'a Device,
+    /// How the gradients are computed.
+    pub pass: Pass<'a>,
 }
 
 /// The objective of one batch and its gradients.
@@ -104,6 +115,8 @@ pub struct EpochSummary {
 pub struct ModelContents<'a> {
     /// The file to write.
     pub path: &'a Path,
+    /// Where it is written to.
+    pub storage: &'a dyn Storage,
     /// The resolved config of the run, as TOML.
     pub config: &'a str,
     /// The weights that are evaluated.

@@ -14,7 +14,7 @@ use dm_nn::image::ImageShape;
 use dm_nn::nets::{BuildNetwork, Network, NetworkConfig, RefCnnConfig, UNetConfig, rows};
 use dm_nn::params::Params;
 use dm_nn::rng::{Purpose, Seed};
-use dm_train::gradients::Gradients;
+use dm_train::gradients::{Gradients, Pass};
 
 /// Two full parts and an incomplete third one.
 const COUNT: usize = 150;
@@ -74,7 +74,7 @@ fn parts_add_up_to_the_batch_and_threads_change_no_bit() {
 
         let learn = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| Gradients::compute(&weights, &Device::Cpu, part).unwrap())
+            pool.install(|| Gradients::compute(&weights, Pass::whole(&Device::Cpu), part).unwrap())
         };
         let one = learn(1);
         assert_eq!(
@@ -93,6 +93,24 @@ fn parts_add_up_to_the_batch_and_threads_change_no_bit() {
                 expected.iter().zip(&found[name]).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
             assert!(off <= 2e-5 * size, "{name}: off by {off}, size {size}");
         }
+        // Micro-batches add up to the batch as well.
+        for micro_batches in [2, 3, 150] {
+            let pass = Pass { micro_batches, ..Pass::whole(&Device::Cpu) };
+            let micro = Gradients::compute(&weights, pass, part).unwrap();
+            assert_eq!(micro.losses, one.losses);
+            assert!((micro.objective - one.objective).abs() <= 1e-9 * all.abs());
+            for (name, values) in &by_name(&params, &micro.store) {
+                let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+                let size = norm(&mut found[name].iter().map(|&g| f64::from(g)));
+                let off = norm(&mut values.iter().zip(&found[name]).map(|(a, b)| f64::from(a - b)));
+                assert!(
+                    off <= 2e-5 * size,
+                    "{micro_batches} micro-batches, {name}: off by {off}, size {size}"
+                );
+            }
+        }
+        let stopped = Pass { stop: &|| true, ..Pass::whole(&Device::Cpu) };
+        assert!(Gradients::compute(&weights, stopped, part).is_err());
         for threads in [2, 4] {
             assert!(
                 by_name(&params, &learn(threads).store) == found,

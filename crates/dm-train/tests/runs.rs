@@ -13,15 +13,20 @@ use candle_core::Device;
 use common::{is_complete, metrics, same_file, train};
 use dm_degrade::samplers::Variance;
 use dm_degrade::{Denoiser, Model, SamplerKind, Sampling, Timestep};
+use dm_nn::rng::Seed;
 use dm_record::RunStatus;
 use dm_train::config::DiffusionConfig;
 use dm_train::observers::{SamplePictures, Saver};
 use dm_train::timestep_sampler::TimestepDistribution;
 use dm_train::weighting::Weighting;
-use dm_train::{DiffusionTask, Event, Observer, RunConfig, RunFolder, Trainer, manifest};
+use dm_train::{DiffusionTask, Event, Observer, OpenOptions, RunConfig, RunFolder, Trainer, manifest};
 
 fn diffusion(config: &DiffusionConfig) -> RunConfig {
     RunConfig::Diffusion(config.clone())
+}
+
+fn resuming(resume: bool) -> OpenOptions<'static> {
+    OpenOptions { resume, ..OpenOptions::default() }
 }
 
 #[test]
@@ -189,12 +194,13 @@ fn a_model_file_rebuilds_the_network() {
     let config = config.resolve(&data).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let seen = Cell::new(f32::NAN);
-    let folder = RunFolder::open(&dir.path().join("run"), &diffusion(&config), false, None).unwrap();
+    let folder =
+        RunFolder::open(&dir.path().join("run"), &diffusion(&config), OpenOptions::default()).unwrap();
     let task = DiffusionTask::from_config(&config, &data).unwrap();
     let mut trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu).unwrap();
     let clock = || Duration::ZERO;
     let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> =
-        vec![Box::new(Saver::new(&folder, 100, &clock)), Box::new(Probe(&seen))];
+        vec![Box::new(Saver::new(&folder, &clock)), Box::new(Probe(&seen))];
     assert!(trainer.run(&mut observers, &|| false).unwrap());
     drop(observers);
     let model = Model::open(folder.path(), &Device::Cpu).unwrap();
@@ -227,17 +233,14 @@ fn an_interruption_during_a_picture_loses_nothing() {
 
     for epoch in [1, 2] {
         let resume = epoch > 1;
-        let folder = RunFolder::open(&broken, &diffusion(&config), resume, None).unwrap();
+        let folder = RunFolder::open(&broken, &diffusion(&config), resuming(resume)).unwrap();
         let task = DiffusionTask::from_config(&config, &data).unwrap();
         let mut trainer = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu).unwrap();
         let (flag, clock) = (AtomicBool::new(false), || Duration::ZERO);
         let stop = || flag.load(Ordering::Relaxed);
-        let pictures = SamplePictures::new(folder.samples_path(), 4, config.picture_sampling(), &stop);
-        let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> = vec![
-            Box::new(Raise(epoch, &flag)),
-            Box::new(pictures),
-            Box::new(Saver::new(&folder, 100, &clock)),
-        ];
+        let pictures = SamplePictures::new(&folder, 4, config.picture_sampling(), &stop);
+        let mut observers: Vec<Box<dyn Observer<DiffusionTask> + '_>> =
+            vec![Box::new(Raise(epoch, &flag)), Box::new(pictures), Box::new(Saver::new(&folder, &clock))];
         assert!(!trainer.run(&mut observers, &stop).unwrap());
         assert!(!broken.join(format!("samples/epoch-000{epoch}.png")).exists());
         assert_eq!(trainer.state().step, 5 * epoch);
@@ -256,7 +259,8 @@ fn a_folder_of_another_config_and_a_locked_folder_are_refused() {
     let config = common::config("ink", "softmax", "ancestral").resolve(&data).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
-    let open = |config: &DiffusionConfig, resume| RunFolder::open(&path, &diffusion(config), resume, None);
+    let open =
+        |config: &DiffusionConfig, resume| RunFolder::open(&path, &diffusion(config), resuming(resume));
     let message = |result: dm_train::Result<RunFolder>| result.err().unwrap().to_string();
     let first = open(&config, false).unwrap();
     let text = message(open(&config, true));
@@ -279,9 +283,10 @@ fn a_folder_of_another_config_and_a_locked_folder_are_refused() {
     drop(folder);
 
     let mut other = config.clone();
-    other.training.batch_size = 9;
+    (other.training.batch_size, other.seed) = (9, Seed(8));
     let text = message(open(&other, true));
-    assert!(text.contains("`batch_size = 8`") && text.contains("`batch_size = 9`"), "{text}");
+    let differences = "seed: found 7, expected 8; training.batch_size: found 8, expected 9";
+    assert!(text.ends_with(differences), "{text}");
     assert!(open(&config, true).is_ok());
 }
 
@@ -299,7 +304,7 @@ fn damaged_checkpoints_are_refused() {
         let mut damaged = whole.clone();
         change(&mut damaged);
         damaged.write().unwrap();
-        let folder = RunFolder::open(&path, &diffusion(&config), true, None).unwrap();
+        let folder = RunFolder::open(&path, &diffusion(&config), resuming(true)).unwrap();
         let task = DiffusionTask::from_config(&config, &data).unwrap();
         let opened = Trainer::open(&folder, task, &config.settings(), &data, &Device::Cpu);
         opened.err().unwrap().to_string()
@@ -320,7 +325,7 @@ fn damaged_checkpoints_are_refused() {
         let config = file.metadata("config").unwrap().replace("0.001", "0.002");
         file.set_metadata("config", config);
     });
-    assert!(text.contains("another config"), "{text}");
+    assert!(text.ends_with("optimizer.learning_rate: found 0.002, expected 0.001"), "{text}");
     let text = message(&|file| file.insert_values("param/more", vec![1], vec![0.0]));
     assert!(text.contains("param/more"), "{text}");
     let text = message(&|file| file.insert_values("ema/input.bias", vec![3], vec![0.0; 3]));

@@ -71,6 +71,8 @@ pub struct Measure {
     pub seeds: u32,
     /// Names of metrics for `dm eval --metrics`.
     pub metrics: Vec<String>,
+    /// The reference for `dm eval --reference`; absent: the test images.
+    pub reference: Option<String>,
 }
 
 fn first_seed() -> u64 {
@@ -143,7 +145,7 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
         let config = config.with_context(|| format!("{place}: no config, here or at the top"))?;
         let mut profiles = if run.profiles.is_empty() { study.profiles.clone() } else { run.profiles };
         let Some(ProfileSettings { set, sample }) = profiles.remove(&profile) else { continue };
-        if let Some(Measure { n, seeds, metrics }) = &sample.measure {
+        if let Some(Measure { n, seeds, metrics, .. }) = &sample.measure {
             ensure!(
                 *seeds >= 2 && *n > 0 && n.is_multiple_of(*seeds) && !metrics.is_empty(),
                 "{place}: measure: found n = {n}, seeds = {seeds}, {} metrics; expected at least two seeds, a multiple of them \

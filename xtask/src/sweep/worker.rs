@@ -124,6 +124,7 @@ fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
         let mut eval = dm_on_device(setup, "eval");
         eval.arg(run).args(["-n", &n, "--seeds", &seeds, "--pool"]).args(&nfe);
         eval.args(["--metrics", &measure.metrics.join(",")]).arg("--out").arg(part.join(SCORE_FILE));
+        eval.args(measure.reference.iter().flat_map(|reference| ["--reference", reference]));
         commands.push(("eval", eval));
         written.push(SCORE_FILE);
     }

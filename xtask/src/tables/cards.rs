@@ -113,9 +113,9 @@ pub fn classifiers(root: &Path) -> Result<String> {
     Ok(markdown::table(&rows, rows[0].len()))
 }
 
-/// The script that rebuilds the reference network in PyTorch, which a test runs.
+/// The networks in PyTorch, which tests run.
 pub fn pytorch(root: &Path) -> Result<String> {
-    let path = root.join("xtask/peers/torch_load.py");
+    let path = root.join("crates/dm-nn/python/dm_torch.py");
     let script = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     Ok(format!("```python\n{}\n```", script.trim_end()))
 }

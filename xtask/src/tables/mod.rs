@@ -106,7 +106,7 @@ mod tests {
         put("report/runs/ink-unet/manifest.json", manifest.as_bytes());
         let line = r#"{"event":"epoch","step":40,"epoch":5,"train_loss":0.5,"val_loss":4.25,"seconds":1,"images_per_s":9}"#;
         put("report/runs/ink-unet/metrics.jsonl", format!("{line}\n").as_bytes());
-        put("xtask/peers/torch_load.py", b"import torch\n");
+        put("crates/dm-nn/python/dm_torch.py", b"import torch\n");
         put("report/build.json", &std::fs::read(root().join("report/build.json")).unwrap());
         put("report/bench.json", &std::fs::read(root().join("report/bench.json")).unwrap());
         put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());

@@ -12,7 +12,7 @@ pub const RULES: [Rule; 5] = [heads, sizes, test_command, top_level, ci_calls_ci
 /// The largest number of lines of a file.
 const LONGEST: usize = 500;
 /// Allowed entries of the top level, besides names that begin with a dot.
-const TOP_LEVEL: [&str; 13] = [
+const TOP_LEVEL: [&str; 15] = [
     "Cargo.toml",
     "Cargo.lock",
     "crates",
@@ -22,6 +22,8 @@ const TOP_LEVEL: [&str; 13] = [
     "report",
     "Dockerfile",
     "README.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
     "LICENSE",
     "deny.toml",
     "rustfmt.toml",

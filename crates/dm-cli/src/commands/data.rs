@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use dm_nn::data::{Dataset, Images, ReadOptions};
 use dm_nn::picture::grid;
+use dm_record::SCHEMA;
+use serde_json::{Value, json};
 
-use crate::data_args::parse_size;
-use crate::locate;
+use crate::data_args::{self, parse_size};
 use crate::terminal::Terminal;
 
 /// Check a data set, or download MNIST.
@@ -37,6 +38,9 @@ enum Action {
         /// Folder for the contact sheet.
         #[arg(long, default_value = "out", value_name = "DIR")]
         out: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Download MNIST from the Hugging Face hub (needs a build with `--features hub`).
     Fetch {
@@ -55,11 +59,15 @@ const ENLARGED_SIDE: usize = 64;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     match &args.action {
-        Action::Check { path, size, out } => {
-            let path = locate::data(path);
-            let data = Dataset::open(&path, &ReadOptions { size: *size })?;
-            terminal.lines(report(&path, &data))?;
-            contact_sheet(&data, out, terminal)?;
+        Action::Check { path, size, out, json } => {
+            let data = data_args::open(path, &ReadOptions { size: *size }, terminal)?;
+            let sheet = contact_sheet(&data, out)?;
+            if *json {
+                terminal.line(serde_json::to_string_pretty(&record(path, &data, &sheet))?)?;
+            } else {
+                terminal.lines(report(path, &data))?;
+                terminal.line(format!("contact sheet: {}", sheet.display()))?;
+            }
         }
         Action::Fetch { dir } => fetch(dir, terminal)?,
     }
@@ -92,14 +100,33 @@ fn report(path: &Path, data: &Dataset) -> Vec<String> {
     lines
 }
 
-/// Writes the contact sheet and prints its path.
-fn contact_sheet(data: &Dataset, out: &Path, terminal: &Terminal) -> Result<()> {
+/// The report on a data set as JSON.
+fn record(path: &Path, data: &Dataset, sheet: &Path) -> Value {
+    let files = data.files.iter().map(|file| json!({ "name": file.name, "sha256": file.sha256 }));
+    let set = |images: &Images| json!({ "n": images.len(), "class_counts": images.class_counts() });
+    json!({
+        "schema": SCHEMA,
+        "path": path.display().to_string(),
+        "format": data.format,
+        "sha256": data.sha256,
+        "is_mnist": data.is_mnist(),
+        "image": data.shape(),
+        "class_names": data.class_names,
+        "train": set(&data.train),
+        "test": set(&data.test),
+        "files": files.collect::<Vec<_>>(),
+        "contact_sheet": sheet.display().to_string(),
+    })
+}
+
+/// Writes the contact sheet and returns its path.
+fn contact_sheet(data: &Dataset, out: &Path) -> Result<PathBuf> {
     let shape = data.shape();
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let path = out.join("contact_sheet.png");
     let zoom = if shape.height.max(shape.width) <= ENLARGED_SIDE { 2 } else { 1 };
     grid::write(&path, shape, &sheet_images(&data.train), COLUMNS, zoom)?;
-    terminal.line(format!("contact sheet: {}", path.display()))
+    Ok(path)
 }
 
 /// The images of the contact sheet, row by row: one row per class, or the first images where there are no classes. Rows that

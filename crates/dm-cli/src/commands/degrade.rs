@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use candle_core::Device;
 use dm_degrade::degradations::Registered;
-use dm_degrade::{Degradation, DegradationConfig, Model, REGISTRY, Timestep, streams};
-use dm_nn::data::Dataset;
+use dm_degrade::{Degradation, DegradationConfig, REGISTRY, Timestep, streams};
+use dm_nn::data::image_file::{self, Format};
+use dm_nn::data::{Dataset, SampleSet};
 use dm_nn::image::{to_bytes, to_unit};
-use dm_nn::picture::{film, grid};
+use dm_nn::picture::film;
 use dm_nn::rng::Seed;
 
 use crate::data_args::DataArgs;
 use crate::seed_arg::seed_range;
 use crate::terminal::Terminal;
+use crate::waiting::waiting;
 use crate::{folder, forward_film, locate};
 
 /// Show what a degradation does to test images: one row per image, from the clean image on the left to timestep T on the
@@ -43,7 +45,8 @@ pub struct Args {
     /// Seed of all random numbers.
     #[arg(long, default_value_t = 1, value_parser = seed_range())]
     seed: u64,
-    /// The picture to write.
+    /// The file to write: a picture (.png), or the images of the picture row by row (.npz, .safetensors, .idx, or a folder of PNG
+    /// files).
     #[arg(long, default_value = "out/degrade.png", value_name = "FILE")]
     out: PathBuf,
     /// Also write a film, as .gif or .png (APNG). Ink is shown grain by grain, any other degradation with one noise per
@@ -61,17 +64,20 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if args.list {
         return list(args, terminal);
     }
-    let data = args.data.open()?;
+    let data = args.data.open_test_images(terminal)?;
     let (config, fitted, degradation) = find(args.name.as_deref().unwrap_or_default(), &data)?;
     check(args, &data)?;
+    let format = Format::of(&args.out, data.shape())?;
     let images: Vec<(usize, &[u8])> =
         (args.first..args.first + args.count).map(|i| (i, data.test.image(i))).collect();
     let pixels = rows(&*degradation, &images, args);
     folder::create_for(&args.out)?;
-    grid::write(&args.out, data.shape(), &pixels, args.columns, 2)?;
+    image_file::write(&args.out, format, &SampleSet::of(data.shape(), pixels), args.columns)?;
     terminal.line(args.out.display())?;
     if let Some(path) = &args.film {
-        let frames = forward_film::frames(&config, &fitted, &*degradation, &images, Seed(args.seed))?;
+        let frames = waiting(terminal, "making the film", || {
+            forward_film::frames(&config, &fitted, &*degradation, &images, Seed(args.seed))
+        })?;
         folder::create_for(path)?;
         film::write(path, data.shape(), &frames, args.count.min(FILM_COLUMNS))?;
         terminal.line(path.display())?;
@@ -166,8 +172,8 @@ fn find(name: &str, data: &Dataset) -> Result<(DegradationConfig, Vec<f32>, Box<
         return Ok((config, fitted, degradation));
     }
     match locate::model(name) {
-        Ok(path) => {
-            let model = Model::open(&path, &Device::Cpu)?;
+        Ok(found) => {
+            let model = found.open_model(&Device::Cpu)?;
             model.check_shape(data.shape(), "--data")?;
             Ok((model.config.degradation, model.fitted, model.degradation))
         }

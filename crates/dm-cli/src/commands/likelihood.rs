@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use dm_degrade::degradations::ink::Ink;
-use dm_degrade::{DegradationConfig, Model, Timestep};
+use dm_degrade::{DegradationConfig, Timestep};
 use dm_eval::likelihood::{Bound, gaussian_bound, ink_bound, timesteps};
 use dm_eval::protocol::SEED;
 use dm_nn::image::to_unit;
@@ -51,18 +51,21 @@ const ROWS: usize = 10;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
-    let model = Model::open(&locate::model(&args.model)?, &device::open(args.device)?)?;
+    let model = locate::model(&args.model)?.open_model(&device::open(args.device)?)?;
     let process = &*model.degradation;
     let visited = timesteps(process, args.nfe.unwrap_or(model.sampling.nfe))?;
-    let data = args.data.open()?;
+    let data = if args.reference == "train" {
+        args.data.open(terminal)?
+    } else {
+        args.data.open_test_images(terminal)?
+    };
     model.check_shape(data.shape(), "--data")?;
     let reference = if args.reference == "train" { &data.train } else { &data.test };
     let pixels = first(&reference.pixels, args.n, model.shape);
     let mut images = vec![0.0; pixels.len()];
     to_unit(pixels, &mut images);
     let n = args.n.min(reference.len());
-    let bar = terminal
-        .bar((n * (visited.len() - 1)) as u64, "bounding {bar:40.cyan/blue} {percent:>3}%  left {eta}");
+    let bar = terminal.bar((n * (visited.len() - 1)) as u64, "bounding");
     let mut tick = |done: usize| bar.inc(done as u64);
     let denoiser = model.denoiser();
     let (bound, of) = match &model.config.degradation {
@@ -78,7 +81,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         }
         _ => bail!("model: found `{}`, expected a model of `gaussian` or `ink`", process.name()),
     };
-    bar.finish_and_clear();
+    bar.finish();
     let report = json!({
         "schema": SCHEMA,
         "dm_version": env!("CARGO_PKG_VERSION"),

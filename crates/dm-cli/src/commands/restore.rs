@@ -1,31 +1,44 @@
-//! `dm restore`: how well a model restores degraded test images, as a picture and in numbers.
+//! `dm restore`: how well a model restores degraded test images, as a picture and in numbers, and images from photon counts.
+
+mod photon_run;
+mod photon_scores;
+mod photons;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use dm_degrade::generate::{Request, Start, randomness};
 use dm_degrade::samplers::Variance;
 use dm_degrade::{Denoiser, Model, Noise, SamplerKind, Sampling, Timestep};
-use dm_eval::Features;
 use dm_eval::restoration::restoration;
+use dm_eval::{Classifier, Features};
+use dm_nn::data::Dataset;
+use dm_nn::data::SampleSet;
+use dm_nn::data::image_file::{self, Format};
 use dm_nn::image::{to_bytes, to_unit};
-use dm_nn::picture::grid;
 use dm_nn::rng::Seed;
 use dm_record::{Restoration, RestorationFile, SCHEMA, Similarity};
 
+use crate::bar::Bar;
 use crate::data_args::DataArgs;
 use crate::device::{self, DeviceKind};
 use crate::seed_arg::seed_range;
 use crate::terminal::Terminal;
 use crate::{folder, locate};
 
-/// Degrade test images to several timesteps and restore them: one row per image.
+/// Degrade test images to several timesteps and restore them, or restore photon counts: one row per image.
 ///
 /// The columns are the clean image and, for each timestep, the degraded image, the network's estimate in one evaluation, and
 /// the end of the reverse chain that starts there. A model with classes does not get the class. The table shows how close each
 /// of the three is to the clean images, as PSNR in dB and SSIM. These values measure restoration, not generation, and
 /// cannot be compared with other scores.
+///
+/// With --counts, photon counts of a microscope or telescope are restored instead, by draws from the posterior of a model of
+/// grains; with --photons alone, the counts of test images are simulated and the restorations are scored. The columns are the
+/// original if it is known, the counts, their Richardson-Lucy deconvolution, the mean and twice the standard deviation of the
+/// draws, and single draws. Mean, standard deviation and all draws are also written as .npy files beside the picture.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, a model file, or the name of a shipped model.
@@ -47,12 +60,21 @@ pub struct Args {
     /// model's config].
     #[arg(long, value_name = "COUNT")]
     nfe: Option<usize>,
-    /// The picture to write.
+    /// The file to write: a picture (.png), or the images of the picture row by row (.npz, .safetensors, .idx, or a folder of PNG
+    /// files). Photon counts are always restored into a picture.
     #[arg(long, default_value = "out/restore.png", value_name = "FILE")]
     out: PathBuf,
     /// Also write the table as JSON to this file.
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
+    /// Print the table as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Also report how many images this classifier assigns to the right class: a shipped name, a file or a run folder.
+    #[arg(long, value_name = "CLASSIFIER")]
+    classifier: Option<String>,
+    #[command(flatten)]
+    photons: photons::PhotonArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Where to compute.
@@ -68,11 +90,16 @@ const BATCH: usize = 256;
 const STAGES: [&str; 3] = ["degraded", "estimate", "restored"];
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let model = Model::open(&locate::model(&args.model)?, &device::open(args.device)?)?;
+    let model = locate::model(&args.model)?.open_model(&device::open(args.device)?)?;
     let sampling = sampling(args, &model);
     sampling.check(&*model.degradation)?;
     ensure!((1..=50).contains(&args.timesteps), "--timesteps: found {}, expected 1 to 50", args.timesteps);
-    let data = args.data.open()?;
+    let call = photon_run::Call { model: &model, sampling, seed: args.seed, out: &args.out };
+    let photons = args.photons.any()?;
+    if let Some(counts) = args.photons.counts_file() {
+        return photon_run::measured(&call, &args.photons, counts, terminal);
+    }
+    let data = args.data.open_test_images(terminal)?;
     model.check_shape(data.shape(), "--data")?;
     let (first, count, n) = (args.first, args.count, data.test.len());
     ensure!(
@@ -82,15 +109,24 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
     let len = model.shape.len();
     let clean = &data.test.pixels[first * len..(first + count) * len];
-    let bar = terminal.bar(args.timesteps as u64, "restoring {bar:40.cyan/blue} {percent:>3}%  left {eta}");
-    let last = model.degradation.timesteps();
-    let mut stages = Vec::new();
-    for share in 1..=args.timesteps {
-        let t = Timestep((last * share / args.timesteps).max(1));
-        stages.push(restore(&model, clean, t, args.seed, sampling)?);
-        bar.inc(1);
+    let labels = &data.test.labels[first..first + count];
+    let classifier = args.classifier.as_deref().map(|name| classifier(name, &data, &model)).transpose()?;
+    if photons {
+        let named = args.classifier.as_deref().zip(classifier.as_ref());
+        let images = (clean, labels, first);
+        return photon_run::simulated(&call, &args.photons, images, named, args.scores.as_deref(), terminal);
     }
-    bar.finish_and_clear();
+    let format = Format::of(&args.out, model.shape)?;
+    let last = model.degradation.timesteps();
+    let starts: Vec<Timestep> =
+        (1..=args.timesteps).map(|share| Timestep((last * share / args.timesteps).max(1))).collect();
+    // A unit of the bar is a timestep of an image.
+    let bar = terminal.bar(starts.iter().map(|t| (t.0 * count) as u64).sum(), "restoring");
+    let clock = Instant::now();
+    let restore = |&t| restore(&model, clean, t, args.seed, sampling, &bar);
+    let stages = starts.iter().map(restore).collect::<Result<Vec<_>>>()?;
+    let seconds = clock.elapsed().as_secs_f64();
+    bar.finish();
 
     let columns: Vec<&[u8]> = std::iter::once(clean)
         .chain(stages.iter().flat_map(|stage| stage.images.iter().map(Vec::as_slice)))
@@ -98,23 +134,30 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let row = |i: usize| columns.iter().flat_map(move |column| &column[i * len..(i + 1) * len]);
     let pixels: Vec<u8> = (0..count.min(SHOWN)).flat_map(row).copied().collect();
     folder::create_for(&args.out)?;
-    grid::write(&args.out, model.shape, &pixels, columns.len(), 2)?;
+    image_file::write(&args.out, format, &SampleSet::of(model.shape, pixels), columns.len())?;
 
-    let rows = stages.iter().map(|stage| scores(&model, stage, clean)).collect::<Result<Vec<_>>>()?;
-    let lines = table(&rows, count);
+    let rows = stages
+        .iter()
+        .map(|stage| scores(&model, stage, clean, classifier.as_ref().map(|c| (c, labels))))
+        .collect::<Result<Vec<_>>>()?;
+    let lines = table(&rows, &model.name, count, seconds);
+    let record = RestorationFile {
+        schema: SCHEMA,
+        model: model.name.clone(),
+        step: model.provenance.step,
+        n: count,
+        first_image: first,
+        seed: args.seed,
+        sampler: sampling.sampler.name().into(),
+        nfe_from_last_timestep: sampling.nfe_taken(),
+        restoration: rows,
+    };
     if let Some(path) = &args.scores {
-        let file = RestorationFile {
-            schema: SCHEMA,
-            model: model.name.clone(),
-            step: model.provenance.step,
-            n: count,
-            first_image: first,
-            seed: args.seed,
-            sampler: sampling.sampler.name().into(),
-            nfe_from_last_timestep: sampling.nfe_taken(),
-            restoration: rows,
-        };
-        folder::write_json(path, &file).context("--scores")?;
+        folder::write_json(path, &record).context("--scores")?;
+    }
+    if args.json {
+        terminal.line(serde_json::to_string_pretty(&record)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
     terminal.line(args.out.display())?;
     terminal.lines(lines)?;
@@ -133,6 +176,17 @@ fn sampling(args: &Args, model: &Model) -> Sampling {
     sampling
 }
 
+/// The classifier `name`, which must fit the classes of `data` and the images of `model`.
+fn classifier(name: &str, data: &Dataset, model: &Model) -> Result<Classifier> {
+    ensure!(
+        data.num_classes() > 0,
+        "--classifier: found images without labels, expected a data set with classes"
+    );
+    let classifier = locate::classifier(name)?.open_classifier(model.device())?;
+    classifier.check_shape(data.shape(), "--classifier")?;
+    Ok(classifier)
+}
+
 /// Images degraded to one timestep, and the model's restorations of them.
 struct Stage {
     t: Timestep,
@@ -140,8 +194,15 @@ struct Stage {
     images: [Vec<u8>; 3],
 }
 
-/// Degrades the `clean` images [n, C, H, W] to timestep `t` and restores them.
-fn restore(model: &Model, clean: &[u8], t: Timestep, seed: u64, sampling: Sampling) -> Result<Stage> {
+/// Degrades the `clean` images [n, C, H, W] to timestep `t` and restores them. `bar` receives the timesteps of all images.
+fn restore(
+    model: &Model,
+    clean: &[u8],
+    t: Timestep,
+    seed: u64,
+    sampling: Sampling,
+    bar: &Bar,
+) -> Result<Stage> {
     let (process, len) = (&*model.degradation, model.shape.len());
     let draw = randomness(Seed(seed));
     // The chain receives the noise that degraded the image, so that cold sampling reverses the same degradation.
@@ -159,7 +220,13 @@ fn restore(model: &Model, clean: &[u8], t: Timestep, seed: u64, sampling: Sampli
     estimate.chunks_exact_mut(len).for_each(|x0| process.codec().clip(x0));
     let start = Some(Start { timestep: t, state: &state });
     let request = Request { start, ..Request::new(Seed(seed), count, BATCH, sampling) };
-    let restored = model.sample(&request, &mut |_, _, _| {})?;
+    let mut before = t;
+    let restored = model.sample(&request, &mut |_, s, states| {
+        // A batch begins at the latest timestep.
+        let passed = before.0.saturating_sub(s.0) * (states.len() / len);
+        bar.inc(passed as u64);
+        before = s;
+    })?;
     Ok(Stage { t, images: [display(model, &degraded, t), display(model, &estimate, Timestep(0)), restored] })
 }
 
@@ -174,14 +241,25 @@ fn display(model: &Model, states: &[f32], t: Timestep) -> Vec<u8> {
     pixels
 }
 
-/// The similarity of each of [`STAGES`] to the `clean` images [n, C, H, W].
-fn scores(model: &Model, stage: &Stage, clean: &[u8]) -> Result<Restoration> {
+/// The similarity of each of [`STAGES`] to the `clean` images [n, C, H, W], and how many of them `classifier` assigns to the
+/// class of their label, if one is given with the labels.
+fn scores(
+    model: &Model,
+    stage: &Stage,
+    clean: &[u8],
+    classifier: Option<(&Classifier, &[u8])>,
+) -> Result<Restoration> {
     let features = |pixels: &[u8]| Features::from_pixels("images", model.shape, pixels);
     let original = features(clean)?;
     let similarity = |pixels: &[u8]| -> Result<Similarity> {
         let [psnr, ssim] =
             restoration(&features(pixels)?, &original, model.shape)?.scores().map(|score| score.value);
-        Ok(Similarity { psnr: Some(psnr), ssim: Some(ssim) })
+        let accuracy = classifier.map(|(classifier, labels)| -> Result<f64> {
+            let predicted = classifier.extract_features(pixels, &mut |_| {})?.labels();
+            let right = predicted.iter().zip(labels).filter(|(predicted, label)| predicted == label).count();
+            Ok(right as f64 / labels.len() as f64)
+        });
+        Ok(Similarity { psnr: Some(psnr), ssim: Some(ssim), accuracy: accuracy.transpose()? })
     };
     let [degraded, estimate, restored] = &stage.images;
     Ok(Restoration {
@@ -194,14 +272,17 @@ fn scores(model: &Model, stage: &Stage, clean: &[u8]) -> Result<Restoration> {
 }
 
 /// The lines of the table of PSNR and SSIM.
-fn table(rows: &[Restoration], n: usize) -> Vec<String> {
-    let mut lines = vec![format!("{:>6}{:>20}{:>20}{:>20}", "t", STAGES[0], STAGES[1], STAGES[2])];
+fn table(rows: &[Restoration], name: &str, n: usize, seconds: f64) -> Vec<String> {
+    // Numbers of correctly classified images take eight columns more.
+    let width = if rows.iter().any(|row| row.degraded.accuracy.is_some()) { 28 } else { 20 };
+    let mut lines = vec![format!("{:>6}", "t") + &STAGES.map(|stage| format!("{stage:>width$}")).concat()];
     lines.extend(rows.iter().map(|row| {
-        let show = |Similarity { psnr, ssim }: Similarity| {
-            format!("{:>9.2} dB {:>7.3}", psnr.unwrap_or(f64::INFINITY), ssim.unwrap_or(f64::NAN))
+        let show = |Similarity { psnr, ssim, accuracy }: Similarity| {
+            let accuracy = accuracy.map_or(String::new(), |share| format!(" {:>5.1} %", 100.0 * share));
+            format!("{:>9.2} dB {:>7.3}{accuracy}", psnr.unwrap_or(f64::INFINITY), ssim.unwrap_or(f64::NAN))
         };
         format!("{:>6}{}", row.t, [row.degraded, row.estimate, row.restored].map(show).concat())
     }));
-    lines.push(format!("PSNR and SSIM of {n} test images"));
+    lines.push(format!("{name}: PSNR and SSIM of {n} test images, {seconds:.1} s"));
     lines
 }

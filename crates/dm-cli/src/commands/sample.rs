@@ -1,18 +1,21 @@
 //! `dm sample`: draws images from a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use dm_degrade::generate::{Class, Request, Start};
+use dm_degrade::generate::{self, Class, Request, Start};
 use dm_degrade::{Model, SamplerKind, Sampling, Timestep};
-use dm_nn::data::SampleSet;
+use dm_nn::data::image_file::{self, Format};
+use dm_nn::data::{SampleSet, Shard};
+use dm_nn::image::ImageShape;
 use dm_nn::picture::{film, grid};
 use dm_nn::rng::Seed;
 use dm_train::interpolate;
 
 use crate::device::{self, DeviceKind};
+use crate::eval_session::first;
 use crate::image_files::SAMPLE_SET;
 use crate::sampling_args::SamplingArgs;
 use crate::seed_arg::seed_range;
@@ -50,6 +53,11 @@ pub struct Args {
     /// its output with the class. 1 is no guidance; larger weights give more typical and less varied images [default: 1].
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     guidance: Option<f32>,
+    /// A weaker model of the same kind that guides this one, for example after a tenth of the training: autoguidance (Karras
+    /// et al. 2024). The network's output is then u + W (c - u) with u the output of the weaker model and W of --guidance. Each
+    /// step also evaluates the weaker network.
+    #[arg(long, value_name = "MODEL", requires = "guidance", conflicts_with = "shard")]
+    autoguidance: Option<String>,
     /// Sample images between pairs of samples, one pair per row. For a Gaussian model and a deterministic sampler [default
     /// sampler: ddim].
     #[arg(long)]
@@ -57,9 +65,17 @@ pub struct Args {
     /// Images per batch.
     #[arg(long, default_value_t = 256, value_name = "COUNT")]
     batch_size: usize,
+    /// Draw only shard i of the k shards that the n images are divided into, as a file of its own. Several machines can draw
+    /// one shard each; `dm shards join` then writes what one machine would have written.
+    #[arg(long, value_name = "i/k", conflicts_with_all = ["show", "strip", "film"])]
+    shard: Option<Shard>,
     /// Folder for the results.
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
+    /// Also write all images to this file, in the format of its name: .npz, .idx, .safetensors, a picture (.png), or a folder of PNG
+    /// files.
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
+    images: Option<PathBuf>,
     /// Also show the first images in the terminal.
     #[arg(long)]
     show: bool,
@@ -76,39 +92,58 @@ pub struct Args {
 
 /// Number of columns of the grid, and largest number of images on it.
 const GRID: (usize, usize) = (10, 100);
+/// The most images that one call draws, and the most images of a set that is divided into shards.
+const MOST: (usize, usize) = (1_000_000, 1_000_000_000);
+/// The most bytes of pixels that are held: as much as a file of images may take.
+const MOST_PIXELS: usize = 1 << 30;
+/// The most numbers in the states of a batch, of which a sampler holds several.
+const MOST_NUMBERS: usize = 1 << 25;
 /// Number of images of a strip, and of states per image.
 const STRIP: (usize, usize) = (8, 12);
 /// Number of images of a film, and of frames.
 const FILM: (usize, usize) = (18, 40);
 /// Columns of a film.
 const FILM_COLUMNS: usize = 6;
-/// Columns of the terminal that the preview takes.
+/// The most columns of the terminal that the preview takes.
 const PREVIEW_WIDTH: usize = 120;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
-    let model = Model::open(&locate::model(&args.model)?, &device::open(args.device)?)?;
+    let model = locate::model(&args.model)?.open_model(&device::open(args.device)?)?;
+    let weak = args.autoguidance.as_deref().map(|name| locate::model(name)?.open_model(model.device()));
+    let weak = weak.transpose()?;
     let sampling = sampling(args, &model)?;
     let class = args.class.as_deref().map(|name| class(name, &model)).transpose()?;
     check(args, &sampling, class)?;
+    check_memory(args, model.shape)?;
+    let format = |path: &PathBuf| Format::of(path, model.shape);
+    let images_format = args.images.as_ref().map(format).transpose()?;
+    let pictures = args.show.then(|| terminal.pictures()).transpose()?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    args.film.as_deref().map(folder::create_for).transpose()?;
+    [&args.film, &args.images].into_iter().flatten().try_for_each(|path| folder::create_for(path))?;
 
     let (degradation, seed) = (&*model.degradation, Seed(args.seed));
     let between = |i: u64| interpolate::start(degradation, seed, i);
     let start = Start { timestep: Timestep(degradation.timesteps()), state: &between };
+    let range = args.shard.map_or(0..args.n, |shard| shard.range(args.n));
     let request = Request {
+        first: range.start as u64,
         class,
-        guidance: args.guidance.unwrap_or(1.0),
+        guidance: if weak.is_some() { 1.0 } else { args.guidance.unwrap_or(1.0) },
         start: args.interpolate.then_some(start),
-        ..Request::new(seed, args.n, args.batch_size, sampling)
+        ..Request::new(seed, range.len(), args.batch_size, sampling)
     };
     let intervals = sampling.timesteps(degradation)?.len() - 1;
     let mut strip = args.strip.then(|| Trajectory::new(STRIP.0, STRIP.1, intervals));
     let mut film = args.film.as_deref().map(|path| (path, Trajectory::new(FILM.0, FILM.1, intervals)));
-    let bar =
-        terminal.bar((args.n * intervals) as u64, "sampling {bar:40.cyan/blue} {percent:>3}%  left {eta}");
+    let bar = terminal.bar((range.len() * intervals) as u64, "sampling");
     let clock = Instant::now();
-    let pixels = model.sample(&request, &mut |first, t, states| {
+    let denoiser = match &weak {
+        Some(weak) => {
+            model.denoiser_guided_by(weak, args.guidance.unwrap_or(1.0)).context("--autoguidance")?
+        }
+        None => model.denoiser(),
+    };
+    let pixels = generate::images(&denoiser, &request, &mut |first, t, states| {
         if t.0 < degradation.timesteps() {
             bar.inc((states.len() / model.shape.len()) as u64);
         }
@@ -116,39 +151,63 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         trajectories.for_each(|trajectory| trajectory.record(degradation, first, t, states));
     })?;
     let seconds = clock.elapsed().as_secs_f64();
-    bar.finish_and_clear();
+    bar.finish();
 
-    if args.show {
-        terminal.lines(preview::lines(model.shape, &pixels, PREVIEW_WIDTH, terminal.colors()))?;
+    if let Some(pictures) = pictures {
+        let width = Terminal::width().min(PREVIEW_WIDTH);
+        terminal.lines(preview::lines(model.shape, &pixels, width, pictures))?;
     }
     terminal.line(format!(
         "{}: {} images, {} network evaluations each, sampler {}, seed {}: {seconds:.1} s ({:.1} images/s)",
         model.name,
-        args.n,
+        range.len(),
         sampling.nfe_taken(),
         sampling.sampler.name(),
         args.seed,
-        args.n as f64 / seconds,
+        range.len() as f64 / seconds,
     ))?;
-    let samples = sample_set(&model, &request, pixels, seconds)?;
+    let mut samples = sample_set(&model, &request, pixels)?;
+    if let Some(weak) = &weak {
+        let guidance = args.guidance.unwrap_or(1.0).to_string();
+        samples.metadata.insert("autoguidance".into(), format!("\"{}\"", weak.provenance.sha256));
+        samples.metadata.insert("guidance".into(), guidance);
+    }
+    if let Some(shard) = args.shard {
+        shard.add_to(&mut samples.metadata, args.n);
+        let path = args.out.join(shard.file_name());
+        samples.write(&path)?;
+        terminal.line(path.display())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let path = args.out.join(SAMPLE_SET);
     samples.write(&path)?;
     terminal.line(path.display())?;
-    let picture = |name: &str, images: &[u8], columns: usize| -> Result<()> {
-        let path = args.out.join(name);
-        grid::write(&path, model.shape, images, columns, 2)?;
-        terminal.line(path.display())
-    };
-    let on_grid = &samples.pixels[..samples.pixels.len().min(GRID.1 * model.shape.len())];
-    picture("grid.png", on_grid, args.n.min(GRID.0))?;
+    terminal.line(write_grid(&args.out, model.shape, &samples.pixels)?.display())?;
+    if let Some((path, format)) = args.images.as_ref().zip(images_format) {
+        image_file::write(path, format, &samples, args.n.min(GRID.0))?;
+        terminal.line(path.display())?;
+    }
     if let Some(strip) = &strip {
-        picture("strip.png", &strip.strip(model.shape.len()), strip.frames().len())?;
+        let path = args.out.join("strip.png");
+        grid::write(&path, model.shape, &strip.strip(model.shape.len()), strip.frames().len(), 2)?;
+        terminal.line(path.display())?;
     }
     if let Some((path, trajectory)) = &film {
         film::write(path, model.shape, trajectory.frames(), FILM_COLUMNS.min(args.n))?;
         terminal.line(path.display())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes grid.png with the first of the images `pixels` to `folder`, and returns its path.
+///
+/// # Errors
+/// If writing fails.
+pub fn write_grid(folder: &Path, shape: ImageShape, pixels: &[u8]) -> Result<PathBuf> {
+    let path = folder.join("grid.png");
+    let on_grid = first(pixels, GRID.1, shape);
+    grid::write(&path, shape, on_grid, (pixels.len() / shape.len()).min(GRID.0), 2)?;
+    Ok(path)
 }
 
 /// The model's own sampling with the changes of the command line.
@@ -167,7 +226,10 @@ fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
 }
 
 /// The class that `name` names: `all`, the name of a class, or its number.
-fn class(name: &str, model: &Model) -> Result<Class> {
+///
+/// # Errors
+/// If the model has no such class.
+pub fn class(name: &str, model: &Model) -> Result<Class> {
     let num_classes = model.conditional_classes();
     if num_classes == 0 {
         bail!(
@@ -185,16 +247,38 @@ fn class(name: &str, model: &Model) -> Result<Class> {
     }
 }
 
+/// Checks that the images of one call and the states of a batch can be held in memory.
+fn check_memory(args: &Args, shape: ImageShape) -> Result<()> {
+    let n = args.shard.map_or(args.n, |shard| shard.range(args.n).len());
+    let most = MOST_PIXELS / shape.len().max(1);
+    ensure!(n <= most, "-n: found {n} images of {shape}, expected at most {most} in one call: draw shards");
+    let most = MOST_NUMBERS / shape.len().max(1);
+    let batch = args.batch_size.min(n);
+    ensure!(batch <= most, "--batch-size: found {batch} images of {shape}, expected at most {most}");
+    Ok(())
+}
+
 /// Checks the ranges of the arguments, and that they fit together.
 fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
-    ensure!((1..=1_000_000).contains(&args.n), "-n: found {}, expected 1 to 1000000", args.n);
+    let most = if args.shard.is_some() { MOST.1 } else { MOST.0 };
+    ensure!((1..=most).contains(&args.n), "-n: found {}, expected 1 to {most}", args.n);
+    if let Some(shard) = args.shard {
+        let (n, k, drawn) = (args.n, shard.count(), shard.range(args.n).len());
+        ensure!(k <= n, "--shard: found {shard}, expected at most {n} shards for {n} images");
+        ensure!(
+            drawn <= MOST.0,
+            "--shard: found {shard} with {drawn} images, expected more shards of at most {} images",
+            MOST.0
+        );
+    }
     ensure!(
         (1..=100_000).contains(&args.batch_size),
         "--batch-size: found {}, expected 1 to 100000",
         args.batch_size
     );
     if let Some(guidance) = args.guidance {
-        ensure!(class.is_some(), "--guidance: found no --class, expected a class to guide towards");
+        let guided = class.is_some() || args.autoguidance.is_some();
+        ensure!(guided, "--guidance: found no --class, expected a class to guide towards");
         ensure!(guidance.is_finite(), "--guidance: found {guidance}, expected a finite number");
     }
     if args.interpolate {
@@ -221,12 +305,14 @@ fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
 }
 
 /// The sample set: pixels, labels and provenance.
-fn sample_set(model: &Model, request: &Request<'_>, pixels: Vec<u8>, seconds: f64) -> Result<SampleSet> {
+///
+/// # Errors
+/// If the config of the degradation cannot be written as JSON.
+pub fn sample_set(model: &Model, request: &Request<'_>, pixels: Vec<u8>) -> Result<SampleSet> {
     let mut provenance = provenance::of(model, &request.sampling)?;
     provenance.insert("seed".into(), request.seed.0.into());
-    provenance.insert("seconds".into(), seconds.into());
-    let labels: Option<Vec<u8>> =
-        request.class.map(|class| (0..request.count as u64).map(|i| class.of(i)).collect());
+    let numbers = request.first..request.first + request.count as u64;
+    let labels: Option<Vec<u8>> = request.class.map(|class| numbers.map(|i| class.of(i)).collect());
     if labels.is_some() {
         provenance.insert("guidance".into(), request.guidance.into());
     }

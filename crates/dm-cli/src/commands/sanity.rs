@@ -31,13 +31,14 @@ pub struct Args {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     ensure!((1..=100_000).contains(&args.n), "--n: found {}, expected 1 to 100000", args.n);
     let session = EvalSession::open(&args.session, terminal)?;
-    let train = &session.data.train;
+    let data = session.data()?;
+    let train = &data.train;
     let n = args.n.min(train.len());
     let rows = shuffled(train.len(), n);
     let labels: Vec<u8> = rows.iter().map(|&row| train.labels[row]).collect();
     let seen = |class: usize| labels.iter().any(|&label| usize::from(label) == class);
     let missing = train.class_counts().iter().enumerate().any(|(class, &count)| count > 0 && !seen(class));
-    let classes = session.data.num_classes();
+    let classes = data.num_classes();
     ensure!(!missing, "--n: found {n}, expected enough images to see all {classes} classes");
     let pixels: Vec<u8> = rows.iter().flat_map(|&row| train.image(row)).copied().collect();
 
@@ -45,14 +46,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let mut compared_with = ReferenceRecord::default();
     for classifier in &session.classifiers {
         let reference = session.reference(classifier)?;
+        let images = reference.images()?;
         let mut watch =
             |part: &str, done, all| session.watch(&format!("{}: {part}", classifier.name), done, all);
-        let corruptions = sanity_check(classifier, &pixels, &labels, &reference, &session.cache, &mut watch)?;
+        let corruptions = sanity_check(classifier, &pixels, &labels, images, &session.cache, &mut watch)?;
         let wrong = disorder(&corruptions);
-        let (count, name) = (reference.n(), &reference.name);
-        lines.push(format!("{n} images each, compared with {count} {name}, classifier {}", classifier.name));
+        lines.push(format!("{n} images each, {}, classifier {}", reference.describe(), classifier.name));
         lines.extend(table(&corruptions, &wrong));
-        compared_with = records::reference(&reference);
+        compared_with = reference.record();
         results.push(SanityResult {
             classifier: records::classifier(classifier, None),
             corruptions: corruptions.iter().map(scores).collect(),
@@ -67,7 +68,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         schema: SCHEMA,
         dm_version: env!("CARGO_PKG_VERSION").to_owned(),
         reference: compared_with,
-        data_sha256: session.data.sha256.clone(),
+        data_sha256: data.sha256.clone(),
         n,
         results,
     };

@@ -46,7 +46,9 @@ mod tests {
             text.push_str(data);
         }
         assert!(sequences.starts_with("\x1b_Ga=T,f=24,s=70,v=50,q=2,m=1;"));
-        assert!(flags.len() > 2 && flags.iter().rev().skip(1).all(|&more| more) && flags.last() == Some(&false));
+        assert!(
+            flags.len() > 2 && flags.iter().rev().skip(1).all(|&more| more) && flags.last() == Some(&false)
+        );
         let expected: Vec<u8> = picture.pixels.iter().flatten().copied().collect();
         assert_eq!(STANDARD.decode(text).unwrap(), expected);
     }

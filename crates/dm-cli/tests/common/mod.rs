@@ -19,6 +19,20 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
+/// A Python that has these packages: the program that the environment variable DM_PYTHON names, or else `python3`. Without one it
+/// says that a test is skipped.
+pub fn python(packages: &str) -> Option<PathBuf> {
+    let python = PathBuf::from(std::env::var_os("DM_PYTHON").unwrap_or_else(|| "python3".into()));
+    let found = std::process::Command::new(&python).args(["-c", &format!("import {packages}")]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    let told =
+        format!("skipped: {} lacks one of {packages}; DM_PYTHON names another Python\n", python.display());
+    std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()).unwrap();
+    None
+}
+
 /// Runs `dm` with `args` in the folder `dir`.
 pub fn dm(dir: &Path, args: &[&str]) -> Output {
     Command::cargo_bin("dm").unwrap().current_dir(dir).args(args).output().unwrap()

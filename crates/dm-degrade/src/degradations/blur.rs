@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::deterministic::{Deterministic, ImageIntensity};
 use super::entry::Entry;
-use super::intensity_statistics::{IntensityStatistics, shares};
+use super::intensity_prior::IntensityPrior;
+use super::intensity_statistics::IntensityStatistics;
 use super::limits::{check_positive, check_shape_and_timesteps, check_spreads};
-use super::quantile_distribution::QuantileDistribution;
 use crate::codec::{CenteredCodec, InputCodec};
 use crate::degradation::{Degradation, Intensity, Inverse, Posterior};
 use crate::error::{Error, Result};
@@ -106,7 +106,22 @@ impl Default for BlurConfig {
 /// The heat equation is inverted up to this time, to [`INVERSE_ERROR`] of a full pixel. Beyond this time, the rounding of
 /// f32 images is amplified by e^(8 tau), the gain of the checkerboard mode.
 const INVERTIBLE_UNTIL: f64 = 1.0;
-const INVERSE_ERROR: f32 = 1e-3;
+pub(super) const INVERSE_ERROR: f32 = 1e-3;
+
+/// Undoes the heat equation of the time `tau`. Returns false, with `out` unspecified, beyond [`INVERTIBLE_UNTIL`].
+pub(super) fn undo_heat(spectrum: &Spectrum, tau: f64, x_t: &[f32], out: &mut [f32]) -> bool {
+    if tau == 0.0 {
+        out.copy_from_slice(x_t);
+    } else if tau <= INVERTIBLE_UNTIL {
+        spectrum.filter(x_t, |lambda| (lambda * tau).exp(), out);
+    }
+    tau <= INVERTIBLE_UNTIL
+}
+
+/// The last timestep that [`undo_heat`] can undo, given the walking time of every timestep.
+pub(super) fn last_invertible(tau: &[f64]) -> Timestep {
+    Timestep(tau.iter().take_while(|&&tau| tau <= INVERTIBLE_UNTIL).count().saturating_sub(1))
+}
 
 /// The blurring process. States are images.
 pub struct Blur {
@@ -116,10 +131,7 @@ pub struct Blur {
     kernels: Vec<PlaneKernel>,
     /// The tables of [`BlurKernel::Heat`], if this is the kernel.
     heat: Option<Heat>,
-    /// The total intensity of each channel.
-    totals: Vec<QuantileDistribution>,
-    /// The share of each pixel in its channel's total at T, `[C, H, W]`; sums to 1 per channel.
-    share: Vec<f32>,
+    prior: IntensityPrior,
 }
 
 /// Tables of the heat equation, which can be inverted.
@@ -158,9 +170,9 @@ impl Blur {
         };
         let mut spread = vec![0.0; shape.len()];
         kernels[config.timesteps].spread(&mean_image, &mut spread);
-        let share = shares(&spread, shape.pixels());
+        let prior = IntensityPrior::new(totals, &spread, shape.pixels());
         let codec = CenteredCodec { mean: channel_mean, max: f32::INFINITY };
-        Ok(Self { shape, codec, kernels, heat, totals, share })
+        Ok(Self { shape, codec, kernels, heat, prior })
     }
 
     /// The kernel that leads from timestep 0 to `t`.
@@ -237,12 +249,7 @@ impl Degradation for Blur {
 
     /// The totals of all channels are the quantiles of one uniform: bright images are bright in every channel.
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
-        let (u, pixels) = (rng.uniform(), self.shape.pixels());
-        let planes = out.chunks_exact_mut(pixels).zip(self.share.chunks_exact(pixels)).zip(&self.totals);
-        for ((out, share), total) in planes {
-            let total = total.quantile(u);
-            out.iter_mut().zip(share).for_each(|(out, share)| *out = total * share);
-        }
+        self.prior.intensity(rng.uniform(), 1.0, out);
     }
 
     fn codec(&self) -> &dyn InputCodec {
@@ -266,19 +273,10 @@ impl Deterministic for Blur {}
 
 impl Inverse for Heat {
     fn invert(&self, x_t: &[f32], t: Timestep, _: &Noise, out: &mut [f32]) -> bool {
-        if t.0 == 0 {
-            out.copy_from_slice(x_t);
-            return true;
-        }
-        let tau = self.tau[t.0];
-        if tau <= INVERTIBLE_UNTIL {
-            self.spectrum.filter(x_t, |lambda| (lambda * tau).exp(), out);
-        }
-        tau <= INVERTIBLE_UNTIL
+        undo_heat(&self.spectrum, self.tau[t.0], x_t, out)
     }
 
     fn tolerance(&self) -> (f32, Timestep) {
-        let invertible = self.tau.iter().take_while(|&&tau| tau <= INVERTIBLE_UNTIL).count();
-        (INVERSE_ERROR, Timestep(invertible.saturating_sub(1)))
+        (INVERSE_ERROR, last_invertible(&self.tau))
     }
 }

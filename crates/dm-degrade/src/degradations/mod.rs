@@ -1,11 +1,16 @@
 //! The degradations of this project, one file each, and their registry.
 
 pub mod blur;
+pub mod blur_noise;
+mod density;
 mod deterministic;
 mod entry;
 pub mod fade;
+pub mod fade_counts;
 pub mod gaussian;
+mod grain_codec;
 pub mod ink;
+mod intensity_prior;
 mod intensity_statistics;
 mod limits;
 pub mod morph;
@@ -16,8 +21,10 @@ pub mod snow;
 pub mod stir;
 
 pub use blur::BlurConfig;
+pub use blur_noise::BlurNoiseConfig;
 pub use entry::Entry;
 pub use fade::FadeConfig;
+pub use fade_counts::FadeCountsConfig;
 pub use gaussian::GaussianConfig;
 pub use ink::InkConfig;
 pub use intensity_statistics::IntensityStatistics;

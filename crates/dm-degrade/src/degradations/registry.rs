@@ -8,8 +8,10 @@ use dm_nn::image::ImageShape;
 use serde::{Deserialize, Serialize};
 
 use super::blur::{self, Blur, BlurConfig};
+use super::blur_noise::{self, BlurNoise, BlurNoiseConfig};
 use super::entry::Entry;
 use super::fade::{self, Fade, FadeConfig};
+use super::fade_counts::{self, FadeCounts, FadeCountsConfig};
 use super::gaussian::{self, Gaussian, GaussianConfig};
 use super::ink::{self, Ink, InkConfig};
 use super::intensity_statistics::IntensityStatistics;
@@ -35,6 +37,14 @@ pub struct Registered {
 pub const REGISTRY: &[Registered] = &[
     Registered { entry: gaussian::ENTRY, config: || DegradationConfig::Gaussian(GaussianConfig::default()) },
     Registered { entry: ink::ENTRY, config: || DegradationConfig::Ink(InkConfig::default()) },
+    Registered {
+        entry: fade_counts::ENTRY,
+        config: || DegradationConfig::FadeCounts(FadeCountsConfig::default()),
+    },
+    Registered {
+        entry: blur_noise::ENTRY,
+        config: || DegradationConfig::BlurNoise(BlurNoiseConfig::default()),
+    },
     Registered { entry: blur::ENTRY, config: || DegradationConfig::Blur(BlurConfig::default()) },
     Registered { entry: fade::ENTRY, config: || DegradationConfig::Fade(FadeConfig::default()) },
     Registered { entry: pixelate::ENTRY, config: || DegradationConfig::Pixelate(PixelateConfig::default()) },
@@ -51,6 +61,10 @@ pub enum DegradationConfig {
     Gaussian(GaussianConfig),
     /// Grains that walk at random and fade.
     Ink(InkConfig),
+    /// Grains that fade in place.
+    FadeCounts(FadeCountsConfig),
+    /// The heat equation with Gaussian noise.
+    BlurNoise(BlurNoiseConfig),
     /// The heat equation, or a kernel that is applied repeatedly.
     Blur(BlurConfig),
     /// A hole that grows from a random centre.
@@ -71,7 +85,9 @@ impl DegradationConfig {
     pub fn fit(&self, images: &Images) -> Vec<f32> {
         match self {
             Self::Gaussian(_) | Self::Fade(_) | Self::Snow(_) | Self::Morph(_) => Vec::new(),
-            Self::Ink(_) | Self::Blur(_) | Self::Pixelate(_) => IntensityStatistics::fit(images),
+            Self::Ink(_) | Self::FadeCounts(_) | Self::BlurNoise(_) | Self::Blur(_) | Self::Pixelate(_) => {
+                IntensityStatistics::fit(images)
+            }
             Self::Stir(_) => stir::fit(images),
         }
     }
@@ -84,6 +100,8 @@ impl DegradationConfig {
         Ok(match self {
             Self::Gaussian(config) => Box::new(Gaussian::new(config, shape)?),
             Self::Ink(config) => Box::new(Ink::new(config, shape, fitted)?),
+            Self::FadeCounts(config) => Box::new(FadeCounts::new(config, shape, fitted)?),
+            Self::BlurNoise(config) => Box::new(BlurNoise::new(config, shape, fitted)?),
             Self::Blur(config) => Box::new(Blur::new(config, shape, fitted)?),
             Self::Fade(config) => Box::new(Fade::new(config, shape)?),
             Self::Pixelate(config) => Box::new(Pixelate::new(config, shape, fitted)?),

@@ -46,15 +46,29 @@ impl Spectrum {
     /// Multiplies every mode of `image` `[C, H, W]` by `gain(lambda_row + lambda_column)` into `out`. This is any function of
     /// the Laplacian, for example exp(-lambda tau) for the heat equation.
     pub fn filter(&self, image: &[f32], gain: impl Fn(f64) -> f64, out: &mut [f32]) {
+        self.filter_sum([image], |lambda| [gain(lambda)], out);
+    }
+
+    /// Writes to `out` the sum of `images`, each `[C, H, W]`, after multiplying every mode of each by its own gain at
+    /// lambda_row + lambda_column.
+    pub fn filter_sum<const N: usize>(
+        &self,
+        images: [&[f32]; N],
+        gains: impl Fn(f64) -> [f64; N],
+        out: &mut [f32],
+    ) {
         let (height, width) = (self.height.lambda.len(), self.width.lambda.len());
-        let planes = image.chunks_exact(height * width).zip(out.chunks_exact_mut(height * width));
-        for (image, out) in planes {
-            let image: Vec<f64> = image.iter().map(|&v| f64::from(v)).collect();
-            let mut modes = self.transform(&image, false);
-            for (i, mode) in modes.iter_mut().enumerate() {
-                *mode *= gain(self.height.lambda[i / width] + self.width.lambda[i % width]);
-            }
-            let filtered = self.transform(&modes, true);
+        let pixels = height * width;
+        for (plane, out) in out.chunks_exact_mut(pixels).enumerate() {
+            let modes = images.map(|image| {
+                let plane = &image[plane * pixels..(plane + 1) * pixels];
+                self.transform(&plane.iter().map(|&v| f64::from(v)).collect::<Vec<_>>(), false)
+            });
+            let sum = |i: usize| {
+                let gains = gains(self.height.lambda[i / width] + self.width.lambda[i % width]);
+                modes.iter().zip(gains).map(|(modes, gain)| modes[i] * gain).sum()
+            };
+            let filtered = self.transform(&(0..pixels).map(sum).collect::<Vec<f64>>(), true);
             out.iter_mut().zip(filtered).for_each(|(out, v)| *out = v as f32);
         }
     }

@@ -31,6 +31,11 @@ impl PlaneKernel {
         Self { height, width: axis(shape.width) }
     }
 
+    /// The kernel that acts as `height` from row to row and as `width` from column to column.
+    pub fn of_axes(height: Kernel, width: Kernel) -> Self {
+        Self { height: Some(height), width }
+    }
+
     /// The heat kernel of images of `shape` after the walking time `tau`.
     pub fn heat(shape: ImageShape, tau: f64) -> Self {
         Self::new(shape, |len| Kernel::heat(len, tau))

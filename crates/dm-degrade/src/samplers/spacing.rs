@@ -18,14 +18,15 @@ pub enum Spacing {
     Uniform,
     /// Step lengths that follow a raised cosine: those near T/2 are a quarter of the mean, those near T and 0 are longer.
     Cosine,
-    /// Short steps near T: the first share s of the steps covers s^exponent of the way, with an exponent of at least 1.
+    /// The first share s of the steps covers s^exponent of the way: steps are short near T with an exponent above 1, and
+    /// short near 0 with an exponent below 1.
     Power(f64),
 }
 
 /// The exponent of `power` where none is given.
 const DEFAULT_EXPONENT: f64 = 1.5;
-/// The largest exponent.
-const MAX_EXPONENT: f64 = 10.0;
+/// The smallest and the largest exponent.
+const EXPONENTS: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
 impl Spacing {
     /// One spacing of each kind, with its default.
@@ -73,7 +74,7 @@ impl FromStr for Spacing {
     fn from_str(text: &str) -> Result<Self, Error> {
         let exponent = |text: &str| {
             let exponent = text.parse().ok()?;
-            (1.0..=MAX_EXPONENT).contains(&exponent).then_some(Self::Power(exponent))
+            EXPONENTS.contains(&exponent).then_some(Self::Power(exponent))
         };
         let spacing = match text {
             "uniform" => Some(Self::Uniform),
@@ -81,8 +82,9 @@ impl FromStr for Spacing {
             "power" => Some(Self::Power(DEFAULT_EXPONENT)),
             text => text.strip_prefix("power:").and_then(exponent),
         };
+        let (least, most) = EXPONENTS.into_inner();
         let expected =
-            format!("uniform, cosine, power or power:EXPONENT with an exponent from 1 to {MAX_EXPONENT}");
+            format!("uniform, cosine, power or power:EXPONENT with an exponent from {least} to {most}");
         spacing.ok_or_else(|| Error::invalid("spacing", text, expected))
     }
 }

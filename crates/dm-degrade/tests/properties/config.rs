@@ -1,6 +1,6 @@
 //! Configs outside their domain: one error that names field, found and expected.
 
-use dm_degrade::degradations::{GaussianConfig, InkConfig};
+use dm_degrade::degradations::{BlurNoiseConfig, FadeCountsConfig, GaussianConfig, InkConfig};
 use dm_degrade::schedule::ScheduleConfig;
 use dm_degrade::{DegradationConfig, REGISTRY};
 use dm_nn::data::Images;
@@ -74,6 +74,34 @@ fn betas_outside_the_unit_interval_are_refused() {
             refused_gaussian(config, &format!("degradation.schedule.{field}"), &bad.to_string());
         }
     }
+}
+
+#[test]
+fn ratios_out_of_order_are_refused() {
+    for (snr_start, snr_end) in
+        [(1.0, 1.0), (0.1, 1.0), (f64::NAN, 1.0), (10.0, 0.0), (1e7, 1.0), (10.0, f64::NAN)]
+    {
+        let found = format!("snr_start = {snr_start}, snr_end = {snr_end}");
+        let schedule = ScheduleConfig::LogLinear { snr_start, snr_end };
+        let config = GaussianConfig { schedule, ..GaussianConfig::default() };
+        refused_gaussian(config, "degradation.schedule", &found);
+    }
+}
+
+#[test]
+fn the_keys_of_counts_and_noise_are_checked_as_those_of_ink() {
+    let fitted = DegradationConfig::Ink(InkConfig::default()).fit(&mnist().test);
+    for (density, density_end, field, found) in
+        [(601.0, 1.0, "density", "601"), (0.0, 1.0, "density", "0"), (2.0, 3.0, "density_end", "3")]
+    {
+        let counts = FadeCountsConfig { density, density_end, ..FadeCountsConfig::default() };
+        let noise = BlurNoiseConfig { density, density_end, ..BlurNoiseConfig::default() };
+        for config in [DegradationConfig::FadeCounts(counts), DegradationConfig::BlurNoise(noise)] {
+            refused(&config, &fitted, &format!("degradation.{field}"), found);
+        }
+    }
+    let config = BlurNoiseConfig { sigma_min: 3.0, sigma_max: 2.0, ..BlurNoiseConfig::default() };
+    refused(&DegradationConfig::BlurNoise(config), &fitted, "degradation.sigma_min, sigma_max", "3 and 2");
 }
 
 #[test]

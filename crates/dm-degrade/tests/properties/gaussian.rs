@@ -14,7 +14,7 @@ use super::{MNIST, PIXELS, rng};
 const LINEAR: ScheduleConfig = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.02 };
 
 fn process(schedule: ScheduleConfig, timesteps: usize) -> (Gaussian, Schedule) {
-    let config = GaussianConfig { timesteps, schedule, range: 1.0, cold: false };
+    let config = GaussianConfig { timesteps, schedule: schedule.clone(), range: 1.0, cold: false };
     (Gaussian::new(&config, MNIST).unwrap(), schedule.table(timesteps).unwrap())
 }
 
@@ -50,6 +50,17 @@ fn signal_falls_from_one_to_nearly_nothing() {
             let beta = process.beta(Timestep(t));
             assert!(beta > 0.0 && beta <= 0.999);
         }
+    }
+}
+
+#[test]
+fn the_signal_to_noise_ratio_of_log_linear_falls_geometrically() {
+    let table = ScheduleConfig::LogLinear { snr_start: 400.0, snr_end: 0.01 }.table(1000).unwrap();
+    assert_eq!(table.signal(Timestep(0)), 1.0);
+    for t in 1..=1000 {
+        let alpha = table.signal(Timestep(t));
+        let expected = 400.0 * (0.01f64 / 400.0).powf(t as f64 / 1000.0);
+        assert!((alpha / (1.0 - alpha) / expected - 1.0).abs() < 1e-9, "t = {t}");
     }
 }
 
@@ -130,4 +141,24 @@ fn moments_of_the_posterior_match_the_forward_chain() {
             assert!(difference.abs() < 0.02, "t = {t}, s = {s}: moments differ by {difference}");
         }
     }
+}
+
+#[test]
+fn a_table_gives_back_its_schedule_and_bad_tables_are_refused_by_entry() {
+    let cosine = ScheduleConfig::Cosine.table(50).unwrap();
+    let beta: Vec<f64> = (0..=50).map(|t| cosine.beta(Timestep(t))).collect();
+    let table = ScheduleConfig::Table { beta: beta.clone() }.table(50).unwrap();
+    assert!((0..=50).map(Timestep).all(|t| table.alpha(t) == cosine.alpha(t) && table.beta(t) == cosine.beta(t)));
+
+    let refused = |change: &dyn Fn(&mut Vec<f64>), expected: &str| {
+        let mut beta = beta.clone();
+        change(&mut beta);
+        let message = ScheduleConfig::Table { beta }.table(50).unwrap_err().to_string();
+        assert!(message.contains("degradation.schedule.beta") && message.contains(expected), "{message}");
+    };
+    refused(&|beta| beta.truncate(50), "found 50 numbers, expected 51");
+    refused(&|beta| beta[7] = 0.0, "entry 7: found 0, expected above 0");
+    refused(&|beta| beta[50] = 1.0, "entry 50: found 1, expected above 0 and below 1");
+    refused(&|beta| beta[3] = f64::NAN, "entry 3: found NaN");
+    refused(&|beta| beta.fill(0.999), "entry 4: found 0.999, expected a table whose product");
 }

@@ -56,7 +56,8 @@ fn poisson_z(draws: &[Vec<f32>], mean: &[f64]) -> [f64; 2] {
     [chi_square_z(value, cells), (squares - degrees) / f64::sqrt(variance)]
 }
 
-fn holds(what: &str, draws: &[Vec<f32>], mean: &[f64]) {
+/// Checks that `draws` are independent Poisson numbers of means `mean`.
+pub fn holds(what: &str, draws: &[Vec<f32>], mean: &[f64]) {
     let [means, spread] = poisson_z(draws, mean);
     assert!(
         means.abs() < 4.0 && spread.abs() < 4.0,
@@ -65,7 +66,7 @@ fn holds(what: &str, draws: &[Vec<f32>], mean: &[f64]) {
 }
 
 /// `n` draws, in parallel.
-fn draws(n: u64, draw: impl Fn(u64) -> Vec<f32> + Sync + Send) -> Vec<Vec<f32>> {
+pub fn draws(n: u64, draw: impl Fn(u64) -> Vec<f32> + Sync + Send) -> Vec<Vec<f32>> {
     (0..n).into_par_iter().map(draw).collect()
 }
 

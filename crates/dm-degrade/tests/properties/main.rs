@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod blur_noise;
 mod collapse;
 mod config;
+mod fade_counts;
 mod few_evaluations;
 mod gaussian;
 mod heat;
@@ -13,6 +15,7 @@ mod ink_laws;
 mod laws;
 mod losses;
 mod parameterizations;
+mod photons;
 mod poisson;
 mod registry;
 mod samplers;

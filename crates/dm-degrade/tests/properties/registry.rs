@@ -71,7 +71,7 @@ fn capabilities_are_those_that_the_entries_state() {
         let x_t = process.degraded(&x0, end, &noise);
         let has_posterior = !["fade", "snow", "stir"].contains(&process.name());
         assert_eq!(process.posterior().is_some(), has_posterior, "{}", process.name());
-        if ["fade", "pixelate", "snow", "ink"].contains(&process.name()) {
+        if ["fade", "pixelate", "snow", "ink", "fade_counts", "blur_noise"].contains(&process.name()) {
             assert_eq!(process.inverted(&x_t, end, &noise), None, "{}", process.name());
         }
     }

@@ -48,7 +48,7 @@ proptest! {
         nfe in 0..1600usize,
         spacing in prop_oneof![
             proptest::sample::select(&Spacing::ALL[..]),
-            (1.0..10.0f64).prop_map(Spacing::Power),
+            (0.1..10.0f64).prop_map(Spacing::Power),
         ],
     ) {
         let process = process(last);

@@ -51,7 +51,7 @@ impl<'a> EvalContext<'a> {
         match self.reference {
             Reference::Images(images) => Ok(images),
             Reference::Statistics(_) => Err(EvalError::Argument {
-                metric: "this metric",
+                metric: "a comparison with single images",
                 argument: "reference",
                 expected: "the images of the reference".into(),
                 found: "only its stored statistics".into(),

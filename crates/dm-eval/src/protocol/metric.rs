@@ -3,6 +3,7 @@
 use super::context::EvalContext;
 use super::image_set::ImageSet;
 use super::settings::ProgressObserver;
+use super::streamed::StreamedSet;
 use crate::error::{EvalError, Result};
 use crate::score::{Quantity, Score};
 
@@ -32,6 +33,14 @@ pub trait Metric: Send + Sync {
     /// # Errors
     /// If the metric is not defined for these images, for example because there are too few.
     fn compute(&self, images: &ImageSet, context: &EvalContext<'_>) -> Result<Vec<Score>>;
+
+    /// The scores of a set of which only sums are known.
+    ///
+    /// # Errors
+    /// If the metric compares single images, or is not defined for these images.
+    fn compute_streamed(&self, images: &StreamedSet, _: &EvalContext<'_>) -> Result<Vec<Score>> {
+        Err(not_streamed(self.name(), images))
+    }
 }
 
 /// The scores of a metric, or the reason why it has none.
@@ -51,12 +60,36 @@ pub fn evaluate(
     let mut outcomes = Vec::with_capacity(metrics.len());
     for (i, metric) in metrics.iter().enumerate() {
         observer(&format!("{}: {}", images.name, metric.name()), i, metrics.len());
-        outcomes.push(match metric.compute(images, context) {
-            Ok(scores) => Ok(scores),
-            Err(error @ (EvalError::TooFew { .. } | EvalError::Argument { .. })) => Err(error.to_string()),
-            Err(error) => return Err(error),
-        });
+        outcomes.push(outcome(metric.compute(images, context))?);
     }
     observer(&images.name, metrics.len(), metrics.len());
     Ok(outcomes)
+}
+
+/// As [`evaluate`], for a set of which only sums are known.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_streamed(
+    images: &StreamedSet,
+    context: &EvalContext<'_>,
+    metrics: &[&dyn Metric],
+) -> Result<Vec<Outcome>> {
+    metrics.iter().map(|metric| outcome(metric.compute_streamed(images, context))).collect()
+}
+
+/// The scores, or the reason why the metric is not defined for the images.
+fn outcome(scores: Result<Vec<Score>>) -> Result<Outcome> {
+    match scores {
+        Ok(scores) => Ok(Ok(scores)),
+        Err(error @ (EvalError::TooFew { .. } | EvalError::Argument { .. })) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The reason why a metric that compares single images has no scores for a set of which only sums are known.
+pub(super) fn not_streamed(metric: &'static str, images: &StreamedSet) -> EvalError {
+    let (argument, found) = ("images", images.n().to_string());
+    let expected = "few enough to compare single images".into();
+    EvalError::Argument { metric, argument, expected, found }
 }

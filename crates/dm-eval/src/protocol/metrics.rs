@@ -5,8 +5,9 @@
 
 use super::context::{EvalContext, nearest_training};
 use super::image_set::ImageSet;
-use super::metric::Metric;
+use super::metric::{Metric, not_streamed};
 use super::settings::SEED;
+use super::streamed::StreamedSet;
 use crate::authenticity::{Authenticity, MEMORISED};
 use crate::class_balance::{CLASS_KL, TOTAL_VARIATION, class_balance, histogram};
 use crate::classifier_score::{CLASSIFIER_SCORE, classifier_score};
@@ -14,7 +15,7 @@ use crate::data_copying::{DATA_COPYING, data_copying};
 use crate::error::{EvalError, Result};
 use crate::fd_infinity::{FD_INFINITY, fd_infinity};
 use crate::features::Features;
-use crate::frechet::{FRECHET, frechet_to};
+use crate::frechet::{FRECHET, frechet_of_moments, frechet_to};
 use crate::kid::{KID, kid};
 use crate::manifold::{COVERAGE, DENSITY, K, PRECISION, RECALL, manifold_with_radii};
 use crate::realism::{REALISM, median_realism};
@@ -26,6 +27,9 @@ use crate::two_sample::{TWO_SAMPLE, two_sample};
 pub const METRICS: &[&dyn Metric] = &[
     &BuiltIn::new("fd", "Frechet distance between features", &[FRECHET], |generated, context| {
         Ok(vec![frechet_to(features(generated), context.moments()?)?])
+    })
+    .with_streamed(|generated, context| {
+        Ok(vec![frechet_of_moments(&generated.moments().moments()?, context.moments()?)?])
     }),
     &BuiltIn::new(
         "fd-infinity",
@@ -68,7 +72,8 @@ pub const METRICS: &[&dyn Metric] = &[
     ),
     &BuiltIn::new("score", "classifier score", &[CLASSIFIER_SCORE], |generated, _| {
         Ok(vec![classifier_score(&generated.output.logits)?])
-    }),
+    })
+    .with_streamed(|generated, _| Ok(vec![generated.score().score()?])),
     &BuiltIn::new(
         "balance",
         "differences between the classes' shares and those of the reference",
@@ -77,7 +82,10 @@ pub const METRICS: &[&dyn Metric] = &[
             let counts = histogram(&generated.output.labels(), generated.output.num_classes())?;
             Ok(class_balance(&counts, &context.class_counts()?)?.scores().to_vec())
         },
-    ),
+    )
+    .with_streamed(|generated, context| {
+        Ok(class_balance(generated.class_counts(), &context.class_counts()?)?.scores().to_vec())
+    }),
     &BuiltIn::new(
         "memorised-pixels",
         "near copies of training images, by pixels",
@@ -107,7 +115,11 @@ struct BuiltIn {
     quantities: &'static [Quantity],
     uses_training_set: bool,
     compute: fn(&ImageSet, &EvalContext<'_>) -> Result<Vec<Score>>,
+    compute_streamed: Option<Streamed>,
 }
+
+/// The scores of a set of which only sums are known.
+type Streamed = fn(&StreamedSet, &EvalContext<'_>) -> Result<Vec<Score>>;
 
 impl BuiltIn {
     const fn new(
@@ -116,11 +128,15 @@ impl BuiltIn {
         quantities: &'static [Quantity],
         compute: fn(&ImageSet, &EvalContext<'_>) -> Result<Vec<Score>>,
     ) -> Self {
-        Self { name, summary, quantities, uses_training_set: false, compute }
+        Self { name, summary, quantities, uses_training_set: false, compute, compute_streamed: None }
     }
 
     const fn with_training_set(self) -> Self {
         Self { uses_training_set: true, ..self }
+    }
+
+    const fn with_streamed(self, compute: Streamed) -> Self {
+        Self { compute_streamed: Some(compute), ..self }
     }
 }
 
@@ -143,6 +159,13 @@ impl Metric for BuiltIn {
 
     fn compute(&self, images: &ImageSet, context: &EvalContext<'_>) -> Result<Vec<Score>> {
         (self.compute)(images, context)
+    }
+
+    fn compute_streamed(&self, images: &StreamedSet, context: &EvalContext<'_>) -> Result<Vec<Score>> {
+        match self.compute_streamed {
+            Some(compute) => compute(images, context),
+            None => Err(not_streamed(self.name, images)),
+        }
     }
 }
 

@@ -14,13 +14,15 @@ mod real_baseline;
 mod reference;
 mod score_table;
 mod settings;
+mod streamed;
 
 pub use baseline::RealBaseline;
 pub use context::{EvalContext, TrainingSet, nearest_training};
 pub use image_set::{ImageSet, NearestTraining, select, shuffled};
-pub use metric::{Metric, Outcome, evaluate};
+pub use metric::{Metric, Outcome, evaluate, evaluate_streamed};
 pub use metrics::{METRICS, metrics_named};
 pub use real_baseline::{BaselineSets, MAX_BATCHES, real_baseline};
 pub use reference::ReferenceStatistics;
 pub use score_table::{Design, OmittedMetric, Outcomes, ScoreRow, ScoreTable, score_table};
 pub use settings::{ProgressObserver, SEED};
+pub use streamed::StreamedSet;

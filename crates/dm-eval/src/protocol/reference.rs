@@ -36,6 +36,9 @@ pub struct ReferenceStatistics {
 }
 
 impl ReferenceStatistics {
+    /// The names of the metrics that need nothing else of the reference.
+    pub const METRICS: [&str; 3] = ["fd", "score", "balance"];
+
     /// The statistics of `images`, which belong to the data set with the hash `data_sha256`.
     ///
     /// # Errors

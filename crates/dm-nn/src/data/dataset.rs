@@ -37,6 +37,7 @@ impl Images {
     ///
     /// # Panics
     /// If `i` is not below [`Self::len`].
+    #[allow(clippy::indexing_slicing, reason = "documented")]
     pub fn image(&self, i: usize) -> &[u8] {
         let len = self.shape.len();
         &self.pixels[i * len..(i + 1) * len]
@@ -78,13 +79,11 @@ impl Images {
             return Err(Error::invalid(field, self.num_classes, format!("at most {MAX_CLASSES}")));
         }
         let limit = self.num_classes.max(1);
-        match self.labels.iter().position(|&label| usize::from(label) >= limit) {
+        match self.labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= limit) {
             None => Ok(()),
-            Some(i) => Err(Error::invalid(
-                format!("{field}: label {i}"),
-                self.labels[i],
-                format!("0 to {}", limit - 1),
-            )),
+            Some((i, label)) => {
+                Err(Error::invalid(format!("{field}: label {i}"), label, format!("0 to {}", limit - 1)))
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use flate2::bufread::MultiGzDecoder;
 use crate::error::{Error, Result};
 use crate::file_kind::{PREFIX, mistaken_kind};
 use crate::hash::sha256_of;
+use crate::image::ImageShape;
 
 /// Decompressed files larger than 1 GiB are refused. The largest file of EMNIST takes 547 MB.
 const MAX_BYTES: usize = 1 << 30;
@@ -57,13 +58,48 @@ pub(super) const TYPES: [(u8, ItemType); 6] = [
 /// # Errors
 /// If reading fails, or the file is truncated, too long, of another item type or of another format.
 pub fn read(path: &Path) -> Result<Idx> {
-    read_items(path, |item, shape| {
-        if item.name == "u8" {
-            return Ok(());
-        }
-        let found = format!("{} items of shape {shape:?}", item.name);
-        Err(Error::format(path, "item type", found, "u8 items (0 for black and 255 for white)"))
-    })
+    read_items(path, |item, shape| check_bytes(path, item, shape))
+}
+
+/// As [`read`], from the content `bytes` of a plain IDX file; `path` names it in errors.
+///
+/// # Errors
+/// As [`read`], except that nothing is read.
+pub fn from_bytes(path: &Path, mut bytes: &[u8]) -> Result<Idx> {
+    parse(path, &mut bytes, &|e| Error::io(path, e), |item, shape| check_bytes(path, item, shape))
+}
+
+/// Refuses items that are not bytes.
+fn check_bytes(path: &Path, item: ItemType, shape: &[usize]) -> Result<()> {
+    if item.name == "u8" {
+        return Ok(());
+    }
+    let found = format!("{} items of shape {shape:?}", item.name);
+    Err(Error::format(path, "item type", found, "u8 items (0 for black and 255 for white)"))
+}
+
+/// Reads the grey images [n, H, W] in the IDX file at `path`: the shape of an image, and the pixels.
+///
+/// # Errors
+/// As [`read`], and if the file does not hold at least one image of a supported shape.
+pub fn read_images(path: &Path) -> Result<(ImageShape, Vec<u8>)> {
+    let file = read(path)?;
+    let bad = |expected: String| Error::format(path, "shape", format!("{:?}", file.shape), expected);
+    let shape = match *file.shape {
+        [n, height, width] if n > 0 => ImageShape::new(1, height, width),
+        _ => return Err(bad("[n, height, width] with n > 0".to_owned())),
+    };
+    shape.check("shape").map_err(|_| bad(ImageShape::supported()))?;
+    Ok((shape, file.items))
+}
+
+/// The content of an IDX file of the grey images `pixels` [n, H, W] of shape `shape`.
+pub(super) fn of_images(shape: ImageShape, pixels: &[u8]) -> Vec<u8> {
+    let sizes = [pixels.len() / shape.len().max(1), shape.height, shape.width];
+    let mut bytes = vec![0, 0, 8, 3];
+    bytes.extend(sizes.into_iter().flat_map(|size| (size as u32).to_be_bytes()));
+    bytes.extend(pixels);
+    bytes
 }
 
 /// Like [`read`], for every item type that `check` accepts. `check` is called with type and shape before the items are read.

@@ -88,6 +88,21 @@ impl Npy {
     }
 }
 
+/// Everything before the items of a .npy file of version 1; `descr` is NumPy's name of the item type.
+pub(super) fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
+    // Magic number, version and length take 10 bytes; the items begin at a multiple of 64.
+    let padding = 63 - (10 + header.len()) % 64;
+    header.extend(std::iter::repeat_n(' ', padding));
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes
+}
+
 /// Reads the header's text.
 fn read_header(file: &mut dyn Read) -> Result<String, Problem> {
     let magic = |found: String| problem("magic number", found, "a .npy array (\\x93NUMPY and a version)");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::dataset::{DataFile, DataSource, Dataset, Images, ReadOptions, numbered_classes};
 use super::npy::{Item, Npy, Problem};
+use super::sample_set::{IMAGES, LABELS};
 use crate::archive::Archive;
 use crate::error::{Error, Result};
 use crate::hash::sha256_file;
@@ -14,6 +15,8 @@ const KEYS: [[&str; 4]; 2] = [
     ["x_train", "y_train", "x_test", "y_test"],
     ["train_images", "train_labels", "test_images", "test_labels"],
 ];
+/// Description of the expected file, for error messages.
+const EXPECTED: &str = "a .npz archive as numpy.savez writes it";
 /// The largest number of array names that an error lists.
 const MAX_LISTED: usize = 12;
 
@@ -40,8 +43,7 @@ impl DataSource for Npz {
 
     fn read(&self, path: &Path, options: &ReadOptions) -> Result<Dataset> {
         options.refuse_size(self.name())?;
-        let expected = "a .npz archive as numpy.savez writes it";
-        let mut archive = Arrays(Archive::open(path, expected, |_| None)?);
+        let mut archive = Arrays(Archive::open(path, EXPECTED, |_| None)?);
         let [x_train, y_train, x_test, y_test] = archive.keys()?;
         let (train_shape, train_pixels) = archive.images(x_train)?;
         let train_labels = archive.labels(y_train, train_pixels.len() / train_shape.len())?;
@@ -67,21 +69,52 @@ impl DataSource for Npz {
     }
 }
 
+/// Shape of an image, pixels [n, C, H, W], and labels `[n]`.
+type ReadImages = (ImageShape, Vec<u8>, Option<Vec<u8>>);
+
+/// Reads the images in the array `images` of the .npz file at `path`, or in its only array, and the labels in `labels` if there
+/// are any.
+///
+/// # Errors
+/// If reading fails, there is no such array, or it does not hold images of a supported shape.
+pub(super) fn read_images(path: &Path) -> Result<ReadImages> {
+    let mut archive = Arrays(Archive::open(path, EXPECTED, |_| None)?);
+    let names = archive.found();
+    let name = match names.as_slice() {
+        [only] => only.clone(),
+        several if several.iter().any(|name| name == IMAGES) => IMAGES.to_owned(),
+        _ => return Err(archive.missing("an array `images`, or a single array of images".to_owned())),
+    };
+    let (shape, pixels) = archive.images(&name)?;
+    let has_labels = name != LABELS && names.iter().any(|name| name == LABELS);
+    let labels = has_labels.then(|| archive.labels(LABELS, pixels.len() / shape.len())).transpose()?;
+    Ok((shape, pixels, labels))
+}
+
 /// The arrays of an open archive.
 struct Arrays<'a>(Archive<'a>);
 
 impl Arrays<'_> {
     /// The names of the four arrays.
     fn keys(&self) -> Result<[&'static str; 4]> {
-        let found: Vec<&str> = self.0.names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
-        let complete = |keys: &&[&str; 4]| keys.iter().all(|key| found.contains(key));
-        KEYS.iter().find(complete).copied().ok_or_else(|| {
-            let more = found.len().saturating_sub(MAX_LISTED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let listed: Vec<&str> = found.iter().copied().take(MAX_LISTED).collect();
-            let expected = KEYS.map(|keys| keys.join(", ")).join("; or ");
-            Error::format(self.0.path(), "arrays", format!("{}{more}", listed.join(", ")), expected)
-        })
+        let found = self.found();
+        let complete = |keys: &&[&str; 4]| keys.iter().all(|key| found.iter().any(|name| name == key));
+        let expected = || KEYS.map(|keys| keys.join(", ")).join("; or ");
+        KEYS.iter().find(complete).copied().ok_or_else(|| self.missing(expected()))
+    }
+
+    /// The names of all arrays.
+    fn found(&self) -> Vec<String> {
+        self.0.names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect()
+    }
+
+    /// The error that the archive has other arrays than the expected ones.
+    fn missing(&self, expected: String) -> Error {
+        let found = self.found();
+        let more = found.len().saturating_sub(MAX_LISTED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let listed: Vec<&str> = found.iter().map(String::as_str).take(MAX_LISTED).collect();
+        Error::format(self.0.path(), "arrays", format!("{}{more}", listed.join(", ")), expected)
     }
 
     /// Reads the array `key`. Also returns the result of `check`, which is called with type and shape before the items are

@@ -7,14 +7,15 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::sample_file::{SampleHeader, write_parts};
 use crate::error::{Error, Result};
 use crate::image::ImageShape;
-use crate::params::file::{json_metadata, parse_safetensors, read_bounded, write_atomic};
+use crate::params::file::{parse_safetensors, read_bounded};
 
 /// Name of the tensor of images.
-const IMAGES: &str = "images";
+pub(super) const IMAGES: &str = "images";
 /// Name of the tensor of labels.
-const LABELS: &str = "labels";
+pub(super) const LABELS: &str = "labels";
 
 /// Images of one shape, as a sampler draws them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,11 @@ pub struct SampleSet {
 }
 
 impl SampleSet {
+    /// The images `pixels` [n, C, H, W] without labels and metadata.
+    pub fn of(shape: ImageShape, pixels: Vec<u8>) -> Self {
+        Self { shape, pixels, labels: None, metadata: BTreeMap::new() }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.pixels.len() / self.shape.len().max(1)
@@ -77,20 +83,35 @@ impl SampleSet {
         Ok(Self { shape, pixels: view.data().to_vec(), labels, metadata })
     }
 
+    /// The content of the file that [`Self::write`] writes.
+    ///
+    /// # Errors
+    /// If the pixels are not whole images with one label each.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let Self { shape, ref pixels, ref labels, ref metadata } = *self;
+        let labels = labels.as_deref();
+        let header = SampleHeader { shape, count: self.len(), has_labels: labels.is_some(), metadata };
+        let is_whole =
+            pixels.len() == self.len() * shape.len() && labels.is_none_or(|of| of.len() == self.len());
+        if !is_whole {
+            let found = format!("{} bytes", pixels.len());
+            return Err(Error::invalid(IMAGES, found, format!("complete images of {shape}, one label each")));
+        }
+        let header = header.to_bytes().map_err(|e| Error::invalid(IMAGES, e, "a sample set"))?;
+        Ok([&header[..], pixels, labels.unwrap_or_default()].concat())
+    }
+
     /// Writes the sample set to `path`, atomically.
     ///
     /// # Errors
     /// If writing fails, or the pixels are not whole images with one label each.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let bad =
-            |e| Error::format(path, IMAGES, e, format!("complete images of {}, one label each", self.shape));
-        let (count, channels, height, width) = self.shape.dims(self.len());
-        let dims = vec![count, channels, height, width];
-        let mut tensors = vec![(IMAGES, TensorView::new(Dtype::U8, dims, &self.pixels).map_err(bad)?)];
-        if let Some(labels) = &self.labels {
-            tensors.push((LABELS, TensorView::new(Dtype::U8, vec![count], labels).map_err(bad)?));
-        }
-        let metadata = Some(json_metadata(&self.metadata));
-        write_atomic(path, &safetensors::serialize(tensors, metadata).map_err(bad)?)
+        let Self { shape, ref pixels, ref labels, ref metadata } = *self;
+        let labels = labels.as_deref();
+        let header = SampleHeader { shape, count: self.len(), has_labels: labels.is_some(), metadata };
+        write_parts(path, header, &mut |write| {
+            write(pixels)?;
+            write(labels.unwrap_or_default())
+        })
     }
 }

@@ -4,6 +4,7 @@ use candle_core::{D, Result};
 use candle_nn::ops::softmax;
 
 use super::layers::{GroupNormSilu, Linear};
+use crate::onnx::{Attribute, Graph, Value};
 use crate::params::Path;
 use crate::planes::Planes;
 
@@ -45,5 +46,37 @@ impl SelfAttention {
         let out = self.out.forward(&mixed.reshape((b * n, c))?)?;
         let out = out.reshape((b, n, c))?.transpose(1, 2)?.reshape((b, c, height, width))?;
         x.add(&x.enter_alike(&out)?)
+    }
+
+    /// The layer in ONNX, for feature maps of `height` x `width` pixels.
+    pub fn onnx(
+        graph: &mut Graph<'_>,
+        name: &str,
+        x: &Value,
+        groups: usize,
+        [height, width]: [usize; 2],
+    ) -> crate::Result<Value> {
+        let c = graph.shape(&format!("{name}.out.bias"))?.iter().product::<usize>() as i64;
+        let n = (height * width) as i64;
+        let swap = [("perm", Attribute::Ints(&[0, 2, 1]))];
+        let h = graph.group_norm_silu(&format!("{name}.norm"), x, groups)?;
+        let h = graph.reshape(&h, &[0, c, n]);
+        let h = graph.apply("Transpose", &[&h], &swap);
+        let h = graph.reshape(&h, &[-1, c]);
+        let qkv = graph.linear(&format!("{name}.qkv"), &h)?;
+        let qkv = graph.reshape(&qkv, &[-1, n, 3 * c]);
+        let [q, k, v] = graph.split(&qkv, 2, [c; 3]);
+        let k = graph.apply("Transpose", &[&k], &swap);
+        let scores = graph.apply("MatMul", &[&q, &k], &[]);
+        let root = graph.constant(&[1], &[(c as f32).sqrt()]);
+        let scores = graph.apply("Div", &[&scores, &root], &[]);
+        let weights = graph.apply("Softmax", &[&scores], &[("axis", Attribute::Int(2))]);
+        let mixed = graph.apply("MatMul", &[&weights, &v], &[]);
+        let mixed = graph.reshape(&mixed, &[-1, c]);
+        let out = graph.linear(&format!("{name}.out"), &mixed)?;
+        let out = graph.reshape(&out, &[-1, n, c]);
+        let out = graph.apply("Transpose", &[&out], &swap);
+        let out = graph.reshape(&out, &[-1, c, height as i64, width as i64]);
+        Ok(graph.apply("Add", &[x, &out], &[]))
     }
 }

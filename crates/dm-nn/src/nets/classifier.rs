@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::layers::{Conv, Linear};
 use crate::error::check_range;
 use crate::image::ImageShape;
+use crate::onnx::{Axis, ElementType, Graph};
 use crate::params::Path;
+use crate::params::file::TensorFile;
 use crate::planes::Planes;
 
 /// Configuration of the classifier.
@@ -91,6 +93,45 @@ impl ClassifierConfig {
             features: Linear::new(inputs, self.features, path.pp("features"))?,
             classes: Linear::new(self.features, num_classes, path.pp("classes"))?,
         })
+    }
+
+    /// The content of an ONNX file of a network for images of `shape` and `num_classes` classes, with its parameters from
+    /// `weights`. The input is `x` [batch, C, H, W], values in [0, 1]; the outputs are `features` [batch, features] and
+    /// `logits` [batch, num_classes]. The file also contains the entries of `metadata`.
+    ///
+    /// # Errors
+    /// If the configuration is invalid, or a parameter is missing.
+    pub fn to_onnx(
+        &self,
+        shape: ImageShape,
+        num_classes: usize,
+        weights: &TensorFile,
+        metadata: &[(&str, &str)],
+    ) -> crate::Result<Vec<u8>> {
+        self.check()?;
+        let mut graph = Graph::new(weights);
+        let axes =
+            [Axis::Batch, Axis::Size(shape.channels), Axis::Size(shape.height), Axis::Size(shape.width)];
+        let x = graph.input("x", ElementType::F32, &axes, "images, values in 0 to 1");
+        let convs = (1..self.channels.len())
+            .flat_map(|i| [(format!("shrink.{}", i - 1), 2), (format!("convs.{}", i - 1), 1)]);
+        let mut h = x;
+        for (name, stride) in std::iter::once(("input".to_owned(), 1)).chain(convs) {
+            h = graph.conv(&name, &h, stride)?;
+            h = graph.apply("Relu", &[&h], &[]);
+        }
+        let h = graph.apply("Flatten", &[&h], &[]);
+        let features = graph.linear("features", &h)?;
+        let active = graph.apply("Relu", &[&features], &[]);
+        let logits = graph.linear("classes", &active)?;
+        graph.output(
+            "features",
+            &features,
+            &[Axis::Batch, Axis::Size(self.features)],
+            "features before ReLU",
+        );
+        graph.output("logits", &logits, &[Axis::Batch, Axis::Size(num_classes)], "logits of the classes");
+        Ok(graph.into_file("classifier", metadata))
     }
 }
 

@@ -7,6 +7,7 @@ use super::ref_cnn::RefCnnConfig;
 use super::unet::UNetConfig;
 use crate::error::Result;
 use crate::image::ImageShape;
+use crate::onnx::{Graph, Value};
 use crate::params::Path;
 
 /// The configuration of one of this crate's networks, which the key `kind` selects.
@@ -43,5 +44,16 @@ impl BuildNetwork for NetworkConfig {
 
     fn build(&self, input: ImageShape, outputs: usize, path: Path<'_>) -> Result<Box<dyn Network>> {
         self.network().build(input, outputs, path)
+    }
+
+    fn onnx(
+        &self,
+        input: ImageShape,
+        graph: &mut Graph<'_>,
+        x: &Value,
+        t: &Value,
+        classes: Option<&Value>,
+    ) -> Result<Value> {
+        self.network().onnx(input, graph, x, t, classes)
     }
 }

@@ -8,6 +8,7 @@ pub mod classifier;
 mod config;
 mod layers;
 mod network;
+mod onnx;
 mod parts;
 mod ref_cnn;
 mod residual;
@@ -17,6 +18,7 @@ mod unet;
 
 pub use config::NetworkConfig;
 pub use network::{BuildNetwork, Network};
+pub use onnx::to_onnx;
 pub use parts::{in_parts, parts, rows};
 pub use ref_cnn::{Norm, RefCnnConfig, frequencies};
 pub use unet::UNetConfig;

@@ -2,8 +2,9 @@
 
 use candle_core::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::ImageShape;
+use crate::onnx::{Graph, Value};
 use crate::params::Path;
 
 /// A network that maps images and a time to images of the same size.
@@ -56,4 +57,27 @@ pub trait BuildNetwork: Send + Sync {
     /// If the configuration is invalid, the network does not accept images of this shape, or a parameter exists with another
     /// shape.
     fn build(&self, input: ImageShape, outputs: usize, path: Path<'_>) -> Result<Box<dyn Network>>;
+
+    /// Describes the network's computation to `graph` and returns its output [B, C_out, H, W]. `x` are images
+    /// [B, C_in, H, W] of the shape `input`, `t` are times `[B]`, and `classes` are class numbers `[B]`, given if
+    /// [`Self::num_classes`] is not 0. The default refuses.
+    ///
+    /// # Errors
+    /// If the network cannot be expressed in ONNX, or a parameter is missing.
+    fn onnx(
+        &self,
+        input: ImageShape,
+        graph: &mut Graph<'_>,
+        x: &Value,
+        t: &Value,
+        classes: Option<&Value>,
+    ) -> Result<Value> {
+        let _ = (input, graph, x, t, classes);
+        let network = std::any::type_name::<Self>();
+        Err(Error::invalid(
+            "ONNX",
+            format!("the network {network}"),
+            "a network that implements BuildNetwork::onnx",
+        ))
+    }
 }

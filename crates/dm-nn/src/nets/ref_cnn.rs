@@ -13,6 +13,7 @@ use super::network::{BuildNetwork, Network};
 use super::parts::in_parts;
 use crate::error::check_range;
 use crate::image::ImageShape;
+use crate::onnx::{Graph, Value};
 use crate::params::{Init, Path};
 use crate::planes::{ConvNorm, Planes};
 
@@ -46,6 +47,8 @@ impl Default for RefCnnConfig {
 const FREQUENCIES: usize = 16;
 /// Width of the MLP of the time encoding.
 const HIDDEN: usize = 128;
+/// Number of linear layers of the MLP of the time encoding.
+const TIME_LAYERS: usize = 4;
 
 struct Block {
     conv: Conv,
@@ -77,7 +80,7 @@ impl RefCnnConfig {
             from = from.with_channels(to);
         }
         let last = Conv::new(from.channels, outputs, 3, path.pp(format!("blocks.{}", self.channels.len())))?;
-        let widths = [2 * FREQUENCIES, HIDDEN, HIDDEN, HIDDEN, self.channels[0]];
+        let widths: [usize; TIME_LAYERS + 1] = [2 * FREQUENCIES, HIDDEN, HIDDEN, HIDDEN, self.channels[0]];
         let time = widths
             .windows(2)
             .enumerate()
@@ -97,6 +100,36 @@ impl BuildNetwork for RefCnnConfig {
     fn build(&self, input: ImageShape, outputs: usize, path: Path<'_>) -> crate::Result<Box<dyn Network>> {
         let trainable = path.is_trainable();
         Ok(in_parts(self.build_ref_cnn(input, outputs, path)?, trainable))
+    }
+
+    fn onnx(
+        &self,
+        _: ImageShape,
+        graph: &mut Graph<'_>,
+        x: &Value,
+        t: &Value,
+        _: Option<&Value>,
+    ) -> crate::Result<Value> {
+        let (sine, cosine) = graph.phases(t, &frequencies());
+        let one = graph.constant(&[1], &[1.0]);
+        let cosine = graph.apply("Sub", &[&cosine, &one], &[]);
+        let mut time = graph.concat(&sine, &cosine);
+        for i in 0..TIME_LAYERS {
+            time = graph.linear(&format!("time_embed.{}", 2 * i), &time)?;
+            if i + 1 < TIME_LAYERS {
+                time = graph.gelu(&time);
+            }
+        }
+        let mut h = x.clone();
+        for i in 0..self.channels.len() {
+            h = graph.conv(&format!("blocks.{i}.net.0"), &h, 1)?;
+            h = graph.layer_norm(&format!("blocks.{i}.net.1"), &h)?;
+            h = graph.gelu(&h);
+            if i == 0 {
+                h = graph.add_channels(&h, &time);
+            }
+        }
+        graph.conv(&format!("blocks.{}", self.channels.len()), &h, 1)
     }
 }
 

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::layers::{Conv, GroupNormSilu, Linear};
+use crate::onnx::{Graph, Value};
 use crate::params::Path;
 use crate::planes::Planes;
 
@@ -51,5 +52,24 @@ impl Residual {
             Some(skip) => h.conv_add(weight, bias, &skip.forward(x)?),
             None => h.conv_add(weight, bias, x),
         }
+    }
+
+    /// The block in ONNX; `has_skip` says whether the number of channels changes.
+    pub fn onnx(
+        graph: &mut Graph<'_>,
+        name: &str,
+        x: &Value,
+        time: &Value,
+        groups: usize,
+        has_skip: bool,
+    ) -> crate::Result<Value> {
+        let h = graph.group_norm_silu(&format!("{name}.norm1"), x, groups)?;
+        let h = graph.conv(&format!("{name}.conv1"), &h, 1)?;
+        let time = graph.linear(&format!("{name}.time"), time)?;
+        let h = graph.add_channels(&h, &time);
+        let h = graph.group_norm_silu(&format!("{name}.norm2"), &h, groups)?;
+        let h = graph.conv(&format!("{name}.conv2"), &h, 1)?;
+        let skip = if has_skip { graph.conv(&format!("{name}.skip"), x, 1)? } else { x.clone() };
+        Ok(graph.apply("Add", &[&h, &skip], &[]))
     }
 }

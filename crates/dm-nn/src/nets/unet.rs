@@ -15,6 +15,7 @@ use super::parts::in_parts;
 use super::residual::Residual;
 use crate::error::{Error, check_range};
 use crate::image::ImageShape;
+use crate::onnx::{Attribute, Graph, Value};
 use crate::params::{Init, Path};
 use crate::planes::Planes;
 
@@ -142,9 +143,7 @@ impl UNetConfig {
             })
             .transpose()?;
 
-        let log_step = 1000f64.ln() / (FREQUENCIES - 1) as f64;
-        let frequencies: Vec<f32> = (0..FREQUENCIES).map(|i| (log_step * i as f64).exp() as f32).collect();
-        let frequencies = Tensor::from_vec(frequencies, (1, FREQUENCIES), first.bias.device())?;
+        let frequencies = Tensor::from_slice(&frequencies(), (1, FREQUENCIES), first.bias.device())?;
         Ok(UNet {
             frequencies,
             time1,
@@ -224,6 +223,71 @@ impl BuildNetwork for UNetConfig {
         let trainable = path.is_trainable();
         Ok(in_parts(self.build_unet(input, outputs, path)?, trainable))
     }
+
+    fn onnx(
+        &self,
+        input: ImageShape,
+        graph: &mut Graph<'_>,
+        x: &Value,
+        t: &Value,
+        classes: Option<&Value>,
+    ) -> crate::Result<Value> {
+        let (sine, cosine) = graph.phases(t, &frequencies());
+        let time = graph.concat(&sine, &cosine);
+        let time = graph.linear("time.0", &time)?;
+        let time = graph.silu(&time);
+        let mut time = graph.linear("time.1", &time)?;
+        if let Some(classes) = classes {
+            let table = graph.parameter("class.weight")?;
+            let rows = graph.apply("Gather", &[&table, classes], &[("axis", Attribute::Int(0))]);
+            time = graph.apply("Add", &[&time, &rows], &[]);
+        }
+        let time = graph.silu(&time);
+
+        let (groups, deepest) = (self.groups, self.deepest());
+        let attend = |graph: &mut Graph<'_>, name: &str, h: Value, level: usize| {
+            if self.attention.contains(&level) {
+                SelfAttention::onnx(graph, name, &h, groups, [input.height >> level, input.width >> level])
+            } else {
+                Ok(h)
+            }
+        };
+        let mut h = graph.conv("input", x, 1)?;
+        let mut skips = Vec::with_capacity(self.channels.len());
+        let mut before = self.channels.first();
+        for (i, channels) in self.channels.iter().enumerate() {
+            let changes = before.replace(channels) != Some(channels);
+            h = Residual::onnx(graph, &format!("down.{i}"), &h, &time, groups, changes)?;
+            if i < deepest {
+                h = attend(graph, &format!("down.{i}.attention"), h, i)?;
+            }
+            skips.push(h.clone());
+            if i < deepest {
+                h = graph.conv(&format!("shrink.{i}"), &h, 2)?;
+            }
+        }
+        h = Residual::onnx(graph, "middle", &h, &time, groups, false)?;
+        h = attend(graph, "attention", h, deepest)?;
+        for (i, skip) in skips.iter().enumerate().rev() {
+            if i < deepest {
+                h = graph.upsample2(&h);
+                h = graph.conv(&format!("grow.{i}"), &h, 1)?;
+            }
+            h = graph.concat(&h, skip);
+            h = Residual::onnx(graph, &format!("up.{i}"), &h, &time, groups, true)?;
+            if i < deepest {
+                h = attend(graph, &format!("up.{i}.attention"), h, i)?;
+            }
+        }
+        h = graph.group_norm_silu("norm", &h, groups)?;
+        graph.conv("output", &h, 1)
+    }
+}
+
+/// The frequencies of the time embedding: from 1 to 1000 in equal ratios.
+fn frequencies() -> [f32; FREQUENCIES] {
+    let log_step = 1000f64.ln() / (FREQUENCIES - 1) as f64;
+    std::array::from_fn(|i| (log_step * i as f64).exp() as f32)
 }
 
 impl UNet {

@@ -29,7 +29,7 @@ const DIGITS: usize = 64;
 /// Files larger than 1 GiB are refused. This project's files take a few megabytes.
 const MAX_BYTES: u64 = 1 << 30;
 /// Files with a longer header are refused: 16 MiB, enough for the places of 100,000 tensors.
-const MAX_HEADER: u64 = 16 << 20;
+pub(crate) const MAX_HEADER: u64 = 16 << 20;
 
 /// A tensor file in memory.
 #[derive(Clone, Debug)]
@@ -177,13 +177,14 @@ impl TensorFile {
         let mut bytes = safetensors::serialize(views, Some(json_metadata(&metadata))).map_err(bad)?;
         let at = checksum_place(&bytes).ok_or_else(|| missing_checksum(&self.path))?;
         let hash = sha256_hex(&bytes);
-        bytes[at..at + DIGITS].copy_from_slice(hash.as_bytes());
+        let place = bytes.get_mut(at..at + DIGITS).ok_or_else(|| missing_checksum(&self.path))?;
+        place.copy_from_slice(hash.as_bytes());
         Ok(bytes)
     }
 }
 
 /// Checks that the `values` of the tensor `name` are finite; `path` names the file in the error.
-fn check_finite(path: &Path, name: &str, values: &[f32]) -> Result<()> {
+pub(super) fn check_finite(path: &Path, name: &str, values: &[f32]) -> Result<()> {
     match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
         Some((i, value)) => {
@@ -249,7 +250,7 @@ pub(crate) fn parse_safetensors<'b>(
 }
 
 /// The metadata entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
-fn read_metadata(path: &Path, header: &safetensors::tensor::Metadata) -> Result<BTreeMap<String, String>> {
+pub(crate) fn read_metadata(path: &Path, header: &safetensors::tensor::Metadata) -> Result<BTreeMap<String, String>> {
     let metadata = header.metadata().as_ref().and_then(|m| m.get(METADATA));
     metadata.map_or(Ok(BTreeMap::new()), |text| {
         serde_json::from_str(text)

@@ -5,9 +5,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::DType;
 
-use super::file::TensorFile;
+use super::file::{TensorFile, check_finite};
+use super::floats::to_f32;
 use super::pickle::{Id, Pickle};
 use super::pickled::{ItemType, TensorPlace, named_entries};
 use crate::archive::Archive;
@@ -22,6 +23,8 @@ const MAX_VALUES: usize = 1 << 26;
 const MAX_UNPACKED: u64 = 8 << 30;
 /// The deepest nesting of dictionaries that is searched for state_dicts.
 const MAX_DEPTH: usize = 3;
+/// The largest number of names that an error lists.
+const MAX_LISTED: usize = 5;
 /// The most dictionary entries that are searched for state_dicts.
 const MAX_ENTRIES: usize = 1_000_000;
 /// Description of the expected file, for error messages.
@@ -32,6 +35,8 @@ const EXPECTED: &str = "a zip file written by torch.save(state_dict)";
 pub struct Checkpoint {
     /// The tensors of the state_dict, in f32.
     pub tensors: TensorFile,
+    /// The part of the key that does not name a dictionary: what the names of the chosen tensors begin with.
+    pub prefix: String,
     /// One line for each tensor that was converted or ignored.
     pub notes: Vec<String>,
 }
@@ -47,7 +52,8 @@ pub fn read(path: &Path) -> Result<TensorFile> {
 /// Reads the state_dict in the checkpoint at `path`.
 ///
 /// The state_dict may be the whole checkpoint or an entry of a dictionary. If there are several candidates, `key` chooses
-/// one; in a nested dictionary, keys are joined by dots. Tensors of integers are ignored, which is noted.
+/// one; in a nested dictionary, keys are joined by dots. What is left of the key after the name of a dictionary must be the
+/// beginning of some tensors' names; it is returned as [`Checkpoint::prefix`]. Tensors of integers are ignored, which is noted.
 ///
 /// # Errors
 /// If reading fails, the file is not a checkpoint, there is no state_dict or there are several and no key, or a tensor is
@@ -63,29 +69,56 @@ pub fn read_checkpoint(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
         .ok_or_else(|| bad(format!("more than {MAX_ENTRIES} entries of dictionaries")))?;
     let mut found = search.found;
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    let names = || found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-    let chosen = match (key, found.as_slice()) {
-        (Some(key), _) => found.iter().find(|(name, _)| name == key).ok_or_else(|| {
-            Error::format(path, format!("key `{key}`"), "no state_dict", format!("one of: {}", names()))
-        })?,
-        (None, [only]) => only,
-        (None, []) => {
-            return Err(Error::format(path, "state_dict", "no tensors", "a state_dict of tensors"));
-        }
-        (None, _) => {
-            let found = format!("several: {}", names());
-            return Err(Error::format(path, "state_dict", found, "one, or a key that chooses one"));
-        }
-    };
-    file.tensors(&chosen.1)
+    let (chosen, prefix) = choose(path, &found, key)?;
+    file.tensors(chosen, prefix)
 }
+
+/// The state_dict that `key` names, and what is left of the key: what the names of its tensors begin with.
+fn choose<'f, 'p>(
+    path: &Path,
+    found: &'f [(String, Places<'p>)],
+    key: Option<&str>,
+) -> Result<(&'f Places<'p>, String)> {
+    let Some(key) = key else {
+        return match found {
+            [(_, only)] => Ok((only, String::new())),
+            [] => Err(Error::format(path, "state_dict", "no tensors", "a state_dict of tensors")),
+            _ => {
+                let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+                let found = format!("several: {}", names.join(", "));
+                Err(Error::format(path, "state_dict", found, "one, or a key that chooses one"))
+            }
+        };
+    };
+    if let Some((_, places)) = found.iter().find(|(name, _)| name == key) {
+        return Ok((places, String::new()));
+    }
+    let within = |(name, places): &'f (String, Places<'p>)| {
+        let rest = if name.is_empty() { key } else { key.strip_prefix(name.as_str())?.strip_prefix('.')? };
+        let prefix = format!("{rest}.");
+        places.iter().any(|(name, _)| name.starts_with(&prefix)).then_some((places, prefix))
+    };
+    let dictionaries = found.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty());
+    let tensors = found.iter().flat_map(|(_, places)| places.iter().map(|(name, _)| *name));
+    found.iter().find_map(within).ok_or_else(|| missing_key(path, key, dictionaries.chain(tensors)))
+}
+
+/// The error about a key that names nothing; `names` are the names that there are.
+pub(super) fn missing_key<'a>(path: &Path, key: &str, names: impl Iterator<Item = &'a str>) -> Error {
+    let names: Vec<&str> = names.take(MAX_LISTED).collect();
+    let expected = format!("a dictionary of tensors, or what names begin with, among {}", names.join(", "));
+    Error::format(path, format!("key `{key}`"), "no tensors", expected)
+}
+
+/// Names and places of the tensors of a state_dict.
+type Places<'p> = Vec<(&'p str, TensorPlace)>;
 
 /// The search for state_dicts in a pickle.
 struct Search<'p> {
     pickle: &'p Pickle<'p>,
     entries_left: usize,
     /// The state_dicts found so far: their keys, and the names and places of their tensors.
-    found: Vec<(String, Vec<(&'p str, TensorPlace)>)>,
+    found: Vec<(String, Places<'p>)>,
 }
 
 impl Search<'_> {
@@ -155,8 +188,8 @@ impl<'a> CheckpointFile<'a> {
         Ok(bytes)
     }
 
-    /// The tensors at the given places.
-    fn tensors(&mut self, places: &[(&str, TensorPlace)]) -> Result<Checkpoint> {
+    /// The checkpoint of the tensors at the given places.
+    fn tensors(&mut self, places: &Places<'_>, prefix: String) -> Result<Checkpoint> {
         let path = self.path;
         let mut tensors = TensorFile::new(path);
         let (mut notes, mut left) = (Vec::new(), MAX_VALUES);
@@ -179,16 +212,13 @@ impl<'a> CheckpointFile<'a> {
                 return Err(Error::format(path, *name, found, format!("enough for {:?}", place.shape)));
             }
             let values = place.gather(storage);
-            if let Some((i, value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-                let field = format!("{name}, element {i}");
-                return Err(Error::format(path, field, value, "a finite number"));
-            }
+            check_finite(path, name, &values)?;
             if item != DType::F32 {
                 notes.push(format!("{name}: converted from {} to f32", item.as_str()));
             }
             tensors.insert_values(*name, place.shape.clone(), values);
         }
-        Ok(Checkpoint { tensors, notes })
+        Ok(Checkpoint { tensors, prefix, notes })
     }
 
     /// The values of a storage in f32; `name` is the tensor that needs it.
@@ -198,15 +228,9 @@ impl<'a> CheckpointFile<'a> {
             self.last = None;
             let size = item.size_in_bytes();
             let bytes = self.member(&format!("data/{storage}"), (MAX_VALUES * size) as u64)?;
-            let count = bytes.len() / size;
-            let whole = bytes.get(..count * size).unwrap_or_default();
-            let values = if count == 0 {
-                Vec::new()
-            } else {
-                Tensor::from_raw_buffer(whole, item, &[count], &Device::Cpu)
-                    .and_then(|values| values.to_dtype(DType::F32)?.to_vec1::<f32>())
-                    .map_err(|e| Error::format(self.path, name, first_line(&e), "a complete tensor"))?
-            };
+            let values = to_f32(&bytes, item);
+            let values =
+                values.map_err(|found| Error::format(self.path, name, found, "a complete tensor"))?;
             self.last = Some((storage.to_owned(), item, values));
         }
         Ok(self.last.as_ref().map_or(&[], |(_, _, values)| values))
@@ -220,9 +244,4 @@ fn old_format(start: &[u8]) -> Option<&'static str> {
     legacy.then_some(
         "the format of PyTorch before version 1.6; convert it in Python with torch.save(torch.load(OLD), NEW)",
     )
-}
-
-/// The first line of an error: candle appends a backtrace.
-fn first_line(error: &impl ToString) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

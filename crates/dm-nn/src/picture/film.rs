@@ -58,7 +58,14 @@ impl Format {
 /// If the extension is neither `.gif` nor `.png`, there are no frames, the images have neither 1 nor 3 channels, or writing
 /// fails.
 pub fn write(path: &Path, shape: ImageShape, frames: &[Vec<u8>], columns: usize) -> Result<()> {
-    let format = Format::of(path)?;
+    write_atomic(path, &encode(Format::of(path)?, shape, frames, columns)?)
+}
+
+/// The content of the file that [`write`] writes.
+///
+/// # Errors
+/// If there are no frames, or the images have neither 1 nor 3 channels.
+pub fn encode(format: Format, shape: ImageShape, frames: &[Vec<u8>], columns: usize) -> Result<Vec<u8>> {
     let pages = frames.iter().map(|images| grid::draw(shape, images, columns, ZOOM));
     let pages: Vec<DynamicImage> = pages.collect::<Result<_>>()?;
     let Some(first) = pages.first() else {
@@ -75,7 +82,7 @@ pub fn write(path: &Path, shape: ImageShape, frames: &[Vec<u8>], columns: usize)
         Format::Gif => film.gif().map_err(io::Error::other),
         Format::Apng => film.apng().map_err(io::Error::other),
     };
-    write_atomic(path, &bytes.map_err(|e| Error::io(path, e))?)
+    bytes.map_err(|e| Error::invalid("film", e, "one that the format can hold"))
 }
 
 /// Red, green and blue of every colour: all combinations of the `levels` of each channel, the last channel fastest. One

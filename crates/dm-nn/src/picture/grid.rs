@@ -36,6 +36,20 @@ pub fn to_png(shape: ImageShape, images: &[u8], columns: usize, zoom: u32) -> Re
     Ok(png.into_inner())
 }
 
+/// The content of a PNG file of one image `[C, H, W]` of shape `shape`.
+///
+/// # Errors
+/// If the image has neither 1 nor 3 channels.
+pub fn image_png(shape: ImageShape, image: &[u8]) -> Result<Vec<u8>> {
+    let picture = draw(shape, image, 1, 1)?;
+    let gap = GAP as u32;
+    let picture = picture.crop_imm(gap, gap, shape.width as u32, shape.height as u32);
+    let mut png = Cursor::new(Vec::new());
+    let encoded = picture.write_to(&mut png, ImageFormat::Png);
+    encoded.map_err(|e| Error::invalid("picture", e, "one that PNG can hold"))?;
+    Ok(png.into_inner())
+}
+
 /// Reads the images of shape `shape` in the grid at `path`, which must not be enlarged: pixels [n, C, H, W], row by row.
 /// Cells that show nothing but the background are left out.
 ///

@@ -63,6 +63,7 @@ impl Drawing {
             degradation: &*self.degradation,
             device: &Device::Cpu,
             condition: None,
+            weak: None,
         };
         let request = Request::new(Seed(1), count, batch_size, self.config.sampling);
         images(&denoiser, &request, &mut |_, _, _| {})?;

@@ -7,6 +7,7 @@ use dm_nn::nets::classifier;
 use dm_nn::rng::Seed;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoints::DEFAULT_KEEP;
 use super::data::{DataConfig, resolve_data};
 use crate::error::{Error, Result};
 use crate::optimizer::{LrSchedule, OptimizerConfig};
@@ -59,6 +60,8 @@ pub struct ClassifierTrainingConfig {
     pub epochs: u64,
     /// Images per step.
     pub batch_size: usize,
+    /// Number of micro-batches into which the images of a step are divided to save memory. Their gradients are added.
+    pub gradient_accumulation: usize,
     /// Decay of the exponential moving average of the weights; 0 switches the average off.
     pub ema_decay: f64,
     /// Number of training images used, from the first on; 0 means all.
@@ -69,6 +72,8 @@ pub struct ClassifierTrainingConfig {
     pub log_every: u64,
     /// Number of steps between two checkpoints. One more is written after each epoch.
     pub checkpoint_every: u64,
+    /// Number of checkpoints that are kept, the newest ones.
+    pub keep_checkpoints: u64,
 }
 
 impl Default for ClassifierTrainingConfig {
@@ -76,11 +81,13 @@ impl Default for ClassifierTrainingConfig {
         Self {
             epochs: 8,
             batch_size: 128,
+            gradient_accumulation: 1,
             ema_decay: 0.99,
             max_images: 0,
             max_shift: 2,
             log_every: 50,
             checkpoint_every: 200,
+            keep_checkpoints: DEFAULT_KEEP,
         }
     }
 }
@@ -108,6 +115,7 @@ impl ClassifierConfig {
             seed: self.seed,
             epochs: training.epochs,
             batch_size: training.batch_size,
+            gradient_accumulation: training.gradient_accumulation,
             max_images: training.max_images,
             ema_decay: training.ema_decay,
             log_every: training.log_every,
@@ -122,7 +130,10 @@ impl ClassifierConfig {
     pub(super) fn check(&self) -> Result<()> {
         self.classifier.check()?;
         self.settings().check()?;
-        check_ranges(&[("checkpoint_every", self.training.checkpoint_every, 1, 1_000_000)])
+        check_ranges(&[
+            ("checkpoint_every", self.training.checkpoint_every, 1, 1_000_000),
+            ("keep_checkpoints", self.training.keep_checkpoints, 1, 1_000),
+        ])
     }
 
     /// Fills in the shape and the number of classes of `data`, and checks everything that depends on the data.

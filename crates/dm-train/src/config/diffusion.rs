@@ -8,6 +8,7 @@ use dm_nn::nets::{BuildNetwork, NetworkConfig};
 use dm_nn::rng::Seed;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoints::DEFAULT_KEEP;
 use super::data::{DataConfig, resolve_data};
 use crate::diffusion_settings::DiffusionSettings;
 use crate::error::{Error, Result};
@@ -91,6 +92,8 @@ pub struct DiffusionTrainingConfig {
     pub epochs: u64,
     /// Images per step.
     pub batch_size: usize,
+    /// Number of micro-batches into which the images of a step are divided to save memory. Their gradients are added.
+    pub gradient_accumulation: usize,
     /// Decay of the exponential moving average of the weights; 0 switches the average off.
     pub ema_decay: f64,
     /// Number of training images used, from the first on; 0 means all.
@@ -101,6 +104,8 @@ pub struct DiffusionTrainingConfig {
     pub log_every: u64,
     /// Number of steps between two checkpoints. One more is written after each epoch.
     pub checkpoint_every: u64,
+    /// Number of checkpoints that are kept, the newest ones. The one with the lowest Frechet distance is kept in addition.
+    pub keep_checkpoints: u64,
     /// Number of samples in the picture after each epoch, always from the same seed; 0 switches the picture off.
     pub sample_count: usize,
     /// Largest number of network evaluations per sample of the picture; see [`DiffusionConfig::picture_sampling`]. 0 means the
@@ -119,11 +124,13 @@ impl Default for DiffusionTrainingConfig {
         Self {
             epochs: 100,
             batch_size: 128,
+            gradient_accumulation: 1,
             ema_decay: 0.0,
             max_images: 0,
             validation_images: DiffusionSettings::default().validation_images,
             log_every: 20,
             checkpoint_every: 200,
+            keep_checkpoints: DEFAULT_KEEP,
             sample_count: 40,
             sample_nfe: 0,
             eval_every: 0,
@@ -154,6 +161,7 @@ impl DiffusionConfig {
             seed: self.seed,
             epochs: training.epochs,
             batch_size: training.batch_size,
+            gradient_accumulation: training.gradient_accumulation,
             max_images: training.max_images,
             ema_decay: training.ema_decay,
             log_every: training.log_every,
@@ -202,6 +210,7 @@ impl DiffusionConfig {
         check_ranges(&[
             ("validation_images", training.validation_images as u64, 0, 1_000_000),
             ("checkpoint_every", training.checkpoint_every, 1, 1_000_000),
+            ("keep_checkpoints", training.keep_checkpoints, 1, 1_000),
             ("sample_count", training.sample_count as u64, 0, 10_000),
             ("eval_every", training.eval_every, 0, 1_000_000),
             // The covariance of fewer samples does not have full rank.

@@ -4,14 +4,17 @@ use std::path::Path;
 
 use dm_degrade::model_config::toml_error;
 use dm_nn::data::Dataset;
+use dm_nn::rng::Seed;
 use serde::Serialize;
 
+use super::checkpoints::CheckpointSettings;
 use super::classifier::ClassifierConfig;
 use super::data::DataConfig;
 use super::diffusion::DiffusionConfig;
 use super::table;
 use crate::error::{Error, Result};
 use crate::schema1;
+use crate::settings::TrainingSettings;
 
 /// Everything that determines a run, and therefore every number that the run produces.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,6 +84,31 @@ impl RunConfig {
         match self {
             Self::Diffusion(config) => &config.name,
             Self::Classifier(config) => &config.name,
+        }
+    }
+
+    /// The settings of the run that do not depend on what is trained.
+    pub fn settings(&self) -> TrainingSettings {
+        match self {
+            Self::Diffusion(config) => config.settings(),
+            Self::Classifier(config) => config.settings(),
+        }
+    }
+
+    /// How often the run saves checkpoints, and how many it keeps.
+    pub fn checkpoints(&self) -> CheckpointSettings {
+        let (every, keep) = match self {
+            Self::Diffusion(config) => (config.training.checkpoint_every, config.training.keep_checkpoints),
+            Self::Classifier(config) => (config.training.checkpoint_every, config.training.keep_checkpoints),
+        };
+        CheckpointSettings { every, keep }
+    }
+
+    /// Sets the root of all randomness.
+    pub fn set_seed(&mut self, seed: Seed) {
+        match self {
+            Self::Diffusion(config) => config.seed = seed,
+            Self::Classifier(config) => config.seed = seed,
         }
     }
 

@@ -1,7 +1,5 @@
 //! metrics.jsonl: one JSON object per line, appended as the run proceeds.
 
-use std::path::PathBuf;
-
 use dm_record::{EpochLine, MetricsLine, StepLine};
 
 use super::clock::Clock;
@@ -9,11 +7,12 @@ use super::json_lines::JsonLines;
 use crate::error::Result;
 use crate::event::{Event, Observer};
 use crate::loss_by_timestep::LossByTimestep;
+use crate::run_folder::RunFolder;
 use crate::task::{EpochSummary, Task};
 
 /// Writes a `step` line at each report and an `epoch` line after each epoch.
 pub struct Metrics<'a> {
-    lines: JsonLines,
+    lines: JsonLines<'a>,
     clock: &'a Clock<'a>,
     /// Number of images since the last `step` line, and time of that line in seconds.
     since_step_line: (usize, f64),
@@ -22,10 +21,10 @@ pub struct Metrics<'a> {
 }
 
 impl<'a> Metrics<'a> {
-    /// Writes lines to the file at `path`. `clock` returns the training time.
-    pub fn new(path: PathBuf, clock: &'a Clock<'a>) -> Self {
+    /// Writes lines to the metrics of the run in `folder`. `clock` returns the training time.
+    pub fn new(folder: &'a RunFolder, clock: &'a Clock<'a>) -> Self {
         let now = clock().as_secs_f64();
-        Self { lines: JsonLines::new(path), clock, since_step_line: (0, now), since_epoch_line: (0, now) }
+        Self { lines: JsonLines::new(folder), clock, since_step_line: (0, now), since_epoch_line: (0, now) }
     }
 
     fn epoch_line(&mut self, step: u64, epoch: u64, summary: &EpochSummary, now: f64) -> EpochLine {

@@ -1,5 +1,6 @@
 //! Observers that write the files of a run folder. Output on a terminal is left to the command line.
 
+mod best;
 mod clock;
 mod json_lines;
 mod metrics;

@@ -6,11 +6,13 @@ use dm_degrade::generate::{Class, Request, images};
 use dm_degrade::{NetworkDenoiser, Sampling};
 use dm_nn::picture::grid;
 use dm_nn::rng::Seed;
+use dm_nn::storage::write_atomic;
 
 use crate::diffusion::DiffusionTask;
 use crate::error::Result;
 use crate::event::{Event, Observer};
 use crate::interruptible::InterruptibleNetwork;
+use crate::run_folder::RunFolder;
 use crate::state::TrainingState;
 
 /// Seed of the samples, the same for every run, so that runs can be compared.
@@ -26,22 +28,26 @@ const MAX_CLASS_COLUMNS: usize = 20;
 ///
 /// Sampling stops when the run is interrupted. The resumed run writes the missing picture.
 pub struct SamplePictures<'a> {
-    folder: PathBuf,
+    folder: &'a RunFolder,
     count: usize,
     sampling: Sampling,
     stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl<'a> SamplePictures<'a> {
-    /// Pictures of `count` samples go to `folder`; no pictures are written if `count` is 0. `stop` returns true when the run
+    /// Pictures of `count` samples go to the samples of `folder`; no pictures are written if `count` is 0. `stop` returns true when the run
     /// is to be interrupted.
     pub fn new(
-        folder: PathBuf,
+        folder: &'a RunFolder,
         count: usize,
         sampling: Sampling,
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self { folder, count, sampling, stop }
+    }
+
+    fn path(&self, epoch: u64) -> PathBuf {
+        path(&self.folder.samples_path(), epoch)
     }
 
     fn write(&self, epoch: u64, state: &TrainingState<DiffusionTask>) -> Result<()> {
@@ -65,7 +71,8 @@ impl<'a> SamplePictures<'a> {
             1 | 3 => (shape, columns),
             channels => (shape.with_channels(1), columns * channels),
         };
-        Ok(grid::write(&path(&self.folder, epoch), shape, &samples, columns, 1)?)
+        let png = grid::to_png(shape, &samples, columns, 1)?;
+        Ok(write_atomic(self.folder.storage(), &self.path(epoch), &png)?)
     }
 }
 
@@ -78,7 +85,7 @@ impl Observer<DiffusionTask> for SamplePictures<'_> {
     fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> Result<()> {
         match event {
             Event::Start { state } => match state.ended_epoch() {
-                Some(epoch) if !path(&self.folder, epoch).exists() => self.write(epoch, state),
+                Some(epoch) if !self.path(epoch).exists() => self.write(epoch, state),
                 _ => Ok(()),
             },
             Event::Epoch { epoch, state, .. } => self.write(*epoch, state),

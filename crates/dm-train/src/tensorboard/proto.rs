@@ -1,8 +1,12 @@
-//! The protocol buffer messages of an event file, encoded by hand.
+//! The protocol buffer messages of an event file.
 //!
 //! Source of the field numbers: TensorBoard, `tensorboard/compat/proto/{event,summary,tensor,tensor_shape}.proto`.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::time::Duration;
+
+use dm_nn::protobuf::Message;
 
 /// Version of the format, which the first event of a file states.
 const FILE_VERSION: &str = "brain.Event:2";
@@ -39,10 +43,10 @@ impl Png {
     /// The picture in `bytes`; `None` if they are not a PNG file.
     pub(crate) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let header = bytes.get(..26).filter(|header| header.starts_with(b"\x89PNG\r\n\x1a\n"))?;
-        let number = |at: usize| Some(u32::from_be_bytes(header[at..at + 4].try_into().ok()?));
+        let number = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
         let (width, height) = (number(16)?, number(20)?);
         // Colour types of PNG: grey, RGB, palette, grey with alpha, RGB with alpha.
-        let channels = match header[25] {
+        let channels = match header.get(25)? {
             0 => 1,
             2 | 3 => 3,
             4 => 2,
@@ -89,31 +93,31 @@ impl Histogram {
 
 /// The first event of a file.
 pub(super) fn file_version(time: Duration) -> Vec<u8> {
-    event(time, 0).bytes(3, FILE_VERSION.as_bytes()).0
+    event(time, 0).text(3, FILE_VERSION).into_bytes()
 }
 
 /// The event that tells TensorBoard to forget all earlier events of step `step` and of later steps.
 pub(super) fn session_start(time: Duration, step: u64) -> Vec<u8> {
-    event(time, step).message(7, Message::default().varint(1, SESSION_START)).0
+    event(time, step).message(7, Message::default().varint(1, SESSION_START)).into_bytes()
 }
 
 /// The event of what belongs to step `step`: tags and values.
 pub(super) fn summary(time: Duration, step: u64, values: &[(String, Value<'_>)]) -> Vec<u8> {
     let values = values.iter().fold(Message::default(), |summary, (tag, value)| {
-        let message = Message::default().bytes(1, tag.as_bytes());
+        let message = Message::default().text(1, tag);
         let message = match value {
             Value::Scalar(number) => message.float(2, *number as f32),
             Value::Image(png) => message.message(4, image(png)),
             Value::Histogram(histogram) => message.message(5, histogram.encode()),
             Value::Text(text) => {
-                let plugin = Message::default().bytes(1, b"text");
+                let plugin = Message::default().text(1, "text");
                 let metadata = Message::default().message(1, plugin).varint(4, TENSOR_CLASS);
                 message.message(9, metadata).message(8, text_tensor(text))
             }
         };
         summary.message(1, message)
     });
-    event(time, step).message(5, values).0
+    event(time, step).message(5, values).into_bytes()
 }
 
 /// An `Event` without its content. `time` is the time since 1970 in UTC.
@@ -133,77 +137,12 @@ fn image(png: &Png) -> Message {
 /// A `TensorProto` that holds one text.
 fn text_tensor(text: &str) -> Message {
     let shape = Message::default().message(2, Message::default().varint(1, 1));
-    Message::default().varint(1, STRING).message(2, shape).bytes(8, text.as_bytes())
-}
-
-/// An encoded message, to which fields are appended.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    /// Wire types of protocol buffers: a varint, eight bytes, a length with as many bytes, four bytes.
-    const VARINT: u64 = 0;
-    const EIGHT: u64 = 1;
-    const LENGTH: u64 = 2;
-    const FOUR: u64 = 5;
-
-    fn push_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-
-    fn key(&mut self, field: u64, wire_type: u64) {
-        self.push_varint(field << 3 | wire_type);
-    }
-
-    fn varint(mut self, field: u64, value: u64) -> Self {
-        self.key(field, Self::VARINT);
-        self.push_varint(value);
-        self
-    }
-
-    fn double(mut self, field: u64, value: f64) -> Self {
-        self.key(field, Self::EIGHT);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn float(mut self, field: u64, value: f32) -> Self {
-        self.key(field, Self::FOUR);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
-        self.key(field, Self::LENGTH);
-        self.push_varint(bytes.len() as u64);
-        self.0.extend(bytes);
-        self
-    }
-
-    fn message(self, field: u64, message: Self) -> Self {
-        self.bytes(field, &message.0)
-    }
-
-    fn doubles(self, field: u64, values: impl Iterator<Item = f64>) -> Self {
-        let bytes: Vec<u8> = values.flat_map(f64::to_le_bytes).collect();
-        self.bytes(field, &bytes)
-    }
+    Message::default().varint(1, STRING).message(2, shape).text(8, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The example of the protocol buffer documentation: field 1 with the value 150.
-    #[test]
-    fn varints_are_those_of_the_documentation() {
-        assert_eq!(Message::default().varint(1, 150).0, [0x08, 0x96, 0x01]);
-        assert_eq!(Message::default().bytes(2, b"testing").0, b"\x12\x07testing");
-    }
 
     #[test]
     fn only_pictures_are_pictures() {

@@ -5,16 +5,20 @@
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use candle_core::Device;
 use dm_nn::data::{Dataset, Images, ReadOptions};
 use dm_nn::image::ImageShape;
 use dm_nn::rng::{Purpose, Seed};
+use dm_nn::storage::{Disk, Storage};
 use dm_train::config::DiffusionConfig;
 use dm_train::observers::{Metrics, SamplePictures, Saver};
-use dm_train::{ClassifierTask, DiffusionTask, Observer, RunConfig, RunFolder, Task, Trainer};
+use dm_train::{
+    ClassifierTask, DiffusionTask, Event, Observer, OpenOptions, RunConfig, RunFolder, Task, Trainer,
+};
 use serde_json::Value;
 
 /// The first 40 training and 16 test images of MNIST.
@@ -111,26 +115,50 @@ fn parse(text: &str) -> DiffusionConfig {
 /// Trains in `folder` for at most `steps` steps of this process; returns whether the run is complete. The config is resolved
 /// first.
 pub fn train(folder: &Path, config: &RunConfig, data: &Dataset, resume: bool, steps: u64) -> bool {
-    let config = config.clone().resolve(data).unwrap();
-    let folder = RunFolder::open(folder, &config, resume, None).unwrap();
+    try_train(folder, config, data, resume, steps, Arc::new(Disk)).unwrap()
+}
+
+/// As [`train`], where the files are written to `storage`, and errors are returned.
+pub fn try_train(
+    folder: &Path,
+    config: &RunConfig,
+    data: &Dataset,
+    resume: bool,
+    steps: u64,
+    storage: Arc<dyn Storage>,
+) -> dm_train::Result<bool> {
+    let config = config.clone().resolve(data)?;
+    let options = OpenOptions { resume, storage, ..OpenOptions::default() };
+    let folder = RunFolder::open(folder, &config, options)?;
     match &config {
         RunConfig::Diffusion(config) => {
-            let task = DiffusionTask::from_config(config, data).unwrap();
-            let trainer = Trainer::open(&folder, task, &config.settings(), data, &Device::Cpu).unwrap();
-            let pictures = SamplePictures::new(
-                folder.samples_path(),
-                config.training.sample_count,
-                config.picture_sampling(),
-                &|| false,
-            );
-            let every = config.training.checkpoint_every;
-            train_with(&folder, trainer, vec![Box::new(pictures)], every, steps)
+            let task = DiffusionTask::from_config(config, data)?;
+            let trainer = Trainer::open(&folder, task, &config.settings(), data, &Device::Cpu)?;
+            let (count, sampling) = (config.training.sample_count, config.picture_sampling());
+            let pictures = SamplePictures::new(&folder, count, sampling, &|| false);
+            train_with(&folder, trainer, vec![Box::new(pictures)], steps)
         }
         RunConfig::Classifier(config) => {
-            let task = ClassifierTask::from_config(config, data).unwrap();
-            let trainer = Trainer::open(&folder, task, &config.settings(), data, &Device::Cpu).unwrap();
-            train_with(&folder, trainer, Vec::new(), config.training.checkpoint_every, steps)
+            let task = ClassifierTask::from_config(config, data)?;
+            let trainer = Trainer::open(&folder, task, &config.settings(), data, &Device::Cpu)?;
+            train_with(&folder, trainer, Vec::new(), steps)
         }
+    }
+}
+
+/// Raises a flag after a number of steps, as a signal would.
+struct StopAfter<'a> {
+    steps: u64,
+    flag: &'a AtomicBool,
+}
+
+impl<T: Task> Observer<T> for StopAfter<'_> {
+    fn observe(&mut self, event: &Event<'_, T>) -> dm_train::Result<()> {
+        if let Event::Step { .. } = event {
+            self.steps -= 1;
+            self.flag.fetch_or(self.steps == 0, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -138,21 +166,19 @@ fn train_with<T: Task>(
     folder: &RunFolder,
     mut trainer: Trainer<'_, T>,
     more: Vec<Box<dyn Observer<T> + '_>>,
-    checkpoint_every: u64,
     steps: u64,
-) -> bool {
+) -> dm_train::Result<bool> {
     let ticks = Cell::new(0u64);
     let clock = move || {
         ticks.set(ticks.get() + 1);
         Duration::from_millis(ticks.get())
     };
-    let mut observers: Vec<Box<dyn Observer<T> + '_>> =
-        vec![Box::new(Metrics::new(folder.metrics_path(), &clock))];
+    let flag = AtomicBool::new(false);
+    let mut observers: Vec<Box<dyn Observer<T> + '_>> = vec![Box::new(Metrics::new(folder, &clock))];
     observers.extend(more);
-    observers.push(Box::new(Saver::new(folder, checkpoint_every, &clock)));
-    // The loop asks before every step.
-    let asked = AtomicU64::new(0);
-    trainer.run(&mut observers, &|| asked.fetch_add(1, Ordering::Relaxed) >= steps).unwrap()
+    observers.push(Box::new(Saver::new(folder, &clock)));
+    observers.push(Box::new(StopAfter { steps, flag: &flag }));
+    trainer.run(&mut observers, &|| flag.load(Ordering::Relaxed))
 }
 
 /// The lines of the metrics without the values that depend on the clock.

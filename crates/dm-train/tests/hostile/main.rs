@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod damage;
 mod parsers;
 mod peak;
 mod seeds;

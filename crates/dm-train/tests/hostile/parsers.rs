@@ -284,7 +284,9 @@ pub fn tiny_run() -> TinyRun {
     let config = config.expect("a config");
     let state = tiny_state(&config, &data);
     let toml = config.to_toml().expect("a config");
-    checkpoint::write(&path, &state, &toml, std::time::Duration::from_secs(1)).expect("writing a checkpoint");
+    let file =
+        checkpoint::file(&path, &state, &toml, std::time::Duration::from_secs(1)).expect("a checkpoint");
+    file.write().expect("writing a checkpoint");
     let checkpoint = TensorFile::read(&path).expect("a checkpoint");
     let model = dm_degrade::model::Description {
         config: &toml,
@@ -300,7 +302,7 @@ pub fn tiny_run() -> TinyRun {
 }
 
 /// The state of the smallest run at step 0.
-fn tiny_state(config: &RunConfig, data: &Dataset) -> TrainingState<DiffusionTask> {
+pub fn tiny_state(config: &RunConfig, data: &Dataset) -> TrainingState<DiffusionTask> {
     let RunConfig::Diffusion(config) = config else { panic!("the config of a diffusion model") };
     let task = DiffusionTask::from_config(config, data).expect("a task");
     TrainingState::new(task, &config.settings(), data, &Device::Cpu).expect("a state")

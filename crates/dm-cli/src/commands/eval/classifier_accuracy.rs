@@ -21,11 +21,11 @@ const EPOCHS: u64 = 2;
 /// If there are too few images, or training fails.
 pub(super) fn row(main: &EvalResult<'_>, session: &EvalSession<'_>) -> Result<ScoreRow> {
     let n = main.pool.n();
-    let real = session.image_set("training images", session.training_pixels(n), main.classifier)?;
+    let real = session.image_set("training images", session.training_pixels(n)?, main.classifier)?;
     let accuracy = accuracy_after(&main.pool, main.classifier, session)?;
     let baseline = accuracy_after(&real, main.classifier, session)?;
     let setting = format!("default config, labels of the classifier, {EPOCHS} epochs, seed 1");
-    let score = classifier_accuracy(accuracy, n, session.data.test.len(), setting);
+    let score = classifier_accuracy(accuracy, n, session.data()?.test.len(), setting);
     let baseline = RealBaseline {
         name: score.quantity.name.to_owned(),
         setting: score.setting.clone(),
@@ -53,18 +53,19 @@ fn accuracy_after(images: &ImageSet, classifier: &Classifier, session: &EvalSess
     config.training.epochs = EPOCHS;
     let (n, batch_size) = (images.n(), config.training.batch_size);
     ensure!(n >= batch_size, "--classifier-accuracy: found {n} images, expected at least {batch_size}");
-    let (found, expected) = (session.data.num_classes(), classifier.num_classes);
+    let real = session.data()?;
+    let (found, expected) = (real.num_classes(), classifier.num_classes);
     ensure!(
         found == expected,
         "--classifier-accuracy: found {found} classes in the data, expected {expected} as in the classifier"
     );
     let (name, num_classes) = (images.name.clone(), classifier.num_classes);
     let text = RunConfig::Classifier(config.clone()).to_toml()?;
-    let parts = [&text, &images.sha256, &classifier.sha256, &session.data.sha256].map(String::as_str);
+    let parts = [&text, &images.sha256, &classifier.sha256, &real.sha256].map(String::as_str);
     session.cache.value("classifier-accuracy", &parts, || {
         let (pixels, labels) = (images.pixels.clone(), images.output.labels());
         let labelled = Images { shape: session.shape(), num_classes, pixels, labels };
-        let data = Dataset::in_memory(labelled, session.data.test.clone())?;
+        let data = Dataset::in_memory(labelled, real.test.clone())?;
         let task = ClassifierTask::from_config(&config, &data)?;
         let mut trainer = Trainer::new(task, &config.settings(), &data, &session.device)?;
         let bar = Bar { part: format!("classifier on {name}"), session };

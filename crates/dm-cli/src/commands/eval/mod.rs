@@ -8,25 +8,34 @@ mod eval_result;
 mod panels;
 mod report;
 mod sample_sets;
+mod streamed;
 mod target;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use dm_eval::protocol::{Metric, metrics_named};
+use dm_eval::protocol::{Metric, ReferenceStatistics, metrics_named};
 
 use crate::eval_session::EvalSession;
 use crate::terminal::Terminal;
+use crate::waiting::waiting;
 use target::Target;
 
 pub use args::Args;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     args.check()?;
-    let metrics = metrics_named(&args.metrics)?;
+    let mut metrics = metrics_named(&args.metrics)?;
     let session = EvalSession::open(&args.session, terminal)?;
-    let target = Target::open(&args.targets, &session.device)?;
+    if args.metrics.is_empty() && session.data().is_err() {
+        metrics.retain(|metric| ReferenceStatistics::METRICS.contains(&metric.name()));
+    }
+    let target = waiting(terminal, "reading images", || Target::open(args, &session.device))?;
     target.check(args, session.shape())?;
+    if let Target::Streamed(set) = &target {
+        streamed::run(set, args, &metrics, &session, terminal)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let samples = target.sets(args, &session)?;
     let (main, others) =
         session.classifiers.split_first().context("--classifier: found none, expected one")?;

@@ -54,7 +54,7 @@ pub(super) fn check(n: usize) -> Result<()> {
 /// # Errors
 /// If there are too few images, or writing fails.
 pub(super) fn write(folder: &Path, main: &EvalResult<'_>, samples: &SampleSets) -> Result<()> {
-    let (pool, shape) = (&main.pool, samples.shape);
+    let (pool, shape, reference) = (&main.pool, samples.shape, main.reference.images()?);
     check(pool.n())?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let training = &main.training.as_ref().context("--panels: found no training set")?.images;
@@ -62,7 +62,7 @@ pub(super) fn write(folder: &Path, main: &EvalResult<'_>, samples: &SampleSets) 
     let predictions = pool.output.predictions();
     let nearest: Vec<(f64, u32)> = found.squared.iter().copied().zip(found.row.iter().copied()).collect();
     let near_copy: Vec<bool> = found.copied().collect();
-    let realism = realism(&pool.output.features, &main.reference.output.features, K)?;
+    let realism = realism(&pool.output.features, &reference.output.features, K)?;
     let candidates =
         PoolScores { realism: &realism, predictions: &predictions, nearest: &nearest, near_copy: &near_copy };
     let chosen = ranking(&candidates, SHOWN, SEED)?;
@@ -97,7 +97,7 @@ pub(super) fn write(folder: &Path, main: &EvalResult<'_>, samples: &SampleSets) 
             sha256: pool.sha256.clone(),
         }),
         classifier_sha256: main.classifier.sha256.clone(),
-        reference_sha256: main.reference.sha256.clone(),
+        reference_sha256: reference.sha256.clone(),
         training_sha256: training.sha256.clone(),
         rule: format!("{}, k = {K}, {}", REALISM.name.trim_start_matches("median "), REALISM.source),
         ranking: records::ranking(&chosen),
@@ -105,7 +105,7 @@ pub(super) fn write(folder: &Path, main: &EvalResult<'_>, samples: &SampleSets) 
         failures: Some(records::failures(&failed)),
     };
     write_json(&folder.join("ranking.json"), &record)?;
-    write_json(&folder.join("pca.json"), &components(&pool.output.features, &main.reference.output.features)?)
+    write_json(&folder.join("pca.json"), &components(&pool.output.features, &reference.output.features)?)
 }
 
 /// The images of `set` with these numbers: pixels [n, C, H, W].

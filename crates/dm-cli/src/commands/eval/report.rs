@@ -1,16 +1,16 @@
 //! The result of an evaluation as a record for files and as a table for the terminal.
 
-use dm_eval::Direction;
-use dm_eval::class_balance::histogram;
 use dm_eval::failures::failures;
 use dm_eval::interval::{mean, wilson_interval};
-use dm_eval::protocol::{SEED, ScoreRow};
+use dm_eval::protocol::{SEED, ScoreRow, ScoreTable};
+use dm_eval::{Classifier, Direction};
 use dm_record::{Classes, ClassifierScores, SCHEMA, ScoreFile};
 
 use super::eval_result::EvalResult;
 use super::sample_sets::SampleSets;
 use crate::eval_session::EvalSession;
 use crate::records;
+use crate::reference::Reference;
 
 /// The scores, with everything that is needed to repeat the evaluation.
 pub(super) fn record(
@@ -21,7 +21,6 @@ pub(super) fn record(
 ) -> ScoreFile {
     let (scores, omitted) = records::table(&main.table);
     let n = main.classes.iter().sum();
-    let reference_counts = histogram(&main.reference.output.labels(), main.classifier.num_classes);
     let other = |result: &EvalResult<'_>| {
         let (scores, omitted) = records::table(&result.table);
         ClassifierScores { classifier: classifier(result), scores, omitted }
@@ -32,15 +31,15 @@ pub(super) fn record(
         dm_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: samples.target.clone(),
         classifier: classifier(main),
-        reference: records::reference(&main.reference),
-        data_sha256: session.data.sha256.clone(),
+        reference: main.reference.record(),
+        data_sha256: session.data_sha256().to_owned(),
         metric_seed: SEED.0,
         scores,
         omitted,
         classes: Classes {
             counts: main.classes.clone(),
             share_intervals: main.classes.iter().map(|&count| wilson_interval(count, n)).collect(),
-            reference_counts: reference_counts.unwrap_or_default(),
+            reference_counts: main.reference.class_counts(),
         },
         failures_of_first_set: Some(records::failures(&failures(&main.pool.output.predictions()))),
         nearest_training: main.training.as_ref().and_then(nearest),
@@ -49,7 +48,7 @@ pub(super) fn record(
 }
 
 fn classifier(result: &EvalResult<'_>) -> dm_record::ClassifierRecord {
-    records::classifier(result.classifier, Some(result.reference.output.features.dim()))
+    records::classifier(result.classifier, Some(result.reference.dim()))
 }
 
 /// The table of the first classifier, and below it the tables of the others.
@@ -66,12 +65,15 @@ pub(super) fn lines(samples: &SampleSets, main: &EvalResult<'_>, others: &[EvalR
 }
 
 fn table(result: &EvalResult<'_>) -> Vec<String> {
-    let EvalResult { classifier, reference, table, .. } = result;
+    table_lines(result.classifier, &result.reference, &result.table)
+}
+
+/// The scores of one classifier as a table.
+pub(super) fn table_lines(classifier: &Classifier, reference: &Reference, table: &ScoreTable) -> Vec<String> {
     let mut lines = vec![
         format!(
-            "compared with {} {}; classifier {} {} ({:.2} % on test images)",
-            reference.n(),
-            reference.name,
+            "{}; classifier {} {} ({:.2} % on test images)",
+            reference.describe(),
             classifier.name,
             &classifier.sha256[..12],
             100.0 * classifier.test_accuracy

@@ -1,21 +1,22 @@
 //! The target of an evaluation: a model to sample from, or images that exist already.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use dm_degrade::Model;
 use dm_eval::protocol::{select, shuffled};
-use dm_nn::data::sha256_hex;
+use dm_nn::data::{ShardedSet, sha256_hex, shards};
 use dm_nn::image::ImageShape;
 use dm_nn::params::file::TensorFile;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
-use super::draw;
 use super::sample_sets::{SampleSets, images_per_value, set_size};
+use super::{draw, streamed};
 use crate::eval_session::EvalSession;
-use crate::image_files::ImageFiles;
+use crate::image_files::{ImageFiles, SAMPLE_SET};
+use crate::locate::Found;
 use crate::{locate, provenance};
 
 /// The tensor of images in a sample set.
@@ -27,22 +28,36 @@ pub(super) enum Target {
     Model(Box<Model>),
     /// Images that exist already: one set per entry, or a single entry that is divided into sets.
     Images(Vec<ImageFiles>),
+    /// One set of more images than are held in memory.
+    Streamed(ShardedSet),
 }
 
+/// The most images of a set that is held in memory.
+const MOST: usize = 100_000;
+
 impl Target {
-    /// Opens the model or reads the images of these names.
+    /// Opens the model or reads the images that the arguments name.
     ///
     /// # Errors
     /// If a target cannot be read, or a model is among several targets.
-    pub(super) fn open(names: &[String], device: &Device) -> Result<Self> {
-        let mut images = Vec::new();
-        for name in names {
-            let path = locate::model(name)?;
-            if is_model(&path) {
-                ensure!(names.len() == 1, "{name}: found a model among several targets, expected images");
-                return Ok(Self::Model(Box::new(Model::open(&path, device)?)));
+    pub(super) fn open(args: &Args, device: &Device) -> Result<Self> {
+        let (names, mut images) = (&args.targets, Vec::new());
+        if let Some(set) = sharded_set(names)? {
+            if args.n > MOST {
+                return Ok(Self::Streamed(set));
             }
-            images.push(ImageFiles::read(&path)?);
+            let n = if args.seeds == 1 { args.n } else { set.n() };
+            return Ok(Self::Images(vec![ImageFiles::of_shards(Path::new(&names[0]), &set, n)?]));
+        }
+        for name in names {
+            let found = locate::model(name)?;
+            match &found {
+                Found::Path(path) if !is_model(path) => images.push(ImageFiles::read(path)?),
+                _ => {
+                    ensure!(names.len() == 1, "{name}: found a model among several targets, expected images");
+                    return Ok(Self::Model(Box::new(found.open_model(device)?)));
+                }
+            }
         }
         Ok(Self::Images(images))
     }
@@ -55,11 +70,14 @@ impl Target {
         let images = match self {
             Self::Model(model) => {
                 model.check_shape(shape, "--data")?;
+                check_n(args.n)?;
                 args.sampling.apply(model, None).check(&*model.degradation)?;
                 return set_size(args.n, args.seeds as usize, args.pool).map(|_| ());
             }
+            Self::Streamed(set) => return streamed::check(set, args, shape),
             Self::Images(images) => images,
         };
+        check_n(args.n)?;
         for files in images {
             let (path, found) = (files.path.display(), files.shape);
             ensure!(found == shape, "{path}: shape: found {found}, expected {shape} as in --data");
@@ -86,14 +104,34 @@ impl Target {
     /// The sets to evaluate. A model gives sets of exactly as many images as asked for, images give at most as many.
     ///
     /// # Errors
-    /// If sampling fails, or the images do not fit together.
+    /// If sampling fails, the images do not fit together, or the set is too large to be held.
     pub(super) fn sets(self, args: &Args, session: &EvalSession<'_>) -> Result<SampleSets> {
         match self {
             Self::Model(model) => draw::sets(&model, args, session),
             Self::Images(images) if images.len() == 1 => one(&images[0], args),
             Self::Images(images) => several(&images, args),
+            Self::Streamed(_) => check_n(args.n).and_then(|()| bail!("found a set too large to be held")),
         }
     }
+}
+
+/// Checks that a set of `n` images can be held in memory.
+fn check_n(n: usize) -> Result<()> {
+    ensure!(n <= MOST, "--n: found {n}, expected 1 to {MOST}, or shards of one sample set as TARGET");
+    Ok(())
+}
+
+/// The set whose shards are named: by their folder, or file by file.
+fn sharded_set(names: &[String]) -> Result<Option<ShardedSet>> {
+    let paths: Vec<PathBuf> = match names {
+        [folder] if !Path::new(folder).join(SAMPLE_SET).is_file() => shards::in_folder(Path::new(folder))?,
+        [_] => Vec::new(),
+        files if files.iter().all(|file| shards::is_shard(Path::new(file))) => {
+            files.iter().map(PathBuf::from).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(if paths.is_empty() { None } else { Some(ShardedSet::open(&paths)?) })
 }
 
 /// Whether `path` is a model's file or run folder, or another file of parameters, as opposed to images.

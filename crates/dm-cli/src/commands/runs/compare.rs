@@ -36,7 +36,7 @@ pub struct Args {
 
 /// Two runs in their JSON form.
 #[derive(Serialize)]
-struct Comparison {
+pub struct Comparison {
     /// The keys in which the configs differ.
     config: Vec<Difference>,
     a: Side,
@@ -51,6 +51,19 @@ struct Difference {
     b: Option<Value>,
 }
 
+impl Comparison {
+    /// Compares the runs `a` and `b`.
+    ///
+    /// # Errors
+    /// If the config of one cannot be read.
+    pub fn of(a: &Run, b: &Run) -> Result<Self> {
+        let config = differences(&keys(a)?, &keys(b)?);
+        let now = SystemTime::now();
+        let side = |run: &Run| Side { summary: Summary::of(run, now), curves: Curves::of(run) };
+        Ok(Self { config, a: side(a), b: side(b) })
+    }
+}
+
 #[derive(Serialize)]
 struct Side {
     #[serde(flatten)]
@@ -60,10 +73,7 @@ struct Side {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let (a, b) = (Run::open(&args.a)?, Run::open(&args.b)?);
-    let config = differences(&keys(&a)?, &keys(&b)?);
-    let now = SystemTime::now();
-    let side = |run: &Run| Side { summary: Summary::of(run, now), curves: Curves::of(run) };
-    let comparison = Comparison { config, a: side(&a), b: side(&b) };
+    let comparison = Comparison::of(&a, &b)?;
     args.output.finish(terminal, &comparison, || lines(&comparison, Terminal::width(), terminal.colors()))
 }
 

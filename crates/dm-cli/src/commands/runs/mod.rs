@@ -1,12 +1,12 @@
 //! `dm runs`: run folders in a list, one by one, side by side, and without what is no longer needed.
 
-mod compare;
-mod curves;
+pub mod compare;
+pub mod curves;
 mod list;
 mod prune;
-mod read;
+pub mod read;
 mod show;
-mod summary;
+pub mod summary;
 
 use std::process::ExitCode;
 

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use dm_train::run_folder;
+use dm_nn::storage::Disk;
+use dm_train::{checkpoint_files, run_lock};
 use serde::Serialize;
 
 use super::list;
-use super::read::{CHECKPOINT, CONFIG, MANIFEST, METRICS, RUNS, Run, SAMPLES, State};
+use super::read::{CONFIG, MANIFEST, METRICS, RUNS, Run, SAMPLES, State};
 use crate::output_args::OutputArgs;
+use crate::process_name::process_name;
 use crate::table::{Column, table};
 use crate::terminal::Terminal;
 use crate::units;
@@ -58,36 +60,42 @@ struct Item {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let runs = list::find(args.folder.as_deref())?;
-    let items: Vec<Item> = runs.iter().filter_map(item).collect();
-    if args.yes {
-        for (run, item) in runs.iter().filter_map(|run| Some((run, item(run)?))) {
-            remove(run, &item).with_context(|| item.path.display().to_string())?;
+    let mut pruned = Vec::new();
+    for run in &runs {
+        for item in items(run) {
+            if args.yes {
+                remove(run, &item).with_context(|| item.path.display().to_string())?;
+            }
+            pruned.push(item);
         }
     }
-    let pruning = Pruning { removed: args.yes, bytes: items.iter().map(|item| item.bytes).sum(), items };
+    let bytes = pruned.iter().map(|item| item.bytes).sum();
+    let pruning = Pruning { removed: args.yes, items: pruned, bytes };
     let folder = args.folder.as_deref().unwrap_or(Path::new(RUNS));
     args.output.finish(terminal, &pruning, || lines(&pruning, folder, Terminal::width()))
 }
 
 /// What is removed of `run`.
-fn item(run: &Run) -> Option<Item> {
-    let checkpoint = run.path.join(CHECKPOINT);
-    let (kind, path, bytes) = match run.state {
-        // Without the model, the checkpoint is all that is left of the training.
-        State::Complete if checkpoint.is_file() && run.path.join(dm_degrade::model::FILE).is_file() => {
-            let bytes = fs::metadata(&checkpoint).map_or(0, |file| file.len());
-            (Kind::Checkpoint, checkpoint, bytes)
+fn items(run: &Run) -> Vec<Item> {
+    let item = |kind, path, bytes| Item { run: run.name.clone(), kind, path, bytes };
+    match run.state {
+        // Without the model, the checkpoints are all that is left of the training.
+        State::Complete if run.path.join(dm_degrade::model::FILE).is_file() => {
+            let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+            let paths = checkpoint_files::all(&run.path).unwrap_or_default();
+            paths.into_iter().map(|path| item(Kind::Checkpoint, path.clone(), bytes(&path))).collect()
         }
-        State::Empty if files_of_empty(&run.path).is_some() => (Kind::Empty, run.path.clone(), run.bytes),
-        _ => return None,
-    };
-    Some(Item { run: run.name.clone(), kind, path, bytes })
+        State::Empty if files_of_empty(&run.path).is_some() => {
+            vec![item(Kind::Empty, run.path.clone(), run.bytes)]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The files in the folder of an empty run; `None` if it holds anything that a run without a report does not write.
 fn files_of_empty(path: &Path) -> Option<Vec<PathBuf>> {
     let is_known = |name: &str| {
-        [CONFIG, MANIFEST, METRICS, run_folder::LOCK].contains(&name)
+        [CONFIG, MANIFEST, METRICS, run_lock::LOCK].contains(&name)
             || name.starts_with("events.out.tfevents.")
     };
     let mut files = Vec::new();
@@ -107,7 +115,7 @@ fn files_of_empty(path: &Path) -> Option<Vec<PathBuf>> {
 
 /// Removes `item` of `run`, unless a process has begun to train into the folder meanwhile.
 fn remove(run: &Run, item: &Item) -> Result<()> {
-    let _lock = run_folder::lock(&run.path)?;
+    let _lock = run_lock::lock(&Disk, &run.path, &process_name())?;
     match item.kind {
         Kind::Checkpoint => fs::remove_file(&item.path)?,
         Kind::Empty => {
@@ -129,7 +137,9 @@ fn lines(pruning: &Pruning, folder: &Path, width: usize) -> Vec<String> {
         return vec![format!("nothing to remove in {}", folder.display())];
     }
     let what = |item: &Item| match item.kind {
-        Kind::Checkpoint => CHECKPOINT.to_owned(),
+        Kind::Checkpoint => {
+            item.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        }
         Kind::Empty => "the whole folder, an empty run".to_owned(),
     };
     let column = |title, align_right, cell: &dyn Fn(&Item) -> String| Column {

@@ -1,12 +1,15 @@
 //! Run folders: finding them, and reading what they say about a run.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
+use dm_nn::params::file::{read_at_most, read_bounded};
 use dm_record::{MetricsLine, Record, RunManifest, RunStatus};
-use dm_train::{RunConfig, run_folder};
+use dm_train::{RunConfig, checkpoint_files, run_folder, run_lock};
 use serde::Serialize;
 
 /// The folder that `dm train` makes run folders in.
@@ -16,7 +19,6 @@ pub const CONFIG: &str = "config.toml";
 pub const MANIFEST: &str = "manifest.json";
 pub const METRICS: &str = "metrics.jsonl";
 pub const SAMPLES: &str = "samples";
-pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// How many folders deep a run folder may lie.
 const DEPTH: usize = 4;
 
@@ -120,11 +122,13 @@ impl Run {
         fs::read_dir(&self.path)?;
         self.metrics = read_metrics(&self.path.join(METRICS)).context(METRICS)?;
         self.manifest = read_manifest(&self.path.join(MANIFEST)).context(MANIFEST)?;
-        let has_weights =
-            || [CHECKPOINT, dm_degrade::model::FILE].iter().any(|file| self.path.join(file).exists());
+        let has_weights = || {
+            self.path.join(dm_degrade::model::FILE).exists()
+                || checkpoint_files::all(&self.path).is_ok_and(|checkpoints| !checkpoints.is_empty())
+        };
         self.state = match &self.manifest {
             Some(manifest) if manifest.status == RunStatus::Complete => State::Complete,
-            _ if run_folder::is_locked(&self.path)? => State::Running,
+            _ if run_lock::is_locked(&self.path)? => State::Running,
             _ if self.metrics.is_empty() && !has_weights() => State::Empty,
             None => return Err(anyhow!("{MANIFEST}: found no such file, although the run has begun")),
             Some(_) => State::Stopped,
@@ -137,9 +141,7 @@ impl Run {
     /// # Errors
     /// If it cannot be read.
     pub fn config(&self) -> Result<RunConfig> {
-        let path = self.path.join(CONFIG);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        Ok(RunConfig::parse(&text, &path)?)
+        Ok(RunConfig::read(&self.path.join(CONFIG), &[])?)
     }
 
     /// Number of steps that count: those of the checkpoint, and of a process that runs also those that it has reported.
@@ -157,11 +159,18 @@ impl Run {
 
     /// The number and the path of the last picture of samples.
     pub fn last_picture(&self) -> Option<(u64, PathBuf)> {
-        let entries = fs::read_dir(self.path.join(SAMPLES)).ok()?.flatten();
+        self.pictures().pop()
+    }
+
+    /// The number and the path of every picture of samples, by rising epoch.
+    pub fn pictures(&self) -> Vec<(u64, PathBuf)> {
+        let entries = fs::read_dir(self.path.join(SAMPLES)).into_iter().flatten().flatten();
         let epoch = |entry: &DirEntry| {
             entry.file_name().to_str()?.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok()
         };
-        entries.filter_map(|entry| Some((epoch(&entry)?, entry.path()))).max()
+        let mut pictures: Vec<_> = entries.filter_map(|entry| Some((epoch(&entry)?, entry.path()))).collect();
+        pictures.sort();
+        pictures
     }
 }
 
@@ -220,7 +229,7 @@ fn read_manifest(path: &Path) -> Result<Option<RunManifest>> {
     if !path.exists() {
         return Ok(None);
     }
-    let manifest: RunManifest = serde_json::from_slice(&fs::read(path)?)?;
+    let manifest: RunManifest = serde_json::from_slice(&read_at_most(path, run_folder::MAX_MANIFEST)?)?;
     if !manifest.is_readable() {
         bail!("schema: found {}, expected 1 to {}", manifest.schema, dm_record::SCHEMA);
     }
@@ -232,9 +241,10 @@ fn read_metrics(path: &Path) -> Result<Vec<MetricsLine>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let bytes = fs::read(path)?;
+    let mut bytes = read_bounded(path)?;
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    let text = std::str::from_utf8(&bytes[..end])?;
+    bytes.truncate(end);
+    let text = std::str::from_utf8(&bytes)?;
     let line = |(i, line)| serde_json::from_str(line).with_context(|| format!("line {}", i + 1));
     text.lines().enumerate().map(line).collect()
 }

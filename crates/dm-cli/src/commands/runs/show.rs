@@ -12,6 +12,7 @@ use super::curves::{Curves, Points};
 use super::read::{Run, SAMPLES, State};
 use super::summary::Summary;
 use crate::chart::{self, Curve, Style};
+use crate::graphics::Pictures;
 use crate::output_args::OutputArgs;
 use crate::preview;
 use crate::terminal::Terminal;
@@ -44,7 +45,7 @@ struct Shown {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let run = Run::open(&args.run)?;
-    let picture = run.last_picture();
+    let (picture, pictures) = (run.last_picture(), terminal.pictures()?);
     let shown = Shown {
         summary: Summary::of(&run, SystemTime::now()),
         curves: Curves::of(&run),
@@ -60,7 +61,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
         }
         if let Some((epoch, path)) = picture {
             lines.push(String::new());
-            lines.extend(samples(&shown.config, epoch, &path, width, colors));
+            lines.extend(samples(&shown.config, epoch, &path, width, pictures));
         }
         lines
     })
@@ -121,7 +122,7 @@ fn charts(curves: &Curves, width: usize, colors: bool) -> Vec<Vec<String>> {
 }
 
 /// The first samples of the picture at `path`, as many as fit.
-fn samples(config: &RunConfig, epoch: u64, path: &Path, width: usize, colors: bool) -> Vec<String> {
+fn samples(config: &RunConfig, epoch: u64, path: &Path, width: usize, pictures: Pictures) -> Vec<String> {
     let file = path.file_name().unwrap_or_default();
     let title = format!("samples after epoch {epoch}: {SAMPLES}/{}", Path::new(file).display());
     let shape = if let RunConfig::Diffusion(config) = config { config.image } else { None };
@@ -130,7 +131,7 @@ fn samples(config: &RunConfig, epoch: u64, path: &Path, width: usize, colors: bo
     let images = shape.map(|shape| grid::read(path, shape).map(|images| (shape, images)));
     let lines = match images {
         None => Vec::new(),
-        Some(Ok((shape, images))) => preview::lines(shape, &images, width, colors),
+        Some(Ok((shape, images))) => preview::lines(shape, &images, width, pictures),
         Some(Err(error)) => vec![error.to_string()],
     };
     std::iter::once(title).chain(lines).collect()

@@ -1,4 +1,4 @@
-//! The reverse transition of moving grains.
+//! The reverse transition of moving grains, and the forward transition of grains that fade and walk.
 
 use dm_nn::rng::Rng;
 
@@ -25,6 +25,24 @@ pub(super) fn move_grains(
     let mut between = vec![0.0; counts.len()];
     with_runs!(height.len(), change_rows(counts, &within_row, height, width.len(), rng, &mut between));
     with_runs!(width.len(), change_columns(&between, h_s, width, rng, moved));
+}
+
+/// Takes whole `counts` `[C, H, W]` forward: every grain is kept with probability `keep`, in [0, 1], and those that are kept walk
+/// by `kernel`. Written to `out`.
+pub fn thin_and_walk(counts: &[f32], keep: f64, kernel: &PlaneKernel, rng: &mut Rng, out: &mut [f32]) {
+    // Binomial draws are for probabilities of at most one half: of those that stay or of those that fade.
+    let mut kept = |n: f32| match keep {
+        _ if n < 1.0 => 0.0,
+        keep if keep <= 0.5 => binomial::sample(n as u32, keep.max(0.0), rng) as f32,
+        keep => n - binomial::sample(n as u32, (1.0 - keep).max(0.0), rng) as f32,
+    };
+    let thinned: Vec<f32> = counts.iter().map(|&n| kept(n)).collect();
+    // With an even intensity, the reverse transition is the walk itself, because the kernel is symmetric.
+    let pixels = kernel.height().len() * kernel.width().len();
+    let even = vec![1.0; pixels];
+    for (counts, out) in thinned.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels)) {
+        move_grains(counts, &even, kernel, rng, out);
+    }
 }
 
 /// Moves the grains of `counts` to other rows of their column, in proportion to kernel and `intensity`.

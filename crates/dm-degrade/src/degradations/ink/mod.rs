@@ -18,11 +18,11 @@
 //! The noise is one uniform per value: the count is the Poisson quantile of its mean, the same randomness at every timestep.
 //! The last state of sampling (t = 0) is the intensity itself, not a count, so shot noise does not affect the image.
 
-mod codec;
 mod film;
 mod grains;
 mod process;
 mod sums;
 
 pub use film::Film;
+pub use grains::thin_and_walk;
 pub use process::{ENTRY, Ink, InkConfig};

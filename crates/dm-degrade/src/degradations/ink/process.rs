@@ -4,14 +4,15 @@ use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::codec::GrainCodec;
 use super::grains::move_grains;
 use crate::codec::InputCodec;
-use crate::degradation::{Degradation, Intensity, Posterior, check_backward};
+use crate::degradation::{Degradation, Grains, Intensity, Posterior, check_backward};
+use crate::degradations::density::densities;
 use crate::degradations::entry::Entry;
-use crate::degradations::intensity_statistics::{IntensityStatistics, shares};
-use crate::degradations::limits::{check_positive, check_shape_and_timesteps, check_spreads};
-use crate::degradations::quantile_distribution::QuantileDistribution;
+use crate::degradations::grain_codec::GrainCodec;
+use crate::degradations::intensity_prior::IntensityPrior;
+use crate::degradations::intensity_statistics::IntensityStatistics;
+use crate::degradations::limits::{check_shape_and_timesteps, check_spreads};
 use crate::error::Result;
 use crate::heat::{PlaneKernel, walking_times};
 use crate::parameterization::ParameterizationKind;
@@ -79,10 +80,7 @@ pub struct Ink {
     tau: Vec<f64>,
     /// The kernel of every timestep.
     kernels: Vec<PlaneKernel>,
-    /// The total intensity of each channel, in full pixels.
-    totals: Vec<QuantileDistribution>,
-    /// The share of each pixel in its channel's total at T, `[C, H, W]`; sums to 1 per channel.
-    share: Vec<f32>,
+    prior: IntensityPrior,
 }
 
 impl Ink {
@@ -95,20 +93,17 @@ impl Ink {
     pub fn new(config: &InkConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
         let InkConfig { timesteps, density, density_end, sigma_min, sigma_max } = *config;
         check_shape_and_timesteps(shape, timesteps)?;
-        check_positive("density", density.into(), poisson::MAX_MEAN)?;
-        check_positive("density_end", density_end.into(), density.into())?;
+        let density = densities(timesteps, density, density_end)?;
         check_spreads(sigma_min, sigma_max)?;
         let IntensityStatistics { totals, mean_image, channel_mean } =
             IntensityStatistics::new(fitted, shape)?;
-        let fade = f64::from(density_end) / f64::from(density);
-        let left = |t: usize| (f64::from(density) * fade.powf(t as f64 / timesteps as f64)) as f32;
-        let codec = GrainCodec { density: (0..=timesteps).map(left).collect(), mean: channel_mean };
+        let codec = GrainCodec { density, smallest_unit: 0.0, mean: channel_mean };
         let tau = walking_times(timesteps, sigma_min, sigma_max);
         let kernels: Vec<PlaneKernel> = tau.iter().map(|&tau| PlaneKernel::heat(shape, tau)).collect();
         let mut spread = vec![0.0; shape.len()];
         kernels[timesteps].spread(&mean_image, &mut spread);
-        let share = shares(&spread, shape.pixels());
-        Ok(Self { shape, codec, tau, kernels, totals, share })
+        let prior = IntensityPrior::new(totals, &spread, shape.pixels());
+        Ok(Self { shape, codec, tau, kernels, prior })
     }
 
     /// The walking time tau of `t`; the spread is sqrt(2 tau) pixels.
@@ -126,12 +121,12 @@ impl Ink {
 
     /// The mean number of grains of a channel at T, as the quantile of `u` in [0, 1] over the training set.
     pub fn prior_total(&self, channel: usize, u: f32) -> f32 {
-        self.totals[channel].quantile(u) * self.codec.density[self.timesteps()]
+        self.prior.total(channel, u) * self.codec.density[self.timesteps()]
     }
 
     /// The share of each pixel in its channel's grains at T, `[C, H, W]`; sums to 1 per channel.
     pub fn prior_share(&self) -> &[f32] {
-        &self.share
+        self.prior.share()
     }
 
     /// Writes to `out` the mean of the counts at `t`: the intensity `x0`, in grains of timestep 0, after walking and fading.
@@ -146,12 +141,7 @@ impl Ink {
 
     /// Writes to `out` the mean of the counts of the prior whose totals are the quantiles of `u`.
     fn prior_mean(&self, u: f32, out: &mut [f32]) {
-        let pixels = self.shape.pixels();
-        let planes = out.chunks_exact_mut(pixels).zip(self.share.chunks_exact(pixels)).enumerate();
-        for (channel, (out, share)) in planes {
-            let total = self.prior_total(channel, u);
-            out.iter_mut().zip(share).for_each(|(out, share)| *out = total * share);
-        }
+        self.prior.intensity(u, self.codec.density[self.timesteps()], out);
     }
 }
 
@@ -205,6 +195,10 @@ impl Degradation for Ink {
     fn intensity(&self) -> Option<&dyn Intensity> {
         Some(self)
     }
+
+    fn grains(&self) -> Option<&dyn Grains> {
+        Some(self)
+    }
 }
 
 impl Posterior for Ink {
@@ -247,5 +241,11 @@ impl Posterior for Ink {
 impl Intensity for Ink {
     fn density(&self, t: Timestep) -> f32 {
         self.codec.density[t.0]
+    }
+}
+
+impl Grains for Ink {
+    fn walking_time(&self, t: Timestep) -> f64 {
+        self.tau[t.0]
     }
 }

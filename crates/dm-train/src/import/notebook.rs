@@ -1,7 +1,7 @@
-//! Checkpoints of the starter notebook (a PyTorch state_dict of its DDPM) as models of this project.
+//! Checkpoints of the starter notebook (a PyTorch state_dict of its DDPM).
 //!
-//! The state_dict holds the network's parameters (with or without the prefix `gt.`), the frequencies of the time embedding,
-//! and the tables beta_t and alpha_t, from which T and the schedule are read. The shape of the LayerNorm weights tells
+//! The state_dict holds the network's parameters, the frequencies of the time embedding, and the tables beta_t and alpha_t, from
+//! which T and the schedule are read. The shape of the LayerNorm weights tells
 //! whether a norm runs over all channels or over single planes, and gives the height and width of the images.
 
 use std::path::Path;
@@ -9,21 +9,22 @@ use std::path::Path;
 use candle_core::Device;
 use dm_degrade::degradations::{DegradationConfig, GaussianConfig};
 use dm_degrade::model::{self, Description};
-use dm_degrade::schedule::{Schedule, ScheduleConfig};
-use dm_degrade::{ParameterizationKind, SamplerKind, Sampling, Timestep};
+use dm_degrade::schedule::ScheduleConfig;
+use dm_degrade::{ParameterizationKind, SamplerKind, Sampling};
 use dm_nn::image::ImageShape;
 use dm_nn::nets::{BuildNetwork, NetworkConfig, Norm, RefCnnConfig, frequencies};
 use dm_nn::params::file::TensorFile;
-use dm_nn::params::{Params, pth};
+use dm_nn::params::{Params, checkpoint};
 use dm_nn::rng::Seed;
 
+use super::names::{self, Split};
+use super::schedule;
 use crate::config::{DataConfig, DiffusionConfig, DiffusionTrainingConfig, ObjectiveConfig, RunConfig};
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerConfig;
 
-/// Prefixes that PyTorch's wrappers put before the names of parameters (`DataParallel`, `torch.compile`), and the name of the
-/// network in the starter notebook's DDPM.
-const PREFIXES: [&str; 3] = ["module.", "_orig_mod.", "gt."];
+/// A parameter of the network.
+const FIRST: &str = "blocks.0.net.0.weight";
 /// The starter notebook's schedule.
 const NOTEBOOK_SCHEDULE: ScheduleConfig = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.02 };
 /// The starter notebook scales images to [-0.5, 0.5].
@@ -36,6 +37,8 @@ pub struct Imported {
     pub config: DiffusionConfig,
     /// Whether the checkpoint has no schedule, so that the starter notebook's was assumed.
     pub assumed_schedule: bool,
+    /// A line about tensors that were ignored, if there are any.
+    pub note: Option<String>,
 }
 
 /// Converts the checkpoint at `from` to a model file at `to`.
@@ -43,17 +46,18 @@ pub struct Imported {
 /// # Errors
 /// If the file is not a checkpoint of the starter notebook. The error names the tensor, and nothing is written.
 pub fn notebook(from: &Path, to: &Path) -> Result<Imported> {
-    convert(&pth::read(from)?, to)
+    convert(&checkpoint::read(from, None)?.tensors, "", to)
 }
 
-/// Converts the state_dict in `file` to a model file at `to`.
+/// Converts the state_dict in `file` to a model file at `to`. `prefix` is what the names of the parameters begin with, if the file
+/// has several networks.
 ///
 /// # Errors
 /// As [`notebook`].
-pub fn convert(file: &TensorFile, to: &Path) -> Result<Imported> {
-    let (weights, tables) = split(file);
+pub fn convert(file: &TensorFile, prefix: &str, to: &Path) -> Result<Imported> {
+    let Split { weights, tables, note } = names::split(file, prefix, FIRST)?;
     let (network, shape) = network_of(&weights, &tables)?;
-    let schedule = tables.get("beta_t").map(|(_, beta)| schedule_of(&weights, beta)).transpose()?;
+    let schedule = schedule::schedule(&tables)?;
     let assumed_schedule = schedule.is_none();
     let (timesteps, schedule) = schedule.unwrap_or((1000, NOTEBOOK_SCHEDULE));
     let process = GaussianConfig { timesteps, schedule, range: NOTEBOOK_RANGE, cold: false };
@@ -82,23 +86,7 @@ pub fn convert(file: &TensorFile, to: &Path) -> Result<Imported> {
     params.load(&weights, "")?;
     let description = Description { config: &text, fitted: &[], class_names: &[], step: 0, data_sha256: "" };
     model::write(to, &description, &params)?;
-    Ok(Imported { config, assumed_schedule })
-}
-
-/// The network's parameters without prefixes, and the tables that are not parameters.
-fn split(file: &TensorFile) -> (TensorFile, TensorFile) {
-    let (mut weights, mut tables) = (TensorFile::new(file.path()), TensorFile::new(file.path()));
-    for name in file.names() {
-        let Some((shape, values)) = file.get(name) else { continue };
-        let mut short = name;
-        while let Some(rest) = PREFIXES.iter().find_map(|prefix| short.strip_prefix(prefix)) {
-            short = rest;
-        }
-        let is_table = ["frequencies", "beta_t", "alpha_t"].contains(&short);
-        let part = if is_table { &mut tables } else { &mut weights };
-        part.insert_values(short, shape.to_vec(), values.to_vec());
-    }
-    (weights, tables)
+    Ok(Imported { config, assumed_schedule, note })
 }
 
 /// The network whose parameters are in `file`, and the shape of its images.
@@ -135,33 +123,4 @@ fn network_of(file: &TensorFile, tables: &TensorFile) -> Result<(RefCnnConfig, I
     };
     let shape = ImageShape::new(inputs, image.0, image.1);
     Ok((RefCnnConfig { channels, norm }, shape))
-}
-
-/// T and the schedule whose table is `beta`: linear or cosine.
-fn schedule_of(file: &TensorFile, beta: &[f32]) -> Result<(usize, ScheduleConfig)> {
-    let [first, .., last] = beta else {
-        let found = format!("{} values", beta.len());
-        return Err(Error::format(file.path(), "beta_t", found, "T + 1 values, T >= 1"));
-    };
-    let timesteps = beta.len() - 1;
-    // The first entry where the tables differ by more than the rounding of f32; the first entry if the schedule is not valid.
-    let difference = |schedule: ScheduleConfig| {
-        let table = schedule.table(timesteps).ok();
-        let differs =
-            |table: &Schedule, t: usize| (table.beta(Timestep(t)) - f64::from(beta[t])).abs() > 1e-6;
-        (0..=timesteps).find(|&t| table.as_ref().is_none_or(|table| differs(table, t)))
-    };
-    if difference(ScheduleConfig::Cosine).is_none() {
-        return Ok((timesteps, ScheduleConfig::Cosine));
-    }
-    // The table is f32; six digits give back the numbers that were typed.
-    let round = |beta: f32| format!("{beta:.6e}").parse::<f64>().unwrap_or(f64::from(beta));
-    let linear = ScheduleConfig::Linear { beta_1: round(*first), beta_t: round(*last) };
-    match difference(linear) {
-        None => Ok((timesteps, linear)),
-        Some(t) => {
-            let expected = "a linear or a cosine schedule";
-            Err(Error::format(file.path(), format!("beta_t, entry {t}"), beta[t], expected))
-        }
-    }
 }
