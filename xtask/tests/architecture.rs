@@ -34,6 +34,40 @@ const KNOW_MNIST: [(&str, &str); 11] = [
     ("dm-degrade/src/degradations/morph/runes.rs", "defaults as shares of the side"),
 ];
 
+/// Lints that the front page of every library turns on, so that no input ends the program.
+const NO_PANIC: &str =
+    "#![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented";
+/// A lint of the library files that read what may come from anywhere.
+const NO_INDEXING: &str = "clippy::indexing_slicing";
+/// These files; a lint in a `mod.rs` is one of the whole folder.
+const PARSERS: [&str; 25] = [
+    "dm-record/src/lib.rs",
+    "dm-nn/src/data/mod.rs",
+    "dm-nn/src/params/mod.rs",
+    "dm-nn/src/archive.rs",
+    "dm-nn/src/file_kind.rs",
+    "dm-nn/src/one_line.rs",
+    "dm-nn/src/storage.rs",
+    "dm-degrade/src/model.rs",
+    "dm-degrade/src/model_config.rs",
+    "dm-degrade/src/schema1.rs",
+    "dm-train/src/config/mod.rs",
+    "dm-train/src/import/mod.rs",
+    "dm-train/src/checkpoint.rs",
+    "dm-train/src/checkpoint_files.rs",
+    "dm-train/src/json.rs",
+    "dm-train/src/manifest.rs",
+    "dm-train/src/run_folder.rs",
+    "dm-train/src/run_lock.rs",
+    "dm-train/src/schema1.rs",
+    "dm-train/src/observers/json_lines.rs",
+    "dm-train/src/tensorboard/proto.rs",
+    "dm-eval/src/cache.rs",
+    "dm-eval/src/classifier.rs",
+    "dm-cli/src/commands/runs/read.rs",
+    "dm-cli/src/locate.rs",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -130,6 +164,17 @@ fn the_files_of_a_crate_form_no_cycles() {
         }
     }
     assert!(found.is_empty(), "cycles of files that use each other:\n{}", found.join("\n"));
+}
+
+#[test]
+fn no_input_can_end_a_library() {
+    let read = |file: &str| std::fs::read_to_string(root().join("crates").join(file)).unwrap();
+    for library in ["dm-record", "dm-nn", "dm-degrade", "dm-train", "dm-eval"] {
+        assert!(read(&format!("{library}/src/lib.rs")).contains(NO_PANIC), "{library} lacks {NO_PANIC}");
+    }
+    for file in PARSERS {
+        assert!(read(file).contains(NO_INDEXING), "{file} lacks {NO_INDEXING}");
+    }
 }
 
 #[test]

@@ -151,11 +151,8 @@ fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<Foun
     if path.exists() {
         return Ok(Found::Path(path.to_owned()));
     }
-    if let Some(path) = shipped(&Path::new("models").join(format!("{name}.safetensors"))) {
-        return Ok(Found::Path(path));
-    }
-    match embedded::model_file(name) {
-        Some(file) => Ok(Found::Embedded(file)),
+    match shipped_file(name) {
+        Some(found) => Ok(found),
         None => bail!(
             "{kind} `{name}`: found neither a file, nor a run folder, nor a shipped {kind} of that name; expected one of {}; \
              {}",
@@ -163,6 +160,12 @@ fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<Foun
             places()
         ),
     }
+}
+
+/// The shipped model or classifier `name`.
+pub fn shipped_file(name: &str) -> Option<Found> {
+    let path = shipped(&Path::new("models").join(format!("{name}.safetensors"))).map(Found::Path);
+    path.or_else(|| embedded::model_file(name).map(Found::Embedded))
 }
 
 /// The model's or classifier's file in the run folder `path`; any other path is the file itself.

@@ -107,6 +107,15 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(BAD_INPUT);
     }
+    // Names and paths are printed as they are.
+    let is_unprintable = |argument: &String| argument.chars().any(char::is_control);
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    if let Some(argument) = arguments.into_iter().find(is_unprintable) {
+        terminal::print_error(&format!(
+            "error: found the argument {argument:?}, expected no control characters"
+        ));
+        return ExitCode::from(BAD_INPUT);
+    }
     match Cli::try_parse() {
         // The server only waits. It must not take a thread from its own computations.
         Ok(cli) if matches!(cli.command, Command::Serve(_)) => run(cli),

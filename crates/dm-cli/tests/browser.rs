@@ -18,15 +18,23 @@ use serde_json::{Value, json};
 use web::{Server, bytes, open, read};
 
 /// How long anything on the page may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The largest cumulative layout shift that the Web Vitals call good.
+const MOST_SHIFT: f64 = 0.1;
 /// Sizes of a phone and of a desktop: width, height, and pixels per CSS pixel.
 const SCREENS: [(&str, u32, u32, u32); 2] = [("phone", 390, 844, 2), ("desktop", 1280, 800, 1)];
 /// The parts of the page, and an expression that is true when a part has finished its first work.
 const PARTS: [(&str, &str); 4] = [
-    ("degrade", "document.querySelector('#degrade .status').textContent.includes('classifier takes')"),
-    ("sample", "document.querySelector('#sample .status').textContent.includes('evaluations each')"),
-    ("runs", "document.querySelectorAll('#runs .chart').length > 0 && [...document.querySelectorAll('#runs img')].every(i => i.complete)"),
-    ("temperature", "document.querySelector('#temperature .chart') && document.querySelector('#temperature [aria-label^=\"test images\"]')"),
+    ("degrade", "document.querySelector('#degrade .status')?.textContent.includes('classifier takes')"),
+    ("sample", "document.querySelector('#sample .status')?.textContent.includes('evaluations each')"),
+    (
+        "runs",
+        "document.querySelectorAll('#runs .chart').length > 0 && [...document.querySelectorAll('#runs img')].every(i => i.complete)",
+    ),
+    (
+        "temperature",
+        "document.querySelector('#temperature .status')?.textContent.includes('16 images in') && document.querySelector('#temperature [aria-label^=\"test images\"]')",
+    ),
 ];
 
 /// A browser.
@@ -42,24 +50,32 @@ impl Browser {
         let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().ok()?;
         let lines = BufReader::new(driver.stdout.take()?).lines();
         let port = lines.map_while(Result::ok).find_map(|line| {
-            line.contains("started successfully").then(|| line.trim_end_matches('.').rsplit(' ').next().unwrap().to_owned())
+            line.contains("started successfully")
+                .then(|| line.trim_end_matches('.').rsplit(' ').next().unwrap().to_owned())
         })?;
         let mut browser = Self { driver, host: format!("127.0.0.1:{port}"), session: String::new() };
-        let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"];
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-dev-shm-usage",
+        ];
         let options = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let started = browser.call("POST", "/session", &options);
-        browser.session = started["sessionId"].as_str().expect("a session").to_owned();
+        started["sessionId"].as_str().expect("a session").clone_into(&mut browser.session);
         Some(browser)
     }
 
     /// Sends a command of the WebDriver protocol and returns its value.
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if method == "GET" { String::new() } else { body.to_string() };
-        let answer = read(open(&self.host, method, path, &["Content-Type: application/json"], body.as_bytes()));
+        let answer =
+            read(open(&self.host, method, path, &["Content-Type: application/json"], body.as_bytes()));
         assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
         answer.json()["value"].clone()
     }
@@ -77,7 +93,11 @@ impl Browser {
     fn wait(&self, expression: &str) {
         let clock = Instant::now();
         while self.value(&format!("Boolean({expression})")) != true {
-            assert!(clock.elapsed() < PATIENCE, "{expression} does not become true: {}", self.value("document.body.innerText"));
+            assert!(
+                clock.elapsed() < PATIENCE,
+                "{expression} does not become true: {}",
+                self.value("document.body.innerText")
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -86,7 +106,9 @@ impl Browser {
     fn press(&self, keys: &[&str]) {
         let actions: Vec<Value> = keys
             .iter()
-            .flat_map(|key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })])
+            .flat_map(|key| {
+                [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+            })
             .collect();
         self.command("actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
     }
@@ -94,8 +116,16 @@ impl Browser {
     /// Draws a line with the mouse from one point of the window to another.
     fn drag(&self, from: (f64, f64), to: (f64, f64)) {
         let at = |(x, y): (f64, f64), duration| json!({ "type": "pointerMove", "duration": duration, "x": x as i64, "y": y as i64 });
-        let actions = [at(from, 0), json!({ "type": "pointerDown", "button": 0 }), at(to, 200), json!({ "type": "pointerUp", "button": 0 })];
-        self.command("actions", &json!({ "actions": [{ "type": "pointer", "id": "mouse", "actions": actions }] }));
+        let actions = [
+            at(from, 0),
+            json!({ "type": "pointerDown", "button": 0 }),
+            at(to, 200),
+            json!({ "type": "pointerUp", "button": 0 }),
+        ];
+        self.command(
+            "actions",
+            &json!({ "actions": [{ "type": "pointer", "id": "mouse", "actions": actions }] }),
+        );
     }
 
     fn developer(&self, command: &str, parameters: &Value) -> Value {
@@ -114,7 +144,8 @@ impl Browser {
 
     /// Writes a picture of the whole page to `path`.
     fn picture(&self, path: &Path) {
-        let shot = self.developer("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "format": "png" }));
+        let shot = self
+            .developer("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "format": "png" }));
         fs::write(path, bytes(&shot["data"])).unwrap();
     }
 
@@ -138,7 +169,8 @@ impl Drop for Browser {
 }
 
 fn screenshots() -> PathBuf {
-    let folder = std::env::var_os("DM_SCREENSHOTS").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+    let folder =
+        std::env::var_os("DM_SCREENSHOTS").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
     fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -152,12 +184,14 @@ fn start() -> Option<(Browser, Server)> {
     let dir = root().join("report/runs");
     let folders = ["ink-unet", "ddpm-unet", "zoo"].map(|run| dir.join(run));
     let runs: Vec<&str> = folders.iter().flat_map(|folder| ["--run", arg(folder)]).collect();
+    // A folder that is called like a shipped model does not hide the model.
     Some((browser, Server::start(&dir, &runs, 2)))
 }
 
 #[test]
 fn every_part_fits_every_screen_without_complaints_or_shifts() {
     let Some((browser, server)) = start() else { return };
+    let mut shifts = Vec::new();
     for screen in SCREENS {
         for scheme in ["light", "dark"] {
             for (part, ready) in PARTS {
@@ -167,17 +201,21 @@ fn every_part_fits_every_screen_without_complaints_or_shifts() {
                     "window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) window.shift += e.value; })\
                      .observe({ type: 'layout-shift', buffered: true });" }));
                 browser.wait(ready);
-                assert_eq!(browser.value("document.documentElement.scrollWidth <= window.innerWidth"), true, "{name}: too wide");
+                let wide = "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 \
+                            && !e.closest('.scroll')).map(e => e.outerHTML.slice(0, 200)).slice(0, 5)";
+                assert_eq!(browser.value(wide), json!([]), "{name}: too wide");
                 assert_eq!(browser.complaints(), Vec::<Value>::new(), "{name}");
                 let small = "[...document.querySelectorAll('button, select, input[type=number]')]\
                              .filter(e => e.offsetParent && e.getBoundingClientRect().height < 40).map(e => e.outerHTML)";
                 assert_eq!(browser.value(small), json!([]), "{name}: too small for a finger");
-                browser.picture(&screenshots().join(format!("{part}-{}-{scheme}.png", screen.0)));
                 let shift = browser.value("window.shift").as_f64().unwrap();
-                assert!(shift < 0.05, "{name}: the layout shifts by {shift}");
+                shifts.push((name.clone(), shift));
+                browser.picture(&screenshots().join(format!("{part}-{}-{scheme}.png", screen.0)));
             }
         }
     }
+    let shifts: Vec<_> = shifts.into_iter().filter(|(_, shift)| *shift > MOST_SHIFT).collect();
+    assert!(shifts.is_empty(), "the layout shifts: {shifts:?}");
 }
 
 #[test]
@@ -195,7 +233,10 @@ fn the_keyboard_reaches_everything() {
     let mut seen = Vec::new();
     for _ in 0..24 {
         browser.press(&["\u{e004}"]);
-        seen.push(browser.value("document.activeElement.getAttribute('aria-label') ?? document.activeElement.tagName"));
+        seen.push(
+            browser
+                .value("document.activeElement.getAttribute('aria-label') ?? document.activeElement.tagName"),
+        );
     }
     for expected in ["timestep t", "test image 0, a 7", "SELECT", "SUMMARY"] {
         assert!(seen.iter().any(|label| label == expected), "{expected}: {seen:?}");
@@ -221,18 +262,24 @@ fn an_image_is_drawn_and_a_film_is_watched_and_saved() {
     let [left, top, width, height] = [0, 1, 2, 3].map(|i| place[i].as_f64().unwrap());
     let middle = left + width / 2.0;
     browser.drag((middle, top + 0.2 * height), (middle, top + 0.8 * height));
-    browser.wait("document.querySelector('#degrade .status').textContent.includes('estimate for 1')");
+    browser.wait("document.querySelector('#degrade .status')?.textContent.includes('estimate for 1')");
 
     browser.show(SCREENS[1], "light", &format!("{}#sample", server.address));
     browser.wait(PARTS[1].1);
     let samples = "document.querySelector('#sample canvas').toDataURL()";
     let (last, slider) = (browser.value(samples), "document.querySelector('#sample [type=range]')");
     assert_eq!(browser.value(&format!("[{slider}.value, {slider}.max]")), json!(["20", "20"]));
-    browser.value(&format!("(() => {{ {slider}.value = 0; {slider}.dispatchEvent(new Event('input')); }})()"));
+    browser
+        .value(&format!("(() => {{ {slider}.value = 0; {slider}.dispatchEvent(new Event('input')); }})()"));
     assert_ne!(browser.value(samples), last, "the first frame is not the last");
     let folder = tempfile::tempdir().unwrap();
-    browser.developer("Browser.setDownloadBehavior", &json!({ "behavior": "allow", "downloadPath": arg(folder.path()) }));
-    browser.value("[...document.querySelectorAll('#sample .button')].find(b => b.textContent === 'GIF film').click()");
+    browser.developer(
+        "Browser.setDownloadBehavior",
+        &json!({ "behavior": "allow", "downloadPath": arg(folder.path()) }),
+    );
+    browser.value(
+        "[...document.querySelectorAll('#sample .button')].find(b => b.textContent === 'GIF film').click()",
+    );
     let (path, clock) = (folder.path().join("ink-unet-seed-1.gif"), Instant::now());
     while !path.exists() {
         assert!(clock.elapsed() < PATIENCE, "{:?}", fs::read_dir(folder.path()).unwrap().collect::<Vec<_>>());

@@ -18,8 +18,9 @@ use dm_nn::rng::{Purpose, Seed};
 /// Writes noisy images, times, and the outputs of the network of a shipped model to `path`.
 fn write_pairs(name: &str, path: &Path) {
     let model = Model::open(&root().join(format!("data/models/{name}.safetensors")), &Device::Cpu).unwrap();
-    let (n, c, h, w) = model.shape.dims(5);
-    let mut x = vec![0.0; n * model.shape.len()];
+    let input = model.shape.with_channels(model.degradation.codec().input_channels());
+    let (n, c, h, w) = input.dims(5);
+    let mut x = vec![0.0; n * input.len()];
     Seed(7).stream(Purpose(100), 0, 0).fill_normal(&mut x);
     let t: Vec<f32> = (0..n).map(|i| 0.001 + i as f32 / n as f32).collect();
     let states = Tensor::from_slice(&x, (n, c, h, w), &Device::Cpu).unwrap();
@@ -34,7 +35,7 @@ fn write_pairs(name: &str, path: &Path) {
 
 /// Runs a Python program, which must succeed.
 fn run(python: &Path, program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(python).args(["-c", program]).args(arguments).output().unwrap();
+    let output = Command::new(python).args(["-B", "-c", program]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -52,9 +53,9 @@ fn onnx_runtime_runs_the_shipped_models() {
                    entries = session.get_modelmeta().custom_metadata_map\n\
                    print(entries['name'], entries['parameterization'], entries['timesteps'])";
     for (name, entries) in [
-        ("ddpm-reference", "ddpm-reference eps 999\n"),
+        ("ddpm-reference", "ddpm-reference eps 1000\n"),
         ("ddpm-unet", "ddpm-unet v 1000\n"),
-        ("ink-unet", "ink-unet softmax 1000\n"),
+        ("ink-unet", "ink-unet sigmoid 1000\n"),
     ] {
         let (onnx, pairs) = (dir.path().join("new/model.onnx"), dir.path().join("pairs.safetensors"));
         let told = ok(&root(), &["export", name, "--onnx", arg(&onnx)]);
@@ -91,7 +92,10 @@ fn pytorch_loads_the_shipped_models() {
         run(&python, program, &[arg(&module), arg(&shipped), arg(&pairs), arg(&saved)]);
         // What PyTorch has saved is the model again.
         for (model, out) in [(&shipped, "shipped"), (&saved, "saved")] {
-            ok(dir.path(), &["sample", arg(model), "-n", "2", "--nfe", "3", "--out", out]);
+            ok(
+                dir.path(),
+                &["sample", arg(model), "-n", "2", "--sampler", "ancestral", "--nfe", "3", "--out", out],
+            );
         }
         let pixels = |out: &str| common::samples(&dir.path().join(out).join("images.safetensors")).pixels;
         assert!(pixels("shipped") == pixels("saved"), "{name}");

@@ -51,11 +51,15 @@ fn joined_shards_are_the_bytes_that_one_machine_writes() {
     assert_eq!(part.labels.unwrap(), [7, 8, 9, 0, 1, 2, 3, 4]);
 }
 
+/// The arguments of `dm sample` for the small model.
+fn sample<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["sample", "model", "--nfe", "3"], more].concat()
+}
+
 #[test]
 fn wrong_shards_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     trained(dir.path());
-    let sample = |more: &[&str]| [&["sample", "model", "--nfe", "3"], more].concat();
     for shard in ["0/3", "4/3", "half"] {
         refused(dir.path(), &sample(&["-n", N, "--shard", shard]), &["--shard", "i/k"]);
     }

@@ -73,6 +73,9 @@ impl Authenticity {
     }
 }
 
+/// The most rows that are compared with the training set at a time. The results do not depend on it.
+pub const PART: usize = 10_000;
+
 /// Finds the nearest training image of each generated image.
 ///
 /// The nearest neighbour of a training image is computed only if the training image is the nearest one of a generated image.
@@ -81,15 +84,54 @@ impl Authenticity {
 /// # Errors
 /// If the sets differ in width, or there are fewer than two training images.
 pub fn authenticity(generated: &Features, training: &Features) -> Result<Authenticity> {
-    training.at_least(2, "training", MEMORISED.name)?;
-    let neighbours = nearest(generated, training, 1, Exclude::Nothing)?;
-    let (squared, row): (Vec<f64>, Vec<u32>) = neighbours.nearest().unzip();
-    let mut distinct: Vec<usize> = row.iter().map(|&row| row as usize).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let own = nearest(&training.select(&distinct)?, training, 1, Exclude::Rows(&distinct))?;
-    let own: Vec<f64> = own.kth_squared();
-    let own_squared =
-        row.iter().map(|&hit| own[distinct.partition_point(|&row| row < hit as usize)]).collect();
-    Ok(Authenticity { squared, row, own_squared, n_reference: training.n() })
+    let mut found = Nearest::default();
+    found.add(generated, training)?;
+    found.finish(training)
+}
+
+/// As [`authenticity`], of a set that is given in parts, for example of [`PART`] rows, only one of which is held at a time.
+///
+/// # Errors
+/// If a part cannot be made, and as [`authenticity`].
+pub fn authenticity_in_parts(
+    parts: impl IntoIterator<Item = Result<Features>>,
+    training: &Features,
+) -> Result<Authenticity> {
+    let mut found = Nearest::default();
+    parts.into_iter().try_for_each(|part| found.add(&part?, training))?;
+    found.finish(training)
+}
+
+/// Squared distance and index of the nearest training image of each generated image so far.
+#[derive(Default)]
+struct Nearest {
+    squared: Vec<f64>,
+    row: Vec<u32>,
+}
+
+impl Nearest {
+    fn add(&mut self, generated: &Features, training: &Features) -> Result<()> {
+        training.at_least(2, "training", MEMORISED.name)?;
+        let neighbours = nearest(generated, training, 1, Exclude::Nothing)?;
+        for (squared, row) in neighbours.nearest() {
+            self.squared.push(squared);
+            self.row.push(row);
+        }
+        Ok(())
+    }
+
+    fn finish(self, training: &Features) -> Result<Authenticity> {
+        let Self { squared, row } = self;
+        let mut distinct: Vec<usize> = row.iter().map(|&row| row as usize).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let mut own = Vec::with_capacity(distinct.len());
+        for rows in distinct.chunks(PART) {
+            let nearest = nearest(&training.select(rows)?, training, 1, Exclude::Rows(rows))?;
+            own.extend(nearest.kth_squared());
+        }
+        let own_squared =
+            row.iter().map(|&hit| own[distinct.partition_point(|&row| row < hit as usize)]).collect();
+        Ok(Authenticity { squared, row, own_squared, n_reference: training.n() })
+    }
 }

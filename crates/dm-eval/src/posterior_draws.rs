@@ -124,7 +124,7 @@ mod tests {
         let draws = Features::new("draws", 3, 2, vec![0.25; 6]).unwrap();
         let scores = PosteriorDraws::new(&truth, &draws).unwrap();
         assert_eq!((scores.coverage(), scores.predicted_error[0]), (None, 0.0));
-        assert!((scores.squared_error[0] - (0.0625 + 0.5625) / 2.0).abs() < 1e-12);
+        assert!((scores.squared_error[0] - 0.3125).abs() < 1e-12);
         assert!(PosteriorDraws::new(&truth, &truth).is_err());
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{normal, shuffled};
 use dm_eval::Features;
-use dm_eval::authenticity::authenticity;
+use dm_eval::authenticity::{authenticity, authenticity_in_parts};
 use dm_eval::distances::{BallCounts, Exclude, count_balls, nearest, squared_distance};
 use dm_eval::frechet::{Moments, frechet, frechet_distance};
 use dm_eval::kid::{Scale, squared_mmd};
@@ -144,6 +144,15 @@ proptest! {
         prop_assert_eq!(sliced_wasserstein(&set, &set, 8, Seed(0)).unwrap().value, 0.0);
         // Training images that are passed as generated images all look copied.
         prop_assert_eq!(authenticity(&set, &set).unwrap().score().value, 1.0);
+    }
+
+    #[test]
+    fn nearest_training_images_do_not_depend_on_the_parts(seed in 0u64..1000, dim in 1usize..12, part in 1usize..40) {
+        let (set, training) = (normal(60, dim, 1.0, seed), normal(50, dim, 1.0, seed + 1));
+        let parts = set.values().chunks(part * dim);
+        let parts = parts.map(|values| Features::new("part", values.len() / dim, dim, values.to_vec()));
+        let found = authenticity_in_parts(parts, &training).unwrap();
+        prop_assert_eq!(found, authenticity(&set, &training).unwrap());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The checkpoints in a run folder: the newest one, earlier ones by their step, and the best one.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

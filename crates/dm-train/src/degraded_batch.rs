@@ -34,7 +34,7 @@ impl DegradedBatch {
     ///
     /// # Errors
     /// If the tensor library fails.
-    pub fn to_device(mut self, device: &Device) -> Result<Self> {
+    pub fn on_device(mut self, device: &Device) -> Result<Self> {
         for tensor in [&mut self.x, &mut self.times, &mut self.target] {
             *tensor = tensor.to_device(device)?;
         }

@@ -240,7 +240,7 @@ impl Task for DiffusionTask {
     fn gradients(&mut self, network: &Box<dyn Network>, batch: &TrainingBatch<'_>) -> Result<BatchGradients> {
         let TrainingBatch { images, indices, next, seed, step, pass } = *batch;
         let mut degraded = match self.prepared.take() {
-            Some(found) if (found.seed, found.step) == (seed, step) => found.batch.to_device(pass.device)?,
+            Some(found) if (found.seed, found.step) == (seed, step) => found.batch.on_device(pass.device)?,
             _ => self.batch(images, indices, seed, step, pass.device)?,
         };
         degraded.check_finite(step)?;

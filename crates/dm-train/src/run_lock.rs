@@ -1,5 +1,7 @@
 //! The lock of a run folder: at most one process trains into a folder, and the others learn which one does.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Seek};
 use std::path::Path;
@@ -10,6 +12,7 @@ use dm_nn::params::file::read_at_most;
 use dm_nn::storage::Storage;
 
 use crate::error::{Error, Result};
+use crate::links::refuse_links;
 
 /// Name of the file that is locked while a process trains into the folder.
 pub const LOCK: &str = ".lock";
@@ -22,8 +25,9 @@ const PATIENCE: (usize, Duration) = (50, Duration::from_millis(20));
 /// system frees the lock when the process ends, however it ends. `holder` describes this process to the others.
 ///
 /// # Errors
-/// If another process is training into the folder, or the file cannot be locked or written.
+/// If another process is training into the folder, the folder holds symbolic links, or the file cannot be locked or written.
 pub fn lock(storage: &dyn Storage, path: &Path, holder: &str) -> Result<File> {
+    refuse_links(path)?;
     let file = path.join(LOCK);
     let io = |e| Error::io(&file, e);
     let mut lock =

@@ -171,7 +171,7 @@ fn schedules_are_recognized_or_kept_as_tables_and_bad_ones_are_refused_by_entry(
         let model = Model::open(&out, &Device::Cpu).unwrap();
         let gaussian = model.degradation.gaussian().unwrap();
         let alpha = gaussian.alpha_sigma(Timestep(30)).0;
-        assert!((alpha * alpha - f64::from(products[29])).abs() < 1e-5);
+        assert!((alpha * alpha - products[29]).abs() < 1e-5);
     }
     fs::remove_file(&out).unwrap();
     let mut bad = betas.clone();
@@ -183,6 +183,10 @@ fn schedules_are_recognized_or_kept_as_tables_and_bad_ones_are_refused_by_entry(
     let message = with_tables(&[("betas", &betas[..0])]).unwrap_err().to_string();
     assert!(message.contains("betas: found 1 entries, expected an entry for each timestep"), "{message}");
     assert!(!out.exists());
+}
+
+fn described(config: &str) -> Description<'_> {
+    Description { config, fitted: &[], class_names: &[], step: 0, data_sha256: "" }
 }
 
 #[test]
@@ -197,7 +201,6 @@ fn parameters_of_any_network_come_with_a_config() {
                 [sampling]\nsampler = \"ddim\"\nnfe = 5\n";
     fs::write(&config, text).unwrap();
     let complete = import::read_config(&config).unwrap();
-    let described = |config| Description { config, fitted: &[], class_names: &[], step: 0, data_sha256: "" };
     let shape = ImageShape::new(3, 8, 12);
     let network = UNetConfig {
         channels: vec![4, 8],

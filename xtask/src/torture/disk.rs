@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 const KEPT: usize = 2;
 
 pub fn test(lab: &mut Lab) -> Result<Findings> {
-    let mut findings = Findings::of("a run that saves 60 times, then `dm runs prune`");
+    let mut findings = Findings::of("a run that saves 60 times, then `dm runs prune --yes`");
     let config = lab.config("long", "kind = \"ink\"", "epochs = 15\ncheckpoint_every = 1")?;
     let ended = finish(lab.command(&["train", &config, "--run", "runs/long", "--no-tensorboard"]))?;
     ensure!(ended.is(0), "training: {}", ended.said());
@@ -18,7 +18,7 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
     let kept = checkpoints(&run)?.len();
     findings.count(if kept <= KEPT { Ok(()) } else { Err(format!("{kept} checkpoints were kept")) });
     let before = size(&run)?;
-    let ended = finish(lab.command(&["runs", "prune"]))?;
+    let ended = finish(lab.command(&["runs", "prune", "--yes"]))?;
     ensure!(ended.is(0), "dm runs prune: {}", ended.said());
     let after = size(&run)?;
     findings.count(if after < before && run.join("model.safetensors").is_file() {

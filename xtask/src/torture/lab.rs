@@ -30,9 +30,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds `dm` and writes a data set. `seed` is that of the random numbers.
-    pub fn new(quick: bool, seed: u64) -> Result<Self> {
-        let dm = workspace::build_dm()?;
+    /// Writes a data set for trials of the program `dm`. `seed` is that of the random numbers.
+    pub fn new(dm: PathBuf, quick: bool, seed: u64) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("dm-torture-").tempdir().context("a temporary folder")?;
         let mut lab = Self { dm, quick, dir, random: seed };
         lab.write_data()?;

@@ -17,7 +17,7 @@ mod writers;
 mod writes;
 
 use crate::machine;
-use crate::workspace::{root, write_atomically};
+use crate::workspace::{self, root, write_atomically};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use lab::Lab;
@@ -37,6 +37,9 @@ pub struct Args {
     /// Test this promise only (may be given several times)
     #[arg(long, value_enum, value_name = "PROMISE")]
     only: Vec<Promise>,
+    /// The program to test, instead of building it
+    #[arg(long, value_name = "PATH")]
+    dm: Option<PathBuf>,
     /// Seed of the random moments and places
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
@@ -125,7 +128,8 @@ impl Promise {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut lab = Lab::new(args.quick, args.seed)?;
+    let dm = args.dm.as_ref().map_or_else(workspace::build_dm, |path| Ok(std::path::absolute(path)?))?;
+    let mut lab = Lab::new(dm, args.quick, args.seed)?;
     let promises = if args.only.is_empty() { Promise::value_variants() } else { &args.only };
     let mut results = Vec::new();
     for &promise in promises {

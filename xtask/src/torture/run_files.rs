@@ -64,12 +64,16 @@ pub fn contents(run: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(contents)
 }
 
-/// The tensors of a file and its metadata without those of the clock and of the hash, which contains the clock.
+/// The tensors of a file and its metadata without those of the clock and of the hash, which contains the clock. All metadata are
+/// one JSON object.
 fn tensors(name: &str, bytes: &[u8], contents: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes)?;
-    for (key, value) in header.metadata().iter().flatten() {
-        if !CLOCK.contains(&key.as_str()) && !key.contains("sha256") {
-            contents.insert(format!("{name}[{key}]"), value.clone().into_bytes());
+    let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get("dm"));
+    let metadata: serde_json::Map<String, Value> =
+        metadata.map_or(Ok(Default::default()), |text| serde_json::from_str(text))?;
+    for (key, value) in &metadata {
+        if !CLOCK.contains(&key.as_str()) && !key.starts_with("checksum") && !key.contains("sha256") {
+            contents.insert(format!("{name}[{key}]"), value.to_string().into_bytes());
         }
     }
     for (tensor, view) in safetensors::SafeTensors::deserialize(bytes)?.tensors() {

@@ -92,12 +92,13 @@ fn works(lab: &Lab) -> Result<Vec<Work>> {
     ];
     let out = lab.path("stopped");
     let out = out.to_str().context("a temporary path")?;
+    let picture = format!("{out}/restored.png");
     Ok(vec![
         work("training", &[&train[..], &["--run", "stopped-training"]].concat(), (1000, 4000)),
         work("pictures", &pictures.concat(), (1500, 5000)),
         work("sampling", &["sample", "ink-unet", "-n", "5000", "--out", out], (300, 3000)),
         work("evaluation", &["eval", "ink-unet", "-n", "5000", "--cache", out], (300, 4000)),
-        work("restoring", &["restore", "ink-unet", "-n", "1000", "--out", out], (300, 3000)),
+        work("restoring", &["restore", "ink-unet", "--count", "1000", "--out", &picture], (300, 3000)),
         work("sweep", &["sweep", "--profile", "smoke", "--clean"], (500, 4000)),
     ])
 }
@@ -108,6 +109,12 @@ fn command(lab: &Lab, work: &Work) -> Result<Command> {
         return Ok(lab.command(&args));
     }
     let mut command = Command::new(std::env::current_exe().context("finding this program")?);
-    command.args(args).current_dir(root());
+    command
+        .args(args)
+        .arg("--dm")
+        .arg(&lab.dm)
+        .arg("--out")
+        .arg(lab.path("stopped-sweep"))
+        .current_dir(root());
     Ok(command)
 }

@@ -32,7 +32,7 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
     }
     for args in [["info", "full-whole"], ["runs", "."], ["degrade", "--list"]] {
         let ended = finish(shell(lab, "exec \"$0\" \"$@\" > /dev/full", &args))?;
-        findings.count(if !ended.is(0) && ended.stderr.contains("standard output") {
+        findings.count(if !ended.is(0) && ended.stderr.contains("stdout") {
             Ok(())
         } else {
             Err(format!("dm {} > /dev/full: {}", args.join(" "), ended.said()))

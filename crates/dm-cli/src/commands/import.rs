@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use candle_core::Device;
 use dm_degrade::model::Description;
-use dm_nn::params::checkpoint::{self, Checkpoint};
+use dm_nn::params::checkpoint;
+use dm_nn::params::pth::Checkpoint;
 use dm_train::import;
 use tracing::warn;
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
-use dm_degrade::degradations::ink::Ink;
+use dm_degrade::degradations::ink::{Ink, InkPrior};
 use dm_degrade::{DegradationConfig, Timestep};
 use dm_eval::likelihood::{Bound, gaussian_bound, ink_bound, timesteps};
 use dm_eval::protocol::SEED;
@@ -75,6 +75,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
             (bound, "images of 256 greys".to_owned())
         }
         DegradationConfig::Ink(config) => {
+            let known = config.prior == InkPrior::MeanImage;
+            ensure!(known, "model: found the prior `modes`, expected `mean_image`: the bound is for its density");
             let ink = Ink::new(config, model.shape, &model.fitted)?;
             let bound = ink_bound(&ink, &denoiser, &images, &visited, SEED, &mut tick)?;
             (bound, format!("grain counts, {} grains per full pixel", config.density))

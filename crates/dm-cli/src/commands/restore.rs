@@ -94,7 +94,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let sampling = sampling(args, &model);
     sampling.check(&*model.degradation)?;
     ensure!((1..=50).contains(&args.timesteps), "--timesteps: found {}, expected 1 to 50", args.timesteps);
-    let call = photon_run::Call { model: &model, sampling, seed: args.seed, out: &args.out };
+    let call = photon_run::Call {
+        model: &model,
+        sampling,
+        seed: args.seed,
+        out: &args.out,
+        scores: args.scores.as_deref(),
+        json: args.json,
+    };
     let photons = args.photons.any()?;
     if let Some(counts) = args.photons.counts_file() {
         return photon_run::measured(&call, &args.photons, counts, terminal);
@@ -114,7 +121,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if photons {
         let named = args.classifier.as_deref().zip(classifier.as_ref());
         let images = (clean, labels, first);
-        return photon_run::simulated(&call, &args.photons, images, named, args.scores.as_deref(), terminal);
+        return photon_run::simulated(&call, &args.photons, images, named, terminal);
     }
     let format = Format::of(&args.out, model.shape)?;
     let last = model.degradation.timesteps();

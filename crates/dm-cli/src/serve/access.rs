@@ -62,7 +62,8 @@ impl Access {
         let headers = request.headers();
         let host = text(headers, header::HOST).unwrap_or_default();
         if !self.is_own_host(host) {
-            let expected = if self.local { "localhost or a loopback address" } else { "an IP address or localhost" };
+            let expected =
+                if self.local { "localhost or a loopback address" } else { "an IP address or localhost" };
             return Err(Refusal::forbidden(format!("host: found `{host}`, expected {expected}")));
         }
         if let Some(origin) = text(headers, header::ORIGIN)
@@ -98,8 +99,8 @@ impl Access {
 fn check_token(token: &Token, request: &Request<Body>) -> Result<Option<Response>, Refusal> {
     let headers = request.headers();
     let bearer = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let cookies = text(headers, header::COOKIE).unwrap_or_default().split(';');
-    let cookie = cookies.filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('=')).next();
+    let mut cookies = text(headers, header::COOKIE).unwrap_or_default().split(';');
+    let cookie = cookies.find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='));
     if bearer.or(cookie).is_some_and(|given| token.is(given)) {
         return Ok(None);
     }
@@ -132,11 +133,19 @@ mod tests {
     fn names_of_other_sites_are_no_hosts_of_this_server() {
         let own = ["localhost", "localhost:8008", "127.0.0.1:8008", "[::1]:8008", "LOCALHOST:1"];
         assert_eq!(hosts(true, &own), [true; 5]);
-        let other = ["evil.example:8008", "localhost.evil.example", "", "127.0.0.1.evil.example:80", "[::1.evil", "::2"];
+        let other = [
+            "evil.example:8008",
+            "localhost.evil.example",
+            "",
+            "127.0.0.1.evil.example:80",
+            "[::1.evil",
+            "::2",
+        ];
         assert_eq!(hosts(true, &other), [false; 6]);
         assert_eq!(hosts(true, &["192.168.1.7:8008"]), [false]);
-        assert_eq!(hosts(false, &["192.168.1.7:8008", "[fe80::1]:8008", "localhost", "evil.example"]), [
-            true, true, true, false
-        ]);
+        assert_eq!(
+            hosts(false, &["192.168.1.7:8008", "[fe80::1]:8008", "localhost", "evil.example"]),
+            [true, true, true, false]
+        );
     }
 }

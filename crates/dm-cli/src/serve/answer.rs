@@ -46,7 +46,10 @@ impl Refusal {
 
     /// The server computes as much as it can, and enough requests wait already.
     pub fn busy() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is busy: too many requests wait already; try again soon")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server is busy: too many requests wait already; try again soon",
+        )
     }
 
     /// A refusal with another status.

@@ -71,7 +71,8 @@ impl Catalogue {
 
     /// All models: the shipped ones, then those of runs.
     pub fn models(&self) -> Vec<Listed> {
-        let shipped = self.shipped.iter().map(|name| Listed { id: name.clone(), name: name.clone(), is_run: false });
+        let shipped =
+            self.shipped.iter().map(|name| Listed { id: name.clone(), name: name.clone(), is_run: false });
         let runs = self.runs();
         let is_model = |run: &&Run| {
             run.path.join(dm_degrade::model::FILE).is_file()
@@ -87,12 +88,14 @@ impl Catalogue {
     /// If there is no such model, or it cannot be opened.
     pub fn model(&self, id: &str) -> Answer<Arc<Model>> {
         let failed = |error: String| Refusal::invalid(format!("model: {error}"));
-        if self.shipped.iter().any(|name| name == id) {
-            let open = || locate::model(id).and_then(|found| found.open_model(&Device::Cpu));
-            return self.open.get_or_make(id.to_owned(), || open().map_err(|e| failed(format!("{e:#}"))));
+        let shipped = self.shipped.iter().find(|name| *name == id);
+        if let Some(found) = shipped.and_then(|name| locate::shipped_file(name)) {
+            let open = || found.open_model(&Device::Cpu).map_err(|e| failed(format!("{e:#}")));
+            return self.open.get_or_make(id.to_owned(), open);
         }
         let path = self.run(id, |run| run.path.join(dm_degrade::model::FILE));
-        let path = path.map_err(|_| Refusal::not_found(format!("model: found `{id}`, expected a listed model")))?;
+        let path =
+            path.map_err(|_| Refusal::not_found(format!("model: found `{id}`, expected a listed model")))?;
         let written = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
         let open = || Model::open(&path, &Device::Cpu).map_err(|e| failed(e.to_string()));
         self.open.get_or_make(format!("{id} {written:?}"), open)

@@ -52,7 +52,8 @@ impl Order {
         if let Some(model) = &model {
             model.check_shape(shape, "test images").map_err(Refusal::invalid)?;
             if model.config.degradation != process.config {
-                let message = format!("model: found {}, expected one trained with this degradation", model.name);
+                let message =
+                    format!("model: found {}, expected one trained with this degradation", model.name);
                 return Err(Refusal::invalid(message));
             }
         }
@@ -67,7 +68,9 @@ impl Order {
             Some(model) => Some(estimates(model, &states, &timesteps).map_err(Refusal::invalid)?),
             None => None,
         };
-        let opinions = |pixels: &[u8]| site.classifier.as_ref().map(|classifier| opinions(classifier, pixels)).transpose();
+        let opinions = |pixels: &[u8]| {
+            site.classifier.as_ref().map(|classifier| opinions(classifier, pixels)).transpose()
+        };
         Ok(json!({
             "shape": shape,
             "timesteps": timesteps.iter().map(|t| t.0).collect::<Vec<_>>(),

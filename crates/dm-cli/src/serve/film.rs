@@ -36,7 +36,10 @@ struct Stoppable<'a> {
 
 impl Stoppable<'_> {
     fn check(&self) -> candle_core::Result<()> {
-        if self.stop.is_set() { candle_core::bail!("stopped") } else { Ok(()) }
+        if self.stop.is_set() {
+            candle_core::bail!("stopped");
+        }
+        Ok(())
     }
 }
 
@@ -65,7 +68,8 @@ pub fn check(model: &Model, request: &Request<'_>) -> Answer<()> {
     }
     let most = (WORK / (nfe * model.shape.len())).max(1);
     if count > most {
-        let message = format!("count: found {count}, expected at most {most} with {nfe} evaluations per image");
+        let message =
+            format!("count: found {count}, expected at most {most} with {nfe} evaluations per image");
         return Err(Refusal::invalid(message));
     }
     Ok(())
@@ -144,7 +148,8 @@ pub fn encode(bytes: &[u8]) -> String {
 /// # Errors
 /// If the text is not base64, or holds another number of bytes.
 pub fn decode(field: &str, text: &str, expected: usize) -> Answer<Vec<u8>> {
-    let bytes = BASE64_STANDARD.decode(text).map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
+    let bytes =
+        BASE64_STANDARD.decode(text).map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
     if bytes.len() == expected {
         return Ok(bytes);
     }

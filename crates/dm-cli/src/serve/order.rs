@@ -70,7 +70,11 @@ impl Order {
             guidance == 1.0 || (class.is_some() && (0.0..=20.0).contains(&guidance)),
             "guidance: found {guidance}, expected 0 to 20 with a class"
         );
-        Ok(Request { class, guidance, ..Request::new(Seed(self.seed), self.count, self.count.max(1), sampling) })
+        Ok(Request {
+            class,
+            guidance,
+            ..Request::new(Seed(self.seed), self.count, self.count.max(1), sampling)
+        })
     }
 }
 
@@ -89,5 +93,9 @@ impl Prepared {
 /// # Errors
 /// If it is larger.
 pub fn check_seed(seed: u64) -> Answer<()> {
-    if seed <= SEED { Ok(()) } else { Err(Refusal::invalid(format!("seed: found {seed}, expected 0 to {SEED}"))) }
+    if seed <= SEED {
+        Ok(())
+    } else {
+        Err(Refusal::invalid(format!("seed: found {seed}, expected 0 to {SEED}")))
+    }
 }

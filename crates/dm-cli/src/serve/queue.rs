@@ -1,13 +1,14 @@
 //! Computations: so many at a time, so many in the queue, and none for a client that has gone away.
 //!
-//! Computations run on threads of their own, not on those that serve connections. Their parallel loops run in the thread pool of
-//! the engine, loop by loop, so that computations share the cores evenly.
+//! Computations run in the thread pool of the engine, where `dm sample` computes too. A thread of its own waits for each of them,
+//! so that the threads that serve connections never wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
+use dm_nn::threads::on_the_pool;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -74,7 +75,7 @@ impl Queue {
         // The permits stay with the work, which may run on for a moment after its client has gone.
         let work = move || {
             let _permits = (place, turn);
-            work(&stop)
+            on_the_pool(|| work(&stop))
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failed()))
     }
@@ -83,7 +84,10 @@ impl Queue {
     ///
     /// # Errors
     /// If the queue is full.
-    pub fn stream(&self, work: impl FnOnce(&UnboundedSender<Bytes>, &Stop) + Send + 'static) -> Answer<Events> {
+    pub fn stream(
+        &self,
+        work: impl FnOnce(&UnboundedSender<Bytes>, &Stop) + Send + 'static,
+    ) -> Answer<Events> {
         let place = self.place()?;
         let (events, messages) = unbounded_channel();
         let (running, stopping) = (self.running.clone(), self.stopping.clone());
@@ -95,7 +99,7 @@ impl Queue {
             tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 let stop = Stop { gone: Arc::default(), stopping, events: Some(events.clone()) };
-                work(&events, &stop);
+                on_the_pool(|| work(&events, &stop));
             });
         });
         Ok(Events { messages, _place: place })

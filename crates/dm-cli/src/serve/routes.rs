@@ -20,7 +20,8 @@ pub fn routes(site: Arc<Site>, access: Access) -> Router {
         router = router.route(asset.path, get(|| async { file(asset.media, asset.bytes) }));
     }
     let missing = |uri: Uri| async move { Refusal::not_found(format!("{}: found no such page", uri.path())) };
-    let wrong_method = || async { Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method: expected another one here") };
+    let wrong_method =
+        || async { Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method: expected another one here") };
     router
         .route("/api/about", get(models::about))
         .route("/api/models", get(models::list))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::{Path, State};
-use dm_record::{Record, ScoreFile};
 use dm_nn::params::file::read_bounded;
+use dm_record::{Record, ScoreFile};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal, file, json_body};
@@ -57,11 +57,15 @@ pub async fn picture(State(site): State<Arc<Site>>, Path((id, name)): Path<(Stri
             "grid" => Some(run.path.join(GENERATED.0)),
             epoch => {
                 let pictures = run.pictures().into_iter();
-                pictures.map(|(of, path)| (of.to_string(), path)).find(|(of, _)| of == epoch).map(|(_, path)| path)
+                pictures
+                    .map(|(of, path)| (of.to_string(), path))
+                    .find(|(of, _)| of == epoch)
+                    .map(|(_, path)| path)
             }
         })?;
         let bytes = path.and_then(|path| read_bounded(&path).ok());
-        let missing = || Refusal::not_found(format!("picture: found `{name}`, expected a listed epoch, or grid"));
+        let missing =
+            || Refusal::not_found(format!("picture: found `{name}`, expected a listed epoch, or grid"));
         Ok(file("image/png", bytes.ok_or_else(missing)?))
     };
     site.short.compute(work).await
@@ -84,7 +88,8 @@ fn scores(path: &FilePath) -> Vec<Value> {
     let Some(mut scores) = read().filter(ScoreFile::is_readable) else { return Vec::new() };
     scores.upgrade();
     let row = |row: &dm_record::ScoreRow| {
-        let real: Vec<f64> = row.real_baseline.iter().flat_map(|real| real.values.iter().flatten().copied()).collect();
+        let real: Vec<f64> =
+            row.real_baseline.iter().flat_map(|real| real.values.iter().flatten().copied()).collect();
         let mean = (!real.is_empty()).then(|| real.iter().sum::<f64>() / real.len() as f64);
         json!({
             "name": row.name, "unit": row.unit, "direction": row.direction, "n": row.n,

@@ -37,7 +37,8 @@ pub struct Address {
 pub fn serve(site: Site, address: Address, ready: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     let _deferred = interrupt::defer();
     let threads = FILMS + SHORT.0 + 2;
-    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(threads).enable_all().build();
+    let runtime =
+        Builder::new_multi_thread().worker_threads(2).max_blocking_threads(threads).enable_all().build();
     let runtime = runtime.context("starting threads")?;
     let ended = runtime.block_on(run(site, address, ready));
     // Computations see that the server ends between two evaluations of a network. Whatever is left ends with the process.
@@ -48,7 +49,8 @@ pub fn serve(site: Site, address: Address, ready: impl FnOnce(&str) -> Result<()
 async fn run(site: Site, address: Address, ready: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     let Address { host, port, token } = address;
     let listener = TcpListener::bind((host, port)).await;
-    let listener = listener.with_context(|| format!("--port: listening on {}", SocketAddr::new(host, port)))?;
+    let listener =
+        listener.with_context(|| format!("--port: listening on {}", SocketAddr::new(host, port)))?;
     let bound = listener.local_addr().context("--port")?;
     let query = token.as_ref().map_or(String::new(), |token| format!("?token={}", token.text()));
     ready(&format!("http://{bound}/{query}"))?;

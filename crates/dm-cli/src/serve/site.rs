@@ -46,7 +46,8 @@ impl Site {
     /// If a shipped file is damaged.
     pub fn open(folders: Vec<PathBuf>) -> Result<Self> {
         let data = embedded::test_data()?;
-        let classifier = locate::classifier(locate::DEFAULT_CLASSIFIER)
+        let classifier = locate::shipped_file(locate::DEFAULT_CLASSIFIER)
+            .context("found none")
             .and_then(|found| found.open_classifier(&Device::Cpu))
             .context("the shipped classifier")?;
         let fits = classifier.check_shape(data.shape(), "test images").is_ok();

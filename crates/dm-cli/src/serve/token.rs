@@ -17,11 +17,11 @@ impl Token {
     /// # Errors
     /// If the system gives no random numbers.
     pub fn random() -> Result<Self> {
-        let mut bytes = [0u8; 16];
+        let mut bytes = [0; 16];
         if let Err(error) = getrandom::fill(&mut bytes) {
             bail!("--token: found no random numbers ({error}), expected a token on the command line");
         }
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(format!("{:032x}", u128::from_ne_bytes(bytes))))
     }
 
     /// The token as text.
@@ -31,7 +31,8 @@ impl Token {
 
     /// Whether `text` is this token. The time this takes does not depend on how much of `text` is right.
     pub fn is(&self, text: &str) -> bool {
-        let differences = self.0.bytes().zip(text.bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
+        let differences =
+            self.0.bytes().zip(text.bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
         self.0.len() == text.len() && differences == 0
     }
 }

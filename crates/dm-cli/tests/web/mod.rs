@@ -32,12 +32,13 @@ pub struct Answer {
 impl Answer {
     /// The value of the header `name`.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")))
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
     }
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The message of a refusal.
@@ -133,18 +134,21 @@ pub fn open(host: &str, method: &str, path: &str, headers: &[&str], body: &[u8])
     stream
 }
 
-/// Reads an answer to its end.
-pub fn read(mut stream: TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("an answer");
-    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase().replace("\r\n", "\n");
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut body = bytes[end + 4..].to_vec();
-    if head.contains("transfer-encoding: chunked") {
-        body = joined(&body);
+/// Reads an answer to its end, which is where its header says or where the connection ends.
+pub fn read(stream: TcpStream) -> Answer {
+    let (mut stream, mut head) = (BufReader::new(stream), String::new());
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).unwrap() > 0, "no answer: {head}");
     }
-    Answer { status, head, body }
+    let head = head.to_lowercase().replace("\r\n", "\n");
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut answer = Answer { status, head, body: Vec::new() };
+    let length = answer.header("content-length").map_or(u64::MAX, |length| length.parse().unwrap());
+    stream.take(length).read_to_end(&mut answer.body).unwrap();
+    if answer.head.contains("transfer-encoding: chunked") {
+        answer.body = joined(&answer.body);
+    }
+    answer
 }
 
 /// The content of chunks, each of which begins with its length in hexadecimal.

@@ -13,6 +13,7 @@ pub mod ink;
 mod intensity_prior;
 mod intensity_statistics;
 mod limits;
+mod mode_prior;
 pub mod morph;
 pub mod pixelate;
 mod quantile_distribution;

@@ -85,9 +85,10 @@ impl DegradationConfig {
     pub fn fit(&self, images: &Images) -> Vec<f32> {
         match self {
             Self::Gaussian(_) | Self::Fade(_) | Self::Snow(_) | Self::Morph(_) => Vec::new(),
-            Self::Ink(_) | Self::FadeCounts(_) | Self::BlurNoise(_) | Self::Blur(_) | Self::Pixelate(_) => {
+            Self::FadeCounts(_) | Self::BlurNoise(_) | Self::Blur(_) | Self::Pixelate(_) => {
                 IntensityStatistics::fit(images)
             }
+            Self::Ink(config) => Ink::fit(config, images),
             Self::Stir(_) => stir::fit(images),
         }
     }

@@ -10,5 +10,5 @@ mod spectrum;
 mod spread;
 
 pub use kernel::{Kernel, walking_times};
-pub use spectrum::Spectrum;
+pub use spectrum::{CosineMode, Spectrum, low_modes};
 pub use spread::{PlaneKernel, spread_columns};

@@ -9,6 +9,27 @@ pub struct Spectrum {
     width: Axis,
 }
 
+/// An eigenvector of the Laplacian of an image of one channel.
+#[derive(Clone, Debug)]
+pub struct CosineMode {
+    /// The eigenvalue.
+    pub lambda: f64,
+    /// The values of the orthonormal mode, `[H, W]`.
+    pub values: Vec<f64>,
+}
+
+/// The modes of images of `shape` whose row and column numbers sum to 1 to `order`.
+pub fn low_modes(shape: ImageShape, order: usize) -> Vec<CosineMode> {
+    let (height, width) = (Axis::new(shape.height), Axis::new(shape.width));
+    let numbers = (0..=order).flat_map(|i| (0..=order - i).map(move |j| (i, j))).filter(|&(i, j)| i + j > 0);
+    let inside = numbers.filter(|&(i, j)| i < shape.height && j < shape.width);
+    let mode = |(i, j): (usize, usize)| CosineMode {
+        lambda: height.lambda[i] + width.lambda[j],
+        values: height.cosines[i].iter().flat_map(|a| width.cosines[j].iter().map(move |b| a * b)).collect(),
+    };
+    inside.map(mode).collect()
+}
+
 /// Eigenvectors and eigenvalues of a path of n pixels.
 #[derive(Clone, Debug)]
 struct Axis {

@@ -15,7 +15,7 @@ const MAX_SPREAD: f64 = 100.0;
 pub enum Optics {
     /// A point stays in its pixel.
     Sharp,
-    /// A point becomes a Gaussian, by the heat equation with reflecting edges.
+    /// A point spreads by the heat equation on the pixels with reflecting edges: nearly a Gaussian.
     Gaussian {
         /// Standard deviation along each axis, in pixels.
         spread: f64,

@@ -25,7 +25,8 @@ pub struct Placement {
     /// The spreads sqrt(2 tau) in pixels along height and width that the photons walk in addition.
     pub walk: [f64; 2],
     /// How far a photon's displacement is from that of the process: the total variation distance of the two distributions
-    /// for a photon from the middle of the page, 0 to 1. It is 0, up to rounding, for sharp and Gaussian optics.
+    /// for a photon from the middle of the page, 0 to 1. It is 0, up to rounding, for [`Optics::Sharp`](super::Optics::Sharp) and
+    /// [`Optics::Gaussian`](super::Optics::Gaussian).
     pub mismatch: f64,
     kernel: PlaneKernel,
 }

@@ -148,7 +148,9 @@ fn a_table_gives_back_its_schedule_and_bad_tables_are_refused_by_entry() {
     let cosine = ScheduleConfig::Cosine.table(50).unwrap();
     let beta: Vec<f64> = (0..=50).map(|t| cosine.beta(Timestep(t))).collect();
     let table = ScheduleConfig::Table { beta: beta.clone() }.table(50).unwrap();
-    assert!((0..=50).map(Timestep).all(|t| table.alpha(t) == cosine.alpha(t) && table.beta(t) == cosine.beta(t)));
+    assert!(
+        (0..=50).map(Timestep).all(|t| table.alpha(t) == cosine.alpha(t) && table.beta(t) == cosine.beta(t))
+    );
 
     let refused = |change: &dyn Fn(&mut Vec<f64>), expected: &str| {
         let mut beta = beta.clone();

@@ -217,7 +217,14 @@ fn grains_stay_where_no_ink_is_in_reach() {
         );
     }
     let narrow = Ink::new(
-        &InkConfig { timesteps: 3, sigma_min: 1e-6, sigma_max: 3e-6, density: 64.0, density_end: 64.0 },
+        &InkConfig {
+            timesteps: 3,
+            sigma_min: 1e-6,
+            sigma_max: 3e-6,
+            density: 64.0,
+            density_end: 64.0,
+            ..InkConfig::default()
+        },
         MNIST,
         &[100.0],
     );

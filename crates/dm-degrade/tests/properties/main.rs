@@ -14,6 +14,7 @@ mod ink;
 mod ink_laws;
 mod laws;
 mod losses;
+mod mode_prior;
 mod parameterizations;
 mod photons;
 mod poisson;

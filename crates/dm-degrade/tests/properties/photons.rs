@@ -1,14 +1,13 @@
 //! Restoring photon counts: the law of the states that counts become, the posterior against enumeration, the optics, and the
 //! classical methods.
 
-use dm_degrade::degradations::IntensityStatistics;
 use dm_degrade::degradations::fade_counts::{FadeCounts, FadeCountsConfig};
 use dm_degrade::degradations::ink::{Ink, InkConfig};
+use dm_degrade::degradations::{GaussianConfig, IntensityStatistics};
 use dm_degrade::photons::{AnscombeStart, Instrument, Optics, Placement, PointSpread, richardson_lucy};
 use dm_degrade::samplers::Chain;
 use dm_degrade::{
-    Degradation, DegradationConfig, Denoiser, Grains, Intensity, Noise, Result, SamplerKind, Sampling,
-    Timestep,
+    DegradationConfig, Denoiser, Grains, Intensity, Noise, Result, SamplerKind, Sampling, Timestep,
 };
 use dm_nn::image::ImageShape;
 use proptest::prelude::*;
@@ -34,13 +33,14 @@ fn candidates() -> [(Vec<f32>, f64); 4] {
     ]
 }
 
-/// The posterior probabilities of the candidates, given counts whose means are `means`.
-fn posterior(counts: &[f32], means: impl Fn(&[f32]) -> Vec<f64>) -> [f64; 4] {
-    let logs = candidates().map(|(image, prior)| {
-        let terms =
-            counts.iter().zip(means(&image)).map(|(&n, mean)| f64::from(n) * mean.max(1e-30).ln() - mean);
-        prior.ln() + terms.sum::<f64>()
-    });
+/// The posterior probabilities of the candidates, given counts and the means that each candidate gives them.
+fn posterior(counts: &[f32], means: &[Vec<f64>]) -> [f64; 4] {
+    let candidates = candidates();
+    let log = |i: usize| {
+        let terms = counts.iter().zip(&means[i]).map(|(&n, mean)| f64::from(n) * mean.max(1e-30).ln() - mean);
+        candidates[i].1.ln() + terms.sum::<f64>()
+    };
+    let logs = [0, 1, 2, 3].map(log);
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights = logs.map(|log| (log - most).exp());
     let total: f64 = weights.iter().sum();
@@ -49,8 +49,14 @@ fn posterior(counts: &[f32], means: impl Fn(&[f32]) -> Vec<f64>) -> [f64; 4] {
 
 /// Ink for the tiny images.
 fn tiny_ink() -> Ink {
-    let config =
-        InkConfig { timesteps: 300, density: 64.0, density_end: 0.25, sigma_min: 0.3, sigma_max: 2.0 };
+    let config = InkConfig {
+        timesteps: 300,
+        density: 64.0,
+        density_end: 0.25,
+        sigma_min: 0.3,
+        sigma_max: 2.0,
+        ..InkConfig::default()
+    };
     Ink::new(&config, TINY, &[8.0]).unwrap()
 }
 
@@ -61,15 +67,21 @@ fn means_at(ink: &Ink, image: &[f32], t: Timestep) -> Vec<f64> {
     means.iter().map(|&mean| f64::from(mean)).collect()
 }
 
+/// The means of the counts of every candidate at `t`.
+fn candidates_at(ink: &Ink, t: Timestep) -> Vec<Vec<f64>> {
+    candidates().iter().map(|(image, _)| means_at(ink, image, t)).collect()
+}
+
 /// The exact posterior mean among the candidates.
 struct Enumerated<'a>(&'a Ink);
 
 impl Denoiser for Enumerated<'_> {
     fn denoise(&self, x_t: &[f32], t: Timestep) -> Result<Vec<f32>> {
+        let (candidates, means) = (candidates(), candidates_at(self.0, t));
         let mean = |x_t: &[f32]| {
-            let weights = posterior(x_t, |image| means_at(self.0, image, t));
+            let weights = posterior(x_t, &means);
             let mut mean = vec![0.0; TINY.len()];
-            for ((image, _), weight) in candidates().iter().zip(weights) {
+            for ((image, _), weight) in candidates.iter().zip(weights) {
                 mean.iter_mut().zip(image).for_each(|(mean, v)| *mean += weight as f32 * v);
             }
             self.0.state(&mean)
@@ -96,6 +108,7 @@ fn restored(ink: &Ink, counts: &[f32], instrument: &Instrument, n: usize) -> ([f
     let sampler = Sampling::new(SamplerKind::Ancestral, 300).build();
     let ends = sampler.sample(&chain, &mut |_, _| {}).unwrap();
     let (mut found, mut due) = ([0.0; 4], [0.0; 4]);
+    let means = candidates_at(ink, placement.timestep);
     for (i, end) in ends.chunks_exact(TINY.len()).enumerate() {
         let image = ink.image(end);
         let off = candidates().map(|(candidate, _)| {
@@ -103,7 +116,7 @@ fn restored(ink: &Ink, counts: &[f32], instrument: &Instrument, n: usize) -> ([f
         });
         let nearest = (0..4).min_by(|&a, &b| off[a].total_cmp(&off[b])).unwrap();
         found[nearest] += 1.0 / n as f64;
-        let exact = posterior(&start(i as u64).0, |image| means_at(ink, image, placement.timestep));
+        let exact = posterior(&start(i as u64).0, &means);
         due.iter_mut().zip(exact).for_each(|(due, p)| *due += p / n as f64);
     }
     (found, due)
@@ -111,7 +124,7 @@ fn restored(ink: &Ink, counts: &[f32], instrument: &Instrument, n: usize) -> ([f
 
 #[test]
 fn draws_follow_the_posterior_of_the_counts_where_the_model_has_their_optics() {
-    let (ink, n) = (tiny_ink(), 1500);
+    let (ink, n) = (tiny_ink(), 1000);
     for (t, truth, index) in [(260, 0, 0), (240, 3, 1), (220, 1, 2)] {
         let t = Timestep(t);
         let spread = (2.0 * ink.walking_time(t)).sqrt();
@@ -126,7 +139,7 @@ fn draws_follow_the_posterior_of_the_counts_where_the_model_has_their_optics() {
             let blurred = instrument.optics.blur(TINY, image);
             blurred.iter().map(|&v| instrument.photons * f64::from(v)).collect()
         };
-        let exact = posterior(&counts, blurred);
+        let exact = posterior(&counts, &candidates().map(|(image, _)| blurred(&image)));
         let (found, _) = restored(&ink, &counts, &instrument, n);
         for (found, exact) in found.iter().zip(exact) {
             // Five standard errors, and three hundredths for the finite steps.
@@ -138,7 +151,7 @@ fn draws_follow_the_posterior_of_the_counts_where_the_model_has_their_optics() {
 
 #[test]
 fn draws_follow_the_posterior_of_the_photons_that_are_used_where_it_has_not() {
-    let (ink, n) = (tiny_ink(), 1500);
+    let (ink, n) = (tiny_ink(), 1000);
     for (truth, photons, spread, index) in [(0, 1.0, 0.9, 0), (2, 2.0, 1.4, 1)] {
         let instrument = Instrument::new(photons, Optics::gaussian(spread).unwrap()).unwrap();
         let placement = Placement::new(&ink, &instrument).unwrap();
@@ -248,8 +261,12 @@ fn a_measured_gaussian_is_nearly_the_heat_kernel_and_a_ring_is_not() {
     let mismatch = |optics: Optics, photons: f64| {
         Placement::new(&ink, &Instrument::new(photons, optics).unwrap()).unwrap().mismatch
     };
-    assert!(mismatch(Optics::Measured(measured(1.0)), 600.0) < 0.03);
-    assert!(mismatch(Optics::Measured(measured(2.0)), 600.0) < 0.01);
+    // A sampled Gaussian against the lattice's heat kernel of the same variance, computed apart from this program: 0.0844
+    // for one pixel and 0.0215 for two. The bright exposures walk hardly at all.
+    for (spread, due) in [(1.0, 0.0844), (2.0, 0.0215)] {
+        let found = mismatch(Optics::Measured(measured(spread)), 600.0);
+        assert!((found - due).abs() < 0.1 * due, "{found} for {due}");
+    }
     let ring = |p: usize| {
         let [y, x] = [p / 9, p % 9].map(|v| v as f32 - 4.0);
         if (9.0..=16.0).contains(&(y * y + x * x)) { 1.0 } else { 0.0 }
@@ -317,7 +334,7 @@ proptest! {
 
 #[test]
 fn the_anscombe_transform_gives_the_noise_of_its_timestep() {
-    let gaussian = DegradationConfig::Gaussian(Default::default()).build(MNIST, &[]).unwrap();
+    let gaussian = DegradationConfig::Gaussian(GaussianConfig::default()).build(MNIST, &[]).unwrap();
     for photons in [4.0, 16.0, 100.0] {
         let start = AnscombeStart::new(gaussian.as_ref(), photons).unwrap();
         let (alpha, sigma) = gaussian.gaussian().unwrap().alpha_sigma(start.timestep);

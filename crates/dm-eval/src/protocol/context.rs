@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::image_set::{ImageSet, NearestTraining};
 use super::reference::ReferenceStatistics;
-use crate::authenticity::authenticity;
+use crate::authenticity::{PART, authenticity, authenticity_in_parts};
 use crate::cache::Cache;
 use crate::class_balance::histogram;
 use crate::distances::{KnnRadii, knn_radii};
@@ -157,7 +157,7 @@ fn find_nearest(
 ) -> Result<NearestTraining> {
     let shape = images.shape.to_string();
     let keys = [shape.as_str(), images.sha256.as_str(), training.sha256.as_str(), classifier_sha256];
-    let by_pixels = || authenticity(&images.unit_values()?, training_values);
+    let by_pixels = || authenticity_in_parts(images.unit_values_in_parts(PART), training_values);
     let by_features = || authenticity(&images.output.features, &training.output.features);
     Ok(NearestTraining {
         pixels: cache.value("nearest-pixels", &keys[..3], by_pixels)?,

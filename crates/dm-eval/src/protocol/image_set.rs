@@ -126,6 +126,16 @@ impl ImageSet {
     pub fn unit_values(&self) -> Result<Features> {
         Features::from_pixels(&self.name, self.shape, &self.pixels)
     }
+
+    /// As [`Self::unit_values`], for at most `count` images at a time, because the values take eight times as much memory as
+    /// the pixels.
+    ///
+    /// # Panics
+    /// If `count` is 0.
+    pub fn unit_values_in_parts(&self, count: usize) -> impl Iterator<Item = Result<Features>> + '_ {
+        let parts = self.pixels.chunks(count * self.shape.len());
+        parts.map(|pixels| Features::from_pixels(&self.name, self.shape, pixels))
+    }
 }
 
 /// The images with the indices `rows` out of `pixels` [n, C, H, W], where an image has `len` values.

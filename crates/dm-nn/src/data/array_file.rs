@@ -201,7 +201,7 @@ mod tests {
         let path = dir.path().join("b.npy");
         array.write_npy(&path).unwrap();
         let written = std::fs::read(&path).unwrap();
-        assert_eq!(written.len() % 64, 16 % 64);
+        assert_eq!(written.len() % 64, 16);
         assert_eq!(&written[written.len() - 4..], 256f32.to_le_bytes());
         let error = NumberArray::read(&path).unwrap_err().to_string();
         assert!(error.contains("dtype: found floats (<f4), expected integers"), "{error}");

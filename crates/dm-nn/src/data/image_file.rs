@@ -16,7 +16,8 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::dataset::ReadOptions;
-use super::sample_set::{IMAGES, LABELS, SampleSet};
+use super::sample_file::{IMAGES, LABELS};
+use super::sample_set::SampleSet;
 use super::{idx, image_folder, npy, npz};
 use crate::error::{Error, Result};
 use crate::image::ImageShape;
@@ -76,6 +77,7 @@ impl Format {
 }
 
 /// Whether the name of `path` is that of an IDX file.
+#[allow(clippy::case_sensitive_file_extension_comparisons, reason = "the name is in lower case")]
 fn is_idx(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     name.ends_with(".idx") || name.ends_with("-ubyte")
@@ -128,17 +130,16 @@ pub fn write(path: &Path, format: Format, images: &SampleSet, columns: usize) ->
 fn npz_bytes(path: &Path, images: &SampleSet) -> Result<Vec<u8>> {
     let ImageShape { channels, height, width } = images.shape;
     let n = images.len();
-    let (dims, pixels) = match channels {
-        1 => (vec![n, height, width], images.pixels.clone()),
-        _ => {
-            let plane = height * width;
-            let image = |image: &[u8]| -> Vec<u8> {
-                let pixel = |p: usize| image.iter().skip(p).step_by(plane).copied();
-                (0..plane).flat_map(pixel).collect()
-            };
-            let pixels = images.pixels.chunks_exact(images.shape.len().max(1)).flat_map(image).collect();
-            (vec![n, height, width, channels], pixels)
-        }
+    let (dims, pixels) = if channels == 1 {
+        (vec![n, height, width], images.pixels.clone())
+    } else {
+        let plane = height * width;
+        let image = |image: &[u8]| -> Vec<u8> {
+            let pixel = |p: usize| image.iter().skip(p).step_by(plane).copied();
+            (0..plane).flat_map(pixel).collect()
+        };
+        let pixels = images.pixels.chunks_exact(images.shape.len().max(1)).flat_map(image).collect();
+        (vec![n, height, width, channels], pixels)
     };
     let arrays = std::iter::once((IMAGES, dims, &pixels));
     let labels = images.labels.as_ref().map(|labels| (LABELS, vec![labels.len()], labels));

@@ -90,7 +90,7 @@ impl Npy {
 
 /// Everything before the items of a .npy file of version 1; `descr` is NumPy's name of the item type.
 pub(super) fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
-    let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let sizes = shape.iter().fold(String::new(), |sizes, size| sizes + &size.to_string() + ", ");
     let mut header =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
     // Magic number, version and length take 10 bytes; the items begin at a multiple of 64.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::dataset::{DataFile, DataSource, Dataset, Images, ReadOptions, numbered_classes};
 use super::npy::{Item, Npy, Problem};
-use super::sample_set::{IMAGES, LABELS};
+use super::sample_file::{IMAGES, LABELS};
 use crate::archive::Archive;
 use crate::error::{Error, Result};
 use crate::hash::sha256_file;

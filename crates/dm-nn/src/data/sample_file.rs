@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::sample_set::{IMAGES, LABELS};
 use crate::error::{Error, Result};
 use crate::file_kind::mistaken_kind;
 use crate::image::ImageShape;
 use crate::params::file::{MAX_HEADER, json_metadata, read_metadata};
 use crate::storage::{self, Disk, Write};
 
+/// Name of the tensor of images.
+pub(super) const IMAGES: &str = "images";
+/// Name of the tensor of labels.
+pub(super) const LABELS: &str = "labels";
 /// Number of bytes that state the length of the header. The header's length is a multiple of it.
 const LENGTH_BYTES: usize = 8;
 

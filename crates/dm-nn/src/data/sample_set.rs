@@ -7,15 +7,10 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::sample_file::{SampleHeader, write_parts};
+use super::sample_file::{IMAGES, LABELS, SampleHeader, write_parts};
 use crate::error::{Error, Result};
 use crate::image::ImageShape;
 use crate::params::file::{parse_safetensors, read_bounded};
-
-/// Name of the tensor of images.
-pub(super) const IMAGES: &str = "images";
-/// Name of the tensor of labels.
-pub(super) const LABELS: &str = "labels";
 
 /// Images of one shape, as a sampler draws them.
 #[derive(Clone, Debug, PartialEq, Eq)]

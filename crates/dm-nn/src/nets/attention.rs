@@ -4,7 +4,7 @@ use candle_core::{D, Result};
 use candle_nn::ops::softmax;
 
 use super::layers::{GroupNormSilu, Linear};
-use crate::onnx::{Attribute, Graph, Value};
+use crate::onnx::{Attribute, Graph, Value, signed};
 use crate::params::Path;
 use crate::planes::Planes;
 
@@ -56,8 +56,8 @@ impl SelfAttention {
         groups: usize,
         [height, width]: [usize; 2],
     ) -> crate::Result<Value> {
-        let c = graph.shape(&format!("{name}.out.bias"))?.iter().product::<usize>() as i64;
-        let n = (height * width) as i64;
+        let c = signed(graph.shape(&format!("{name}.out.bias"))?.iter().product());
+        let n = signed(height * width);
         let swap = [("perm", Attribute::Ints(&[0, 2, 1]))];
         let h = graph.group_norm_silu(&format!("{name}.norm"), x, groups)?;
         let h = graph.reshape(&h, &[0, c, n]);
@@ -76,7 +76,7 @@ impl SelfAttention {
         let out = graph.linear(&format!("{name}.out"), &mixed)?;
         let out = graph.reshape(&out, &[-1, n, c]);
         let out = graph.apply("Transpose", &[&out], &swap);
-        let out = graph.reshape(&out, &[-1, c, height as i64, width as i64]);
+        let out = graph.reshape(&out, &[-1, c, signed(height), signed(width)]);
         Ok(graph.apply("Add", &[x, &out], &[]))
     }
 }

@@ -108,7 +108,7 @@ impl<'w> Graph<'w> {
         attributes: &[(&str, Attribute<'_>)],
     ) -> Value {
         let output = Value(self.name(operation));
-        self.push(operation, inputs, &[output.0.clone()], attributes);
+        self.push(operation, inputs, std::slice::from_ref(&output.0), attributes);
         output
     }
 
@@ -147,6 +147,11 @@ impl<'w> Graph<'w> {
         self.named += 1;
         format!("{kind}_{}", self.named)
     }
+}
+
+/// A size as ONNX writes it.
+pub fn signed(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// A tensor of 32-bit floating-point numbers.

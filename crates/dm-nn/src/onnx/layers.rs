@@ -2,7 +2,7 @@
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
-use super::graph::{Graph, Value};
+use super::graph::{Graph, Value, signed};
 use super::proto::Attribute::{Float, Int, Ints, Text};
 use crate::error::Result;
 
@@ -16,7 +16,7 @@ impl Graph<'_> {
     /// If a parameter is missing.
     pub fn conv(&mut self, name: &str, x: &Value, stride: i64) -> Result<Value> {
         let weight = format!("{name}.weight");
-        let side = self.shape(&weight)?.last().map_or(0, |&side| side as i64);
+        let side = self.shape(&weight)?.last().map_or(0, |&side| signed(side));
         let (weight, bias) = (self.parameter(&weight)?, self.parameter(&format!("{name}.bias"))?);
         let attributes = [
             ("kernel_shape", Ints(&[side, side])),
@@ -46,7 +46,7 @@ impl Graph<'_> {
         let gamma = self.parameter_as(&gamma, &[channels, 1, 1])?;
         let beta = self.parameter_as(&beta, &[channels, 1, 1])?;
         // The opset has no GroupNorm. A group is a single channel of InstanceNormalization.
-        let by_group = self.reshape(x, &[0, groups as i64, -1]);
+        let by_group = self.reshape(x, &[0, signed(groups), -1]);
         let (one, zero) =
             (self.constant(&[groups], &vec![1.0; groups]), self.constant(&[groups], &vec![0.0; groups]));
         let normal =
@@ -64,7 +64,7 @@ impl Graph<'_> {
     /// If a parameter is missing.
     pub fn layer_norm(&mut self, name: &str, x: &Value) -> Result<Value> {
         let weight = format!("{name}.weight");
-        let axis = 4 - self.shape(&weight)?.len() as i64;
+        let axis = 4 - signed(self.shape(&weight)?.len());
         let (weight, bias) = (self.parameter(&weight)?, self.parameter(&format!("{name}.bias"))?);
         let attributes = [("axis", Int(axis)), ("epsilon", Float(EPSILON))];
         Ok(self.apply("LayerNormalization", &[x, &weight, &bias], &attributes))

@@ -10,5 +10,5 @@ mod graph;
 mod layers;
 mod proto;
 
-pub use graph::{Graph, Value};
+pub use graph::{Graph, Value, signed};
 pub use proto::{Attribute, Axis, ElementType, OPSET};

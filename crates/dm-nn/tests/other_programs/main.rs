@@ -30,7 +30,7 @@ fn python(packages: &str) -> Option<PathBuf> {
 /// Runs a script of this test on the folders of cases.
 fn run(python: &Path, script: &str, arguments: &[&Path], folders: &[PathBuf]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/other_programs/python").join(script);
-    let output = Command::new(python).arg(script).args(arguments).args(folders).output().unwrap();
+    let output = Command::new(python).arg("-B").arg(script).args(arguments).args(folders).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

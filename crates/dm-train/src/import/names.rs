@@ -69,7 +69,9 @@ pub(super) fn split(file: &TensorFile, chosen: &str, first: &str) -> Result<Spli
     for name in file.names() {
         let Some((shape, values)) = file.get(name) else { continue };
         let last = name.rsplit('.').next().unwrap_or(name);
-        if TABLES.contains(&last) {
+        if all.iter().any(|other| other != prefix && is_of(other, name, &all)) {
+            ignored += 1;
+        } else if TABLES.contains(&last) {
             if tables.get(last).is_some_and(|(_, others)| others != values) {
                 let expected = "the same table wherever the checkpoint has it";
                 return Err(Error::format(file.path(), name, format!("another `{last}`"), expected));
@@ -77,9 +79,9 @@ pub(super) fn split(file: &TensorFile, chosen: &str, first: &str) -> Result<Spli
             tables.insert_values(last, shape.to_vec(), values.to_vec());
         } else if DERIVED.contains(&last) {
             // It follows from a table.
-        } else if let Some(own) = name.strip_prefix(prefix).filter(|_| is_of(prefix, name, &all)) {
+        } else if let Some(own) = name.strip_prefix(prefix) {
             weights.insert_values(own, shape.to_vec(), values.to_vec());
-        } else if !chosen.is_empty() || all.iter().any(|other| other != prefix && is_of(other, name, &all)) {
+        } else if !chosen.is_empty() {
             ignored += 1;
         } else {
             let expected = format!("only names that begin with `{prefix}`");

@@ -1,5 +1,7 @@
 //! metrics.jsonl: a file of one JSON object per line, to which lines are appended.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::fs::{self, File};
 use std::io::ErrorKind;
 

@@ -26,6 +26,53 @@ pub struct Call<'a> {
     pub seed: u64,
     /// The picture to write. The arrays lie beside it.
     pub out: &'a Path,
+    /// The file for the record, if one is named.
+    pub scores: Option<&'a Path>,
+    /// Whether to print the record instead of a table.
+    pub json: bool,
+}
+
+impl Call<'_> {
+    /// The record without scores of `n` images whose counts `instrument` has measured.
+    fn record(&self, draws: usize, instrument: &Instrument, origin: &Origin, n: usize) -> PhotonFile {
+        let (keep, mismatch) = match origin {
+            Origin::Grains(placement) => (placement.keep, placement.mismatch),
+            Origin::Gaussian(_) => (1.0, 0.0),
+        };
+        PhotonFile {
+            schema: SCHEMA,
+            model: self.model.name.clone(),
+            step: self.model.provenance.step,
+            n,
+            first_image: 0,
+            seed: self.seed,
+            photons: instrument.photons,
+            psf: instrument.optics.variances().map(f64::sqrt),
+            t: origin.timestep().0,
+            timesteps: self.model.degradation.timesteps(),
+            keep,
+            mismatch,
+            draws,
+            sampler: self.sampling.sampler.name().into(),
+            nfe_from_last_timestep: self.sampling.nfe_taken(),
+            classifier: None,
+            methods: Vec::new(),
+            calibration: None,
+        }
+    }
+
+    /// Writes and prints `record`; `lines` say the same in words.
+    fn finish(&self, record: &PhotonFile, lines: Vec<String>, terminal: &Terminal) -> Result<ExitCode> {
+        if let Some(path) = self.scores {
+            folder::write_json(path, record).context("--scores")?;
+        }
+        if self.json {
+            terminal.line(serde_json::to_string_pretty(record)?)?;
+        } else {
+            terminal.lines(lines)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Largest number of images in the picture.
@@ -40,11 +87,10 @@ const SHOWN_DRAWS: usize = 4;
 pub fn measured(call: &Call<'_>, args: &PhotonArgs, counts: &Path, terminal: &Terminal) -> Result<ExitCode> {
     let (counts, instrument) = args.read(counts, call.model)?;
     let (origin, restored) = restore(call, args, &counts, &instrument)?;
-    let draws = Posterior::of(call.model, &restored.draws, args.draws());
-    let paths = draws.write(call, None, &restored)?;
-    terminal.line(origin.line(&instrument, call.model.degradation.timesteps()))?;
-    terminal.lines(paths)?;
-    Ok(ExitCode::SUCCESS)
+    let mut lines = vec![origin.line(&instrument, call.model.degradation.timesteps())];
+    lines.extend(Posterior::of(call.model, &restored.draws, args.draws()).write(call, None, &restored)?);
+    let record = call.record(args.draws(), &instrument, &origin, counts.len() / call.model.shape.len());
+    call.finish(&record, lines, terminal)
 }
 
 /// Simulates the counts of test images, whose pixels, labels and number of the first one are given, restores and scores them.
@@ -56,7 +102,6 @@ pub fn simulated(
     args: &PhotonArgs,
     (clean, labels, first): (&[u8], &[u8], usize),
     classifier: Option<(&str, &Classifier)>,
-    scores: Option<&Path>,
     terminal: &Terminal,
 ) -> Result<ExitCode> {
     let (shape, len) = (call.model.shape, call.model.shape.len());
@@ -85,45 +130,24 @@ pub fn simulated(
     ];
     let methods = methods.iter().map(|(name, pixels)| originals.score(name, pixels));
     let methods = methods.collect::<Result<Vec<_>>>()?;
-    let calibration = match args.draws() {
-        1 => None,
-        _ => {
-            let features = |pixels: &[u8]| Features::from_pixels("images", shape, pixels);
-            let compared = PosteriorDraws::new(&features(clean)?, &features(&restored.draws)?)?;
-            Some(originals.calibration(&compared, &restored.draws)?)
-        }
+    let calibration = if args.draws() == 1 {
+        None
+    } else {
+        let features = |pixels: &[u8]| Features::from_pixels("images", shape, pixels);
+        let compared = PosteriorDraws::new(&features(clean)?, &features(&restored.draws)?)?;
+        Some(originals.calibration(&compared, &restored.draws)?)
     };
-    terminal.line(origin.line(&instrument, call.model.degradation.timesteps()))?;
-    terminal.lines(paths)?;
-    terminal.lines(photon_scores::table(&methods, calibration.as_ref()))?;
-    if let Some(path) = scores {
-        let (keep, mismatch) = match &origin {
-            Origin::Grains(placement) => (placement.keep, placement.mismatch),
-            Origin::Gaussian(_) => (1.0, 0.0),
-        };
-        let file = PhotonFile {
-            schema: SCHEMA,
-            model: call.model.name.clone(),
-            step: call.model.provenance.step,
-            n: labels.len(),
-            first_image: first,
-            seed: call.seed,
-            photons: instrument.photons,
-            psf: instrument.optics.variances().map(f64::sqrt),
-            t: origin.timestep().0,
-            timesteps: call.model.degradation.timesteps(),
-            keep,
-            mismatch,
-            draws: args.draws(),
-            sampler: call.sampling.sampler.name().into(),
-            nfe_from_last_timestep: call.sampling.nfe_taken(),
-            classifier: classifier.map(|(name, _)| name.to_owned()),
-            methods,
-            calibration,
-        };
-        folder::write_json(path, &file).context("--scores")?;
-    }
-    Ok(ExitCode::SUCCESS)
+    let mut lines = vec![origin.line(&instrument, call.model.degradation.timesteps())];
+    lines.extend(paths);
+    lines.extend(photon_scores::table(&methods, calibration.as_ref()));
+    let record = PhotonFile {
+        first_image: first,
+        classifier: classifier.map(|(name, _)| name.to_owned()),
+        methods,
+        calibration,
+        ..call.record(args.draws(), &instrument, &origin, labels.len())
+    };
+    call.finish(&record, lines, terminal)
 }
 
 fn restore(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use dm_degrade::degradations::IntensityStatistics;
+use dm_degrade::degradations::{IntensityStatistics, QuantileDistribution};
 use dm_degrade::generate::{Request, Start, randomness};
 use dm_degrade::photons::{AnscombeStart, Instrument, Optics, Placement, PointSpread, richardson_lucy};
 use dm_degrade::{Denoiser, Model, Noise, Sampling, Timestep};
@@ -122,7 +122,7 @@ impl PhotonArgs {
         let images = (array.values.len() / shape.len()) as f64;
         let per_image = array.values.iter().map(|&n| f64::from(n)).sum::<f64>() / images;
         let statistics = IntensityStatistics::new(&model.fitted, shape).ok();
-        let usual: f64 = statistics.map_or(0.0, |s| s.totals.iter().map(|total| total.mean()).sum());
+        let usual: f64 = statistics.map_or(0.0, |s| s.totals.iter().map(QuantileDistribution::mean).sum());
         ensure!(
             usual > 0.0 && per_image > 0.0,
             "--photons: found none, expected the photons of a white pixel: they cannot be estimated from {}",

@@ -60,8 +60,11 @@ struct Item {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let runs = list::find(args.folder.as_deref())?;
+    let folder = args.folder.as_deref().unwrap_or(Path::new(RUNS));
+    // A folder that a link leads to may belong to others. It is pruned only if it is named itself.
+    let is_own = |run: &&Run| run.path == folder || !run.path.is_symlink();
     let mut pruned = Vec::new();
-    for run in &runs {
+    for run in runs.iter().filter(is_own) {
         for item in items(run) {
             if args.yes {
                 remove(run, &item).with_context(|| item.path.display().to_string())?;
@@ -71,7 +74,6 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     }
     let bytes = pruned.iter().map(|item| item.bytes).sum();
     let pruning = Pruning { removed: args.yes, items: pruned, bytes };
-    let folder = args.folder.as_deref().unwrap_or(Path::new(RUNS));
     args.output.finish(terminal, &pruning, || lines(&pruning, folder, Terminal::width()))
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
+use dm_nn::escaped;
 use dm_nn::params::file::{read_at_most, read_bounded};
 use dm_record::{MetricsLine, Record, RunManifest, RunStatus};
 use dm_train::{RunConfig, checkpoint_files, run_folder, run_lock};
@@ -204,7 +205,7 @@ pub fn find(root: &Path) -> Result<Vec<Run>> {
 
 /// Adds the runs below `folder` to `runs`.
 fn search(root: &Path, folder: &Path, depth: usize, runs: &mut Vec<Run>) {
-    let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let name = |path: &Path| escaped(&path.strip_prefix(root).unwrap_or(path).display().to_string());
     let Ok(entries) = fs::read_dir(folder) else {
         runs.push(Run::read(folder, name(folder)));
         return;

@@ -38,7 +38,13 @@ async function show(name) {
 const fromAddress = () => (location.hash.slice(1) in parts ? location.hash.slice(1) : "degrade");
 
 for (const [i, tab] of tabs.entries()) {
-  tab.addEventListener("click", () => { location.hash = tab.getAttribute("aria-controls"); });
+  // Following a link to a part would move the focus away from the tabs.
+  tab.addEventListener("click", () => {
+    const name = tab.getAttribute("aria-controls");
+    history.pushState(null, "", `#${name}`);
+    window.scrollTo(0, 0);
+    show(name);
+  });
   tab.addEventListener("keydown", (event) => {
     const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
     if (to === undefined) return;
@@ -48,5 +54,5 @@ for (const [i, tab] of tabs.entries()) {
     next.click();
   });
 }
-window.addEventListener("hashchange", () => { show(fromAddress()); window.scrollTo(0, 0); });
+window.addEventListener("popstate", () => show(fromAddress()));
 show(fromAddress());

@@ -2,20 +2,21 @@
 
 import { number, svg } from "./dom.js";
 
-const SIZE = { width: 640, height: 260, left: 56, right: 12, top: 14, bottom: 36 };
+const SIZE = { height: 250, left: 56, right: 12, top: 14, bottom: 36 };
 
 /**
  * A chart of `series`, each `{ name, points: [[x, y], ...], className }`. `x` and `y` name the axes. Values that differ by more
- * than a factor of 20 get a logarithmic axis.
+ * than a factor of `linear` get a logarithmic axis. `width` is the width that the texts are made
+ * for, and `range` the range of the vertical axis if it is known.
  */
-export function chart(series, { x, y, marker, logX = false }) {
+export function chart(series, { x, y, marker, logX = false, linear = 5, width = 640, range }) {
   const points = series.flatMap((one) => one.points).filter(([, value]) => Number.isFinite(value));
-  const { width, height, left, right, top, bottom } = SIZE;
+  const { height, left, right, top, bottom } = SIZE;
   const root = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img" });
   if (points.length === 0) return root;
   const extent = (i) => points.reduce(([a, b], p) => [Math.min(a, p[i]), Math.max(b, p[i])], [Infinity, -Infinity]);
-  const ranges = [extent(0), extent(1)];
-  const logY = ranges[1][0] > 0 && ranges[1][1] / ranges[1][0] > 20;
+  const ranges = [extent(0), range ?? extent(1)];
+  const logY = ranges[1][0] > 0 && ranges[1][1] / ranges[1][0] > linear;
   const toX = scale(ranges[0], logX, left, width - right, 0);
   const toY = scale(ranges[1], logY, height - bottom, top, 0.06);
   for (const tick of ticks(toY.range, logY)) {

@@ -9,7 +9,7 @@ import { drawGrid, keepWhole } from "./pixels.js";
 /** Test images to choose from. */
 const CHOICES = 20;
 /** Where the slider stands at first, as a share of the way to T. */
-const FIRST = 0.45;
+const FIRST = 0.6;
 /** Milliseconds per timestep while playing. */
 const FRAME = 80;
 
@@ -53,17 +53,19 @@ function buildStage() {
   view.output = h("output", {}, "");
   view.play = h("button", { class: "button square-button", type: "button", "aria-label": "play", click: play }, "▶");
   view.error = h("p", { class: "error", role: "alert", hidden: true });
+  view.entry = h("dl", { class: "entry" });
   slot("degrade", "stage").append(
     h("div", { class: "triptych" },
+      h("div", { class: "scrubber" }, view.play, view.slider, view.output),
       h("figure", {}, h("figcaption", {}, h("b", {}, h("var", {}, "x", h("sub", {}, "t"))), ", the degraded image"), view.state.tile),
       h("figure", {}, h("figcaption", {}, h("b", {}, "estimate"), " of ", h("var", {}, "x"), h("sub", {}, "0")), view.estimate.tile),
       h("figure", { class: "opinion", hidden: !about.has_classifier },
-        h("figcaption", {}, h("b", {}, "classifier"), " on ", h("span", { class: "key" }), " ", h("var", {}, "x", h("sub", {}, "t")),
-          " and ", h("span", { class: "key estimate" }), " estimate"),
+        h("figcaption", {}, h("b", {}, "classifier"), "  ", h("span", { class: "key" }), " ", h("var", {}, "x", h("sub", {}, "t")),
+          "  ", h("span", { class: "key estimate" }), " estimate"),
         h("dl", { class: "bars" }, view.bars.map(({ row }) => row)))),
-    h("div", { class: "scrubber" }, view.play, view.slider, view.output),
     view.verdict,
-    view.error);
+    view.error,
+    view.entry);
   const blank = new Uint8Array(size());
   for (const { canvas, tile } of [view.state, view.estimate]) {
     drawGrid(canvas, blank, shape(), 1);
@@ -161,15 +163,15 @@ function buildPanel(models) {
     if (kind === "model") chooseModel(name);
     else chooseDegradation(name);
   });
-  view.summary = h("p", { class: "note" });
+  view.summary = h("p", { class: "note summary" });
   view.parameters = h("fieldset", {});
-  const seed = numberField("Seed of the noise", state.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, changed: (value) => { state.seed = value; askSoon(); } });
+  const seed = numberField("Noise seed", state.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, changed: (value) => { state.seed = value; askSoon(); } });
   const next = h("button", { class: "button", type: "button", click: () => { state.seed += 1; seed.input.value = state.seed; ask(); } }, "New noise");
   slot("degrade", "panel").append(
     source, gallery, easel,
     h("div", {}, field("Degradation", view.process), view.summary),
     h("details", {}, h("summary", {}, "Parameters"), view.parameters),
-    h("div", { class: "row" }, seed.element, next));
+    h("div", { class: "pair ends-below" }, seed.element, next));
 }
 
 async function chooseModel(id) {
@@ -199,6 +201,8 @@ function setConfig(config) {
 function buildParameters() {
   const degradation = about.degradations.find(({ entry }) => entry.name === state.config.kind);
   view.summary.textContent = `${degradation.entry.name}: ${degradation.entry.summary}.`;
+  const facts = [["state", "formula"], ["noise", "noise"], ["prior", "prior"], ["inverse", "inverse"], ["source", "source"]];
+  view.entry.replaceChildren(...facts.map(([name, key]) => h("div", {}, h("dt", {}, name), h("dd", {}, degradation.entry[key]))));
   view.parameters.replaceChildren(...parameterFields(degradation, state.config, askSoon, buildParameters));
 }
 

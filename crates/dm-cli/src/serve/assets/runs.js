@@ -14,6 +14,7 @@ let seen = "";
 let timer;
 
 export async function start() {
+  runs = await getJson("/api/runs");
   view.list = h("ul", { class: "runs" });
   view.other = h("div", {});
   view.head = h("div", {});
@@ -139,7 +140,7 @@ function charts(a, b) {
     });
     if (series.length === 0) return [];
     const legend = series.map(({ name, className }) => h("span", {}, h("span", { class: `key ${className.startsWith("a") ? "estimate" : "second"}` }), ` ${name}${className.includes("thin") ? " (thin)" : ""}  `));
-    return [h("figure", {}, h("figcaption", {}, h("b", {}, title), " over the epochs  ", legend), chart(series, { x: "epochs", y: title }))];
+    return [h("figure", {}, h("figcaption", {}, h("b", {}, title), " over the epochs  ", legend), chart(series, { x: "epochs", y: title, width: Math.min(Math.max(view.charts.clientWidth, 320), 640) }))];
   });
 }
 
@@ -166,7 +167,7 @@ function samples(run) {
   set(Number(slider.value));
   view.samples.replaceChildren(
     h("h2", {}, "Samples"),
-    pictures.length > 1 ? h("div", { class: "scrubber samples-scrubber" }, h("span", {}), slider, output) : h("p", { class: "note" }, output),
+    pictures.length > 1 ? h("div", { class: "scrubber of-samples" }, slider, output) : h("p", { class: "note" }, output),
     h("div", { class: "tile picture" }, image));
 }
 

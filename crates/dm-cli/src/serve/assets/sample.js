@@ -46,7 +46,7 @@ function buildPanel(models, about) {
   const named = (isRun) => models.filter((one) => one.is_run === isRun).map(({ id, name }) => ({ value: id, label: name }));
   const groups = [{ group: "shipped", options: named(false) }, { group: "runs", options: named(true) }];
   view.model = menu(groups.filter(({ options }) => options.length > 0), chooseModel);
-  view.about = h("p", { class: "note" });
+  view.about = h("p", { class: "note summary" });
   const seed = numberField("Seed", order.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, changed: (value) => { order.seed = value; } });
   view.nfe = numberField("Evaluations", NFE, { min: 1, max: about.limits.nfe, changed: (value) => { order.nfe = value; } });
   view.samplerField = h("div", {});

@@ -26,9 +26,14 @@ export async function start(known) {
   show();
 }
 
+export function enter() {
+  show();
+}
+
 /** A hidden page computes nothing. */
 export function leave() {
   running?.abort();
+  pending?.abort();
   view.film?.stop();
 }
 
@@ -44,7 +49,6 @@ function build() {
   view.film.canvas.setAttribute("aria-label", "live samples");
   view.status = h("p", { class: "status", role: "status" });
   view.error = h("p", { class: "error", role: "alert", hidden: true });
-  view.live = h("button", { class: "button primary", type: "button", click: live }, "Sample live");
   slot("temperature", "wide").append(
     h("div", { class: "scale" }, view.name, view.slider,
       h("div", { class: "ends" }, h("span", { class: "hot" }, "hot: few grains"), h("span", { class: "cold" }, "cold: many grains"))),
@@ -52,21 +56,22 @@ function build() {
     h("div", { class: "columns" },
       h("div", {},
         h("h2", {}, "Samples"),
-        h("p", { class: "note" }, "100 samples, seed 1, none selected, of a model that was trained at this temperature for one epoch."),
+        h("p", { class: "note caption" }, "Recorded: 100 samples, seed 1, none selected, of a model that was trained at this temperature for one epoch."),
         h("div", { class: "tile picture" }, view.image)),
+      h("div", {},
+        h("h2", {}, "Samples, live"),
+        h("p", { class: "note caption" }, "The shipped model, which was trained with one grain per pixel at ", h("var", {}, "T"),
+          ", in a process of the chosen temperature. The seed is fixed."),
+        h("div", { class: "film" }, view.film.tile, view.film.controls, view.status))),
+    h("div", { class: "columns" },
       h("div", {},
         h("h2", {}, "Convincing, or various?"),
         view.verdict,
-        view.chart,
-        h("h2", {}, "The way to the prior"),
-        h("p", { class: "note" }, "Test images at ", h("var", {}, "t"), " = 0, ¼, ½, ¾ and 1 of ", h("var", {}, "T"), ", computed now."),
-        view.forwardTile)),
-    h("div", { class: "columns" },
+        view.chart),
       h("div", {},
-        h("h2", {}, "Live"),
-        h("p", { class: "note" }, "The shipped model was trained with one grain per pixel at ", h("var", {}, "T"),
-          ". Here it samples at the chosen temperature, which it has never seen, from a fixed seed."),
-        view.film.tile, view.film.controls, h("div", { class: "row" }, view.live, view.status))));
+        h("h2", {}, "The way to the prior"),
+        h("p", { class: "note caption" }, "Test images at ", h("var", {}, "t"), " = 0, ¼, ½, ¾ and 1 of ", h("var", {}, "T"), ", computed now."),
+        view.forwardTile)));
   const shape = about.test_images.shape;
   drawGrid(view.forward, new Uint8Array(DIGITS * SHARES.length * shape.height * shape.width), { ...shape, channels: 1 }, SHARES.length, 2);
   keepWhole(view.forward, view.forwardTile, 5);
@@ -90,10 +95,10 @@ function show() {
   ];
   view.chart.replaceChildren(
     h("p", { class: "note" }, h("span", { class: "key estimate" }), " precision  ", h("span", { class: "key second" }), " recall"),
-    chart(series, { x: "grains per pixel at T; blur at the right end", y: "share", marker: place(point), logX: true }));
-  view.live.disabled = point.density === null;
+    chart(series, { x: "grains per pixel at T; blur at the right end", y: "share", marker: place(point), logX: true, linear: Infinity, range: [0, 1], width: Math.min(Math.max(view.chart.clientWidth, 320), 560) }));
   running?.abort();
   forwardSoon();
+  liveSoon();
 }
 
 function title({ density }) {
@@ -103,6 +108,7 @@ function title({ density }) {
 }
 
 const forwardSoon = debounce(() => forward(), 60);
+const liveSoon = debounce(() => live(), 250);
 
 /** Computes the way to the prior of a few test images at the chosen temperature. */
 async function forward() {
@@ -144,6 +150,10 @@ async function live() {
   running = own;
   const { density } = study[view.slider.value];
   view.film.begin(about.test_images.shape, 16, columnsOf(16));
+  if (density === null) {
+    view.status.textContent = "Blur has no grains that the shipped model could read.";
+    return;
+  }
   view.status.textContent = "Waiting for a free core …";
   try {
     await stream("/api/temperature", { density, seed: SEED }, (name, data) => {

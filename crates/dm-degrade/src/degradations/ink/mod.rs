@@ -14,6 +14,7 @@
 //!
 //! The prior has the distribution of the total intensity of the training set, and at T its mean image: digits lie in the
 //! middle of the page, half a pixel below and to the right of its centre, and at a spread of 8 pixels this is still visible.
+//! With `prior = "modes"` the lowest cosine modes of an image, which survive at T, are drawn as well.
 //!
 //! The noise is one uniform per value: the count is the Poisson quantile of its mean, the same randomness at every timestep.
 //! The last state of sampling (t = 0) is the intensity itself, not a count, so shot noise does not affect the image.
@@ -25,4 +26,4 @@ mod sums;
 
 pub use film::Film;
 pub use grains::thin_and_walk;
-pub use process::{ENTRY, Ink, InkConfig};
+pub use process::{ENTRY, Ink, InkConfig, InkPrior};

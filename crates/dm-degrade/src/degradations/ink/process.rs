@@ -1,5 +1,6 @@
 //! The process of Ink: tables, degradation, prior and posterior.
 
+use dm_nn::data::Images;
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::degradations::grain_codec::GrainCodec;
 use crate::degradations::intensity_prior::IntensityPrior;
 use crate::degradations::intensity_statistics::IntensityStatistics;
 use crate::degradations::limits::{check_shape_and_timesteps, check_spreads};
+use crate::degradations::mode_prior::ModePrior;
 use crate::error::Result;
 use crate::heat::{PlaneKernel, walking_times};
 use crate::parameterization::ParameterizationKind;
@@ -40,6 +42,10 @@ pub const ENTRY: Entry = Entry {
         ),
         ("sigma_min", "spread at t = 1 in pixels, 0.2"),
         ("sigma_max", "spread at T in pixels, 8"),
+        (
+            "prior",
+            "mean_image (every image has the mean image's shape at T) or modes (its lowest cosine modes vary), mean_image",
+        ),
     ],
     source: "this project; heat as in Rissanen et al. 2023, thinning of counts as in Chen and Zhou 2023",
     parameterization: ParameterizationKind::Sigmoid,
@@ -63,11 +69,40 @@ pub struct InkConfig {
     /// distinguish the sum. With 64 grains per full pixel, digits cannot be distinguished from the prior at 16 pixels, and
     /// from a uniform prior only at 24 pixels. Larger images need larger spreads.
     pub sigma_max: f64,
+    /// The distribution that sampling starts from.
+    #[serde(skip_serializing_if = "InkPrior::is_default")]
+    pub prior: InkPrior,
+}
+
+/// The prior of Ink: what it takes from the training set besides the distribution of the totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InkPrior {
+    /// The mean image: at T, all images have its shape.
+    #[default]
+    MeanImage,
+    /// The joint normal distribution of the totals and the lowest cosine modes.
+    Modes,
+}
+
+impl InkPrior {
+    /// Whether this is the default, which configs do not state.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for InkConfig {
     fn default() -> Self {
-        Self { timesteps: 1000, density: 256.0, density_end: 1.0, sigma_min: 0.2, sigma_max: 8.0 }
+        Self {
+            timesteps: 1000,
+            density: 256.0,
+            density_end: 1.0,
+            sigma_min: 0.2,
+            sigma_max: 8.0,
+            prior: InkPrior::MeanImage,
+        }
     }
 }
 
@@ -81,6 +116,8 @@ pub struct Ink {
     /// The kernel of every timestep.
     kernels: Vec<PlaneKernel>,
     prior: IntensityPrior,
+    /// Takes the place of [`Self::prior`] if the config asks for it.
+    mode_prior: Option<ModePrior>,
 }
 
 impl Ink {
@@ -91,10 +128,12 @@ impl Ink {
     /// # Errors
     /// If a field is outside its domain; the error names the first one.
     pub fn new(config: &InkConfig, shape: ImageShape, fitted: &[f32]) -> Result<Self> {
-        let InkConfig { timesteps, density, density_end, sigma_min, sigma_max } = *config;
+        let InkConfig { timesteps, density, density_end, sigma_min, sigma_max, prior } = *config;
         check_shape_and_timesteps(shape, timesteps)?;
         let density = densities(timesteps, density, density_end)?;
         check_spreads(sigma_min, sigma_max)?;
+        let modes = if prior == InkPrior::Modes { ModePrior::fitted_len(shape).min(fitted.len()) } else { 0 };
+        let (fitted, modes) = fitted.split_at(fitted.len() - modes);
         let IntensityStatistics { totals, mean_image, channel_mean } =
             IntensityStatistics::new(fitted, shape)?;
         let codec = GrainCodec { density, smallest_unit: 0.0, mean: channel_mean };
@@ -103,7 +142,12 @@ impl Ink {
         let mut spread = vec![0.0; shape.len()];
         kernels[timesteps].spread(&mean_image, &mut spread);
         let prior = IntensityPrior::new(totals, &spread, shape.pixels());
-        Ok(Self { shape, codec, tau, kernels, prior })
+        let mode_prior = if modes.is_empty() {
+            None
+        } else {
+            Some(ModePrior::new(modes, shape, tau[timesteps], prior.share())?)
+        };
+        Ok(Self { shape, codec, tau, kernels, prior, mode_prior })
     }
 
     /// The walking time tau of `t`; the spread is sqrt(2 tau) pixels.
@@ -139,9 +183,22 @@ impl Ink {
         out.iter_mut().for_each(|mean| *mean *= left);
     }
 
-    /// Writes to `out` the mean of the counts of the prior whose totals are the quantiles of `u`.
-    fn prior_mean(&self, u: f32, out: &mut [f32]) {
-        self.prior.intensity(u, self.codec.density[self.timesteps()], out);
+    /// What [`Self::new`] needs of a training set.
+    pub(crate) fn fit(config: &InkConfig, images: &Images) -> Vec<f32> {
+        let mut fitted = IntensityStatistics::fit(images);
+        if config.prior == InkPrior::Modes && !fitted.is_empty() {
+            fitted.extend(ModePrior::fit(images));
+        }
+        fitted
+    }
+
+    /// Writes to `out` means of counts at T, drawn from the prior.
+    fn prior_mean(&self, rng: &mut Rng, out: &mut [f32]) {
+        let density = self.codec.density[self.timesteps()];
+        match &self.mode_prior {
+            Some(prior) => prior.intensity(density, rng, out),
+            None => self.prior.intensity(rng.uniform(), density, out),
+        }
     }
 }
 
@@ -174,13 +231,13 @@ impl Degradation for Ink {
     /// Total intensities from the training set's distribution, then Poisson(total * share) grains at every pixel. The totals
     /// of all channels are the quantiles of one uniform: bright images are bright in every channel.
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) {
-        self.prior_mean(rng.uniform(), out);
+        self.prior_mean(rng, out);
         out.iter_mut().for_each(|n| *n = poisson::quantile(*n, rng.uniform()));
     }
 
     /// Like [`Self::sample_prior`], with the uniforms of `noise` as the quantiles of the counts.
     fn sample_prior_given(&self, noise: &Noise, rng: &mut Rng, out: &mut [f32]) {
-        self.prior_mean(rng.uniform(), out);
+        self.prior_mean(rng, out);
         poisson::quantiles(out, &noise.0);
     }
 
