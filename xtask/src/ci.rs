@@ -46,6 +46,7 @@ pub enum Step {
     Clippy,
     Doc,
     Test,
+    Torture,
     Smoke,
     Zoo,
     Cuda,
@@ -64,7 +65,7 @@ impl Step {
             Self::Fmt | Self::Tidy | Self::Tables | Self::Words | Self::Deny | Self::Machete => Stage::Quick,
             Self::Clippy | Self::Doc => Stage::Lint,
             Self::Test => Stage::Test,
-            Self::Smoke | Self::Zoo | Self::Cuda => Stage::E2e,
+            Self::Torture | Self::Smoke | Self::Zoo | Self::Cuda => Stage::E2e,
             Self::Coverage => Stage::Coverage,
         }
     }
@@ -106,6 +107,7 @@ impl Step {
             Self::Clippy => &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
             Self::Doc => &["doc", "--workspace", "--no-deps", "--locked"],
             Self::Test => &TEST,
+            Self::Torture => &["xtask", "torture", "--quick"],
             Self::Smoke => &["xtask", "sweep", "--profile", "smoke", "--clean"],
             Self::Zoo => &["xtask", "sweep", "--study", "zoo", "--profile", "smoke", "--clean"],
             Self::Cuda => &[".ci/cuda", "check"],

@@ -11,6 +11,7 @@ mod machine;
 mod markdown;
 mod records;
 mod report;
+mod signal;
 mod sweep;
 mod tables;
 mod tidy;

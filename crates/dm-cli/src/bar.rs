@@ -141,7 +141,7 @@ impl Drop for Bar {
 
 /// A plain line: `position` of `length` units are finished, and it took `elapsed` seconds from the unit `start` on.
 fn line(message: &str, start: u64, position: u64, length: u64, elapsed: f64) -> String {
-    let percent = if length == 0 { 0 } else { 100 * position.min(length) / length };
+    let percent = (100 * position.min(length)).checked_div(length).unwrap_or(0);
     let done = position.saturating_sub(start);
     let mut text = format!("{message}: {percent} %");
     if done > 0 && position < length {

@@ -92,7 +92,7 @@ impl Terminal {
     ///
     /// # Errors
     /// If `DM_PICTURES` has a value that it cannot have.
-    pub fn pictures(&self) -> Result<Pictures> {
+    pub fn pictures() -> Result<Pictures> {
         let variable = |name: &str| std::env::var(name).ok();
         graphics::detect(variable, io::stdout().is_terminal()).map_err(Error::msg)
     }
@@ -144,7 +144,7 @@ fn columns_of(columns: u16) -> usize {
 
 /// Whether the user wants colours (no-color.org) and the terminal knows them.
 fn allows_colors() -> bool {
-    !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) && !is_dumb()
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_dumb()
 }
 
 /// Whether the terminal can only show one character after another.

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use dm_degrade::generate::{Class, Request, images};
 use dm_degrade::{NetworkDenoiser, Sampling};
@@ -39,11 +39,13 @@ const BATCH: usize = 256;
 /// The shipped classifier, if `config` asks for evaluations. Call this function before anything is written.
 ///
 /// # Errors
-/// If there is no classifier, or it is for images of another shape than `data`.
+/// If there is no classifier, it is for images of another shape than `data`, or `data` has too few test images.
 pub fn classifier(config: &DiffusionConfig, data: &Dataset, device: &Device) -> Result<Option<Classifier>> {
     let read = || -> Result<Classifier> {
         let classifier = locate::classifier(locate::DEFAULT_CLASSIFIER)?.open_classifier(device)?;
         classifier.check_shape(data.shape(), "the training data")?;
+        let (found, needed) = (data.test.len(), classifier.features + 1);
+        ensure!(found >= needed, "test images: found {found}, expected at least {needed}, one more than features");
         Ok(classifier)
     };
     (config.training.eval_every > 0).then(read).transpose().context("training.eval_every")

@@ -295,7 +295,7 @@ fn bad_input_is_refused_in_one_line() {
     bad(&["nobody"], &["model `nobody`"]);
     let no_images = [[0u8, 0, 8, 3], [0, 0, 0, 0], [0, 0, 0, 28], [0, 0, 0, 28]].concat();
     fs::write(dir.path().join("no-images"), no_images).unwrap();
-    bad(&["no-images"], &["no-images", "no images", "at least one image"]);
+    bad(&["no-images"], &["no-images", "found [0, 28, 28]", "n > 0"]);
     bad(&["none.safetensors"], &["none.safetensors", "no images", "at least one image"]);
     bad(&["flat.safetensors", "-n", "0"], &["--n", "found 0"]);
     bad(&["flat.safetensors", "--seeds", "2"], &["--seeds", "found 2", "not a model"]);

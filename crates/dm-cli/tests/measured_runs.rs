@@ -89,22 +89,12 @@ fn evaluations_during_training_do_not_change_the_model() {
 }
 
 #[test]
-fn a_missing_or_damaged_classifier_is_refused_before_training() {
+fn too_few_test_images_and_a_damaged_classifier_are_refused_before_training() {
     let dir = tempfile::tempdir().unwrap();
     small_data(dir.path(), 40, 40);
     let config = small_config(dir.path(), "ink", "softmax");
     let args = ["train", arg(&config), "--data", "data", "--set", "training.eval_every=1"];
-    // A copy of the program outside the repository finds no shipped files.
-    let program = dir.path().join("dm");
-    fs::copy(assert_cmd::cargo::cargo_bin("dm"), &program).unwrap();
-    let output = Command::new(program).current_dir(dir.path()).args(args).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(
-        error.starts_with("error: training.eval_every: classifier `classifier`: found neither"),
-        "{error}"
-    );
-    assert_eq!(error.lines().count(), 1);
+    refused(dir.path(), &args, &["training.eval_every: test images: found 40, expected at least 65"]);
     fs::write(dir.path().join("classifier"), "not a classifier").unwrap();
     refused(dir.path(), &args, &["training.eval_every", "classifier", "safetensors header"]);
     assert!(!dir.path().join("runs").exists(), "a run folder was left");

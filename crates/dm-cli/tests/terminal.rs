@@ -49,7 +49,7 @@ fn lines(text: &str) -> Vec<String> {
     plain.split(['\n', '\r']).map(str::to_owned).filter(|line| !line.is_empty()).collect()
 }
 
-const SAMPLE: [&str; 6] = ["sample", "-n", "64", "--nfe", "60", "--show"];
+const SAMPLE: [&str; 6] = ["sample", "-n", "32", "--nfe", "20", "--show"];
 
 #[test]
 fn bars_fit_into_narrow_terminals_and_go_away() {
@@ -61,7 +61,7 @@ fn bars_fit_into_narrow_terminals_and_go_away() {
         for bar in bars {
             assert!(bar.starts_with("sampling") && bar.chars().count() <= columns, "{columns}: {bar:?}");
         }
-        let summary = "ink-unet: 64 images, 60 network evaluations each";
+        let summary = "ink-unet: 32 images, 20 network evaluations each";
         assert!(shown.iter().any(|line| line.starts_with(summary)), "{columns}: {shown:?}");
         // The last thing that happens to the bar is that its line is cleared.
         let last = text.rfind('%').unwrap();
@@ -78,7 +78,7 @@ fn no_color_and_quiet_are_obeyed() {
     let plain = in_terminal(80, &[("NO_COLOR", "1")], &SAMPLE).unwrap();
     assert!(plain.contains('%') && !plain.contains("\x1b[3") && !plain.contains("\x1b[38"), "{plain:?}");
     let quiet = in_terminal(80, &[], &[&SAMPLE[..], &["--quiet"]].concat()).unwrap();
-    assert!(!quiet.contains('%') && quiet.contains("64 images"), "{quiet:?}");
+    assert!(!quiet.contains('%') && quiet.contains("32 images"), "{quiet:?}");
     let dumb = in_terminal(80, &[("TERM", "dumb")], &SAMPLE).unwrap();
     assert!(!dumb.contains('\x1b'), "{dumb:?}");
     let help = |variables: &[(&str, &str)]| in_terminal(80, variables, &["sample", "--help"]).unwrap();

@@ -37,6 +37,8 @@ pub struct Classifier {
     pub shape: ImageShape,
     /// Number of classes.
     pub num_classes: usize,
+    /// Number of features.
+    pub features: usize,
     net: ClassifierNet,
     device: Device,
 }
@@ -67,6 +69,7 @@ impl Classifier {
             test_accuracy: header.test_accuracy,
             shape: header.shape,
             num_classes: header.num_classes,
+            features: header.config.features,
             net,
             device: device.clone(),
         })

@@ -1,7 +1,10 @@
 //! The child processes of a run, and its log, which is also a lock. The first interrupt is passed on to the child process, so
 //! that it can save its state.
 
+use crate::signal;
 use anyhow::{Context, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,10 +20,13 @@ static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes Ctrl-C and SIGTERM stop the child processes first.
 pub fn catch_interrupts() -> Result<()> {
-    ctrlc::set_handler(|| {
-        INTERRUPTS.fetch_add(1, Ordering::Relaxed);
-    })
-    .context("installing the Ctrl-C handler")
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("listening for Ctrl-C")?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    Ok(())
 }
 
 pub fn interrupted() -> bool {
@@ -109,16 +115,5 @@ fn separate(command: &mut Command) {
 
 /// Asks a child process to save and stop.
 fn terminate(child: &mut Child) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use nix::{errno::Errno, sys::signal, unistd::Pid};
-        let pid = Pid::from_raw(i32::try_from(child.id()).context("the id of a child process")?);
-        // A process that has just ended cannot be signalled. The next poll notices its end.
-        match signal::kill(pid, signal::Signal::SIGTERM) {
-            Ok(()) | Err(Errno::ESRCH) => Ok(()),
-            Err(error) => Err(error).context("stopping a child process"),
-        }
-    }
-    #[cfg(not(unix))]
-    child.kill().context("stopping a child process")
+    if cfg!(unix) { signal::send(child, "TERM") } else { child.kill().context("stopping a child process") }
 }

@@ -1,6 +1,6 @@
 //! A run is resumed with another config, other data, or another schema.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::finish;
 use super::run_files::{checkpoints, copy};

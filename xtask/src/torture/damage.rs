@@ -1,7 +1,7 @@
 //! The newest checkpoint of an interrupted run is damaged: `--resume` must refuse it by name, continue from the one before, and
 //! end with the model of an undamaged run. Every damaged data file must be refused.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::{finish, kill, start};
 use super::run_files::{checkpoints, contents, copy, first_difference, steps};
@@ -32,7 +32,7 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
     let mut findings = Findings::default();
     let damages = damages(lab, &bytes);
     findings.test = format!(
-        "{} damaged checkpoints (bytes of the header, bits anywhere, truncations every {PAGE} bytes)",
+        "{} damaged checkpoints (bytes all over the header, bits anywhere, truncations every {PAGE} bytes)",
         damages.len()
     );
     for (what, damaged) in damages {
@@ -57,12 +57,13 @@ fn damages(lab: &mut Lab, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
         damaged[at] ^= 1 << bit;
         damaged
     };
-    let step = if lab.quick { header / 15 } else { 1 };
+    // The tests of dm-train damage every byte of a header; here every trial resumes a run.
+    let step = if lab.quick { header / 15 } else { header / 300 };
     for at in (0..header).step_by(step.max(1)) {
         let bit = lab.below(8);
         damages.push((format!("bit {bit} of byte {at} of the header"), flip(at, bit)));
     }
-    for _ in 0..lab.trials(1000, 10) {
+    for _ in 0..lab.trials(300, 10) {
         let (at, bit) = (lab.below(bytes.len() as u64) as usize, lab.below(8));
         damages.push((format!("bit {bit} of byte {at}"), flip(at, bit)));
     }

@@ -1,6 +1,6 @@
 //! A long run keeps only the last checkpoints and the best one.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::finish;
 use super::run_files::checkpoints;

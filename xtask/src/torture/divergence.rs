@@ -1,7 +1,7 @@
 //! A learning rate that is far too large drives the weights to infinity; a weight in the checkpoint is not a number. The run
 //! must stop, name the step and the tensor, and leave the good checkpoint as it was.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::finish;
 use super::run_files::checkpoints;

@@ -1,10 +1,11 @@
 //! SIGKILL at random moments of a run that writes a checkpoint after every step: the next start must find a checkpoint that
 //! loads, and no file under a temporary name may stay.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::{finish, kill, start, wait};
 use super::run_files::{checkpoints, orphans, steps};
+use crate::signal;
 use anyhow::{Result, ensure};
 use std::thread::sleep;
 use std::time::Duration;
@@ -57,7 +58,7 @@ fn last_start(lab: &Lab, config: &str) -> Result<Result<(), String>> {
     let mut child =
         start(lab.command(&["train", config, "--run", "killed", "--resume", "--no-tensorboard"]))?;
     sleep(Duration::from_secs(1));
-    super::process::send(&child, super::process::Signal::SIGTERM)?;
+    signal::send(&child, "TERM")?;
     ensure!(wait(&mut child, Duration::from_secs(10))?.is_some(), "the last start did not stop");
     let left = orphans(&run)?;
     if !left.is_empty() {

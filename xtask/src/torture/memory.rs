@@ -1,6 +1,6 @@
 //! The largest resident memory of commands with very many images.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::finish;
 use crate::workspace::root;

@@ -5,6 +5,7 @@ mod config;
 mod damage;
 mod disk;
 mod divergence;
+mod findings;
 mod kills;
 mod lab;
 mod memory;
@@ -20,6 +21,7 @@ use crate::machine;
 use crate::workspace::{self, root, write_atomically};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use findings::Findings;
 use lab::Lab;
 use record::PromiseResult;
 use std::path::PathBuf;
@@ -68,31 +70,6 @@ enum Promise {
     Disk,
     /// Memory does not grow with the number of images
     Memory,
-}
-
-/// What the trials of one promise found.
-#[derive(Debug, Default)]
-struct Findings {
-    /// What was done, in a few words with numbers.
-    test: String,
-    /// Number of trials.
-    trials: usize,
-    /// One line for every trial that failed.
-    failures: Vec<String>,
-    /// The figure that was reached, for example the slowest stop.
-    figure: String,
-}
-
-impl Findings {
-    fn of(test: impl Into<String>) -> Self {
-        Self { test: test.into(), ..Self::default() }
-    }
-
-    /// Counts a trial, which failed if there is a message.
-    fn count(&mut self, outcome: std::result::Result<(), String>) {
-        self.trials += 1;
-        self.failures.extend(outcome.err());
-    }
 }
 
 impl Promise {

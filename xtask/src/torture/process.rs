@@ -50,19 +50,6 @@ pub fn start(mut command: Command) -> Result<Child> {
     command.spawn().context("starting dm")
 }
 
-/// Sends a signal to a process. A process that has just ended is not an error.
-pub fn send(child: &Child, signal: Signal) -> Result<()> {
-    use nix::{errno::Errno, sys::signal, unistd::Pid};
-    let pid = Pid::from_raw(i32::try_from(child.id()).context("the id of a process")?);
-    match signal::kill(pid, signal) {
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(error) => Err(error).context("sending a signal"),
-    }
-}
-
-/// The signals.
-pub use nix::sys::signal::Signal;
-
 /// Waits until the process ends, at most `limit`. Returns its status and the time it took; `None` after killing it.
 pub fn wait(child: &mut Child, limit: Duration) -> Result<Option<(ExitStatus, Duration)>> {
     let began = Instant::now();

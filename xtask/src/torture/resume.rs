@@ -1,7 +1,7 @@
 //! A run that is killed at a random step and resumed must end with the bits of a run that was never stopped: parameters,
 //! moments, averages, metrics, pictures, and the samples that are drawn from it.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::{Lab, TRAIN};
 use super::process::{finish, kill, start};
 use super::run_files::{contents, first_difference, steps};

@@ -1,9 +1,10 @@
 //! SIGINT and SIGTERM at random moments of everything that takes long: the process must save what it promises to save and end
 //! within two seconds with the documented exit code.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
-use super::process::{Signal, send, start, status_words, wait};
+use super::process::{start, status_words, wait};
+use crate::signal;
 use crate::workspace::root;
 use anyhow::{Context, Result};
 use std::process::Command;
@@ -30,19 +31,19 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
     let mut slowest = (Duration::ZERO, "");
     for work in works(lab)? {
         for trial in 0..2 * n {
-            let signal = [Signal::SIGINT, Signal::SIGTERM][trial % 2];
+            let name = ["INT", "TERM"][trial % 2];
             let (from, to) = work.moments;
             let mut child = start(command(lab, &work)?)?;
             sleep(Duration::from_millis(from + lab.below(to - from)));
-            send(&child, signal)?;
+            signal::send(&child, name)?;
             let ended = wait(&mut child, 15 * LIMIT)?;
             findings.count(match ended {
-                None => Err(format!("{}: {signal} had no effect for {} s", work.name, 15 * LIMIT.as_secs())),
+                None => Err(format!("{}: SIG{name} had no effect for {} s", work.name, 15 * LIMIT.as_secs())),
                 Some((_, took)) if took > LIMIT => {
-                    Err(format!("{}: {signal} took {:.2} s", work.name, took.as_secs_f64()))
+                    Err(format!("{}: SIG{name} took {:.2} s", work.name, took.as_secs_f64()))
                 }
                 Some((status, _)) if status.code() != Some(INTERRUPTED) => {
-                    Err(format!("{}: {signal}: {}", work.name, status_words(status)))
+                    Err(format!("{}: SIG{name}: {}", work.name, status_words(status)))
                 }
                 Some(_) => Ok(()),
             });

@@ -1,7 +1,7 @@
 //! Many starts at once: of one run folder, which one process wins, and of evaluations with one cache, which must all print what
 //! an evaluation alone prints.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::{finish, kill, start};
 use super::run_files::steps;

@@ -1,7 +1,7 @@
 //! Places that take no more bytes: a limit on the size of files, a full device, a small file system, a folder that is read-only.
 //! That every single write, sync and rename may fail is tested in dm-train, which can inject such failures.
 
-use super::Findings;
+use super::findings::Findings;
 use super::lab::Lab;
 use super::process::{Ended, finish};
 use super::run_files::checkpoints;

@@ -117,7 +117,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     check_memory(args, model.shape)?;
     let format = |path: &PathBuf| Format::of(path, model.shape);
     let images_format = args.images.as_ref().map(format).transpose()?;
-    let pictures = args.show.then(|| terminal.pictures()).transpose()?;
+    let pictures = args.show.then(Terminal::pictures).transpose()?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     [&args.film, &args.images].into_iter().flatten().try_for_each(|path| folder::create_for(path))?;
 

@@ -47,7 +47,7 @@ impl Order {
         check_seed(self.seed)?;
         let shape = site.test.shape;
         let image = decode("image", &self.image, shape.len())?;
-        let process = Process::of(site, &self.degradation)?;
+        let process = Process::of(&site.processes, &site.test, &self.degradation)?;
         let model = self.model.as_deref().map(|id| site.catalogue.model(id)).transpose()?;
         if let Some(model) = &model {
             model.check_shape(shape, "test images").map_err(Refusal::invalid)?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, Refusal};
 use super::limits::TIMESTEPS;
-use super::site::Site;
+use super::recent::Recent;
 
 /// A degradation, fitted to the test images.
 pub struct Process {
@@ -19,11 +19,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// The degradation with the config `value`, made now or kept from before.
+    /// The degradation with the config `value`, fitted to `images` now or kept from before.
     ///
     /// # Errors
     /// If the config has an unknown key or a value outside its range.
-    pub fn of(site: &Site, value: &Value) -> Answer<Arc<Self>> {
+    pub fn of(kept: &Recent<Self>, images: &Images, value: &Value) -> Answer<Arc<Self>> {
         let config: DegradationConfig = serde_json::from_value(value.clone())
             .map_err(|error| Refusal::invalid(format!("degradation: {error}")))?;
         let whole = serde_json::to_value(&config).map_err(Refusal::invalid)?;
@@ -32,7 +32,7 @@ impl Process {
             let message = format!("degradation.timesteps: found {timesteps}, expected 1 to {TIMESTEPS}");
             return Err(Refusal::invalid(message));
         }
-        site.processes.get_or_make(whole.to_string(), || Self::build(config, &site.test))
+        kept.get_or_make(whole.to_string(), || Self::build(config, images))
     }
 
     fn build(config: DegradationConfig, images: &Images) -> Answer<Self> {

@@ -33,9 +33,10 @@ pub fn python(packages: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs `dm` with `args` in the folder `dir`.
+/// Runs `dm` with `args` in the folder `dir`. Shipped files are those of the repository.
 pub fn dm(dir: &Path, args: &[&str]) -> Output {
-    Command::cargo_bin("dm").unwrap().current_dir(dir).args(args).output().unwrap()
+    let data = root().join("data");
+    Command::cargo_bin("dm").unwrap().current_dir(dir).env("DM_DATA", data).args(args).output().unwrap()
 }
 
 /// Runs `dm`, which must succeed, and returns standard output.

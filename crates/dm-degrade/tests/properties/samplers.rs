@@ -321,7 +321,7 @@ fn names_are_those_of_configs_and_read_back() {
     }
     let error = "euler".parse::<SamplerKind>().unwrap_err().to_string();
     assert!(error.starts_with("sampler: found euler, expected one of ancestral, "), "{error}");
-    for bad in ["early", "power:", "power:0.5", "power:nan", "power:11"] {
+    for bad in ["early", "power:", "power:0.05", "power:nan", "power:11"] {
         let error = bad.parse::<Spacing>().unwrap_err().to_string();
         assert!(error.starts_with(&format!("spacing: found {bad}, expected uniform, cosine, ")), "{error}");
     }

@@ -155,7 +155,7 @@ impl Scripts<'_> {
             self.name,
             stage.name()
         );
-        let mut ask = |words: String| drop(writeln!(text, "#SBATCH {words}"));
+        let mut ask = |words: String| text.push_str(&format!("#SBATCH {words}\n"));
         let log = if stage == Stage::Figures {
             "%x.txt"
         } else {

@@ -45,7 +45,7 @@ struct Shown {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
     let run = Run::open(&args.run)?;
-    let (picture, pictures) = (run.last_picture(), terminal.pictures()?);
+    let (picture, pictures) = (run.last_picture(), Terminal::pictures()?);
     let shown = Shown {
         summary: Summary::of(&run, SystemTime::now()),
         curves: Curves::of(&run),
