@@ -30,7 +30,7 @@ struct Signals {
     save: Arc<AtomicBool>,
 }
 
-/// Begins to listen for signals. Signals that the process was started to ignore, as `nohup` does, are still ignored.
+/// Begins to listen for signals. A hang-up that the process was started to ignore, as `nohup` does, is still ignored.
 ///
 /// # Errors
 /// If the system does not let the program listen for signals.
@@ -39,10 +39,10 @@ pub fn listen() -> Result<()> {
     let mut ending = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
     {
-        ending.push(signal_hook::consts::SIGHUP);
+        ending.extend(Some(signal_hook::consts::SIGHUP).filter(|&signal| !is_ignored(signal)));
         flag::register(signal_hook::consts::SIGUSR1, save.clone()).context("cannot listen for SIGUSR1")?;
     }
-    for signal in ending.into_iter().filter(|&signal| !is_ignored(signal)) {
+    for signal in ending {
         // In this order, the first signal sets `stop`, and the second one finds it set.
         flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once.clone())
             .and_then(|_| flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.clone()))
@@ -53,6 +53,7 @@ pub fn listen() -> Result<()> {
 }
 
 /// Whether the process was started to ignore `signal`. Only Linux tells.
+#[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -155,7 +155,7 @@ impl Scripts<'_> {
             self.name,
             stage.name()
         );
-        let mut ask = |words: String| text.push_str(&format!("#SBATCH {words}\n"));
+        let mut ask = |words: String| text.extend(["#SBATCH ", &words, "\n"]);
         let log = if stage == Stage::Figures {
             "%x.txt"
         } else {
