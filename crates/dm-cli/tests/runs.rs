@@ -264,7 +264,8 @@ fn only_what_is_listed_is_removed_and_only_with_yes() {
     assert_eq!((items, &pruned["removed"]), (vec!["done", "done", "failed"], &true.into()));
     let kept = |path: &Path| {
         let is_checkpoint = path.file_name().unwrap().to_string_lossy().starts_with("checkpoint");
-        !path.starts_with(runs.join("failed")) && !(is_checkpoint && path.starts_with(runs.join("done")))
+        let is_removed = is_checkpoint && path.starts_with(runs.join("done"));
+        !path.starts_with(runs.join("failed")) && !is_removed
     };
     let expected: Vec<_> = before.into_iter().filter(|path| kept(path)).collect();
     assert_eq!(all(&runs), expected);

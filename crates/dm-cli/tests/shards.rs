@@ -64,7 +64,7 @@ fn wrong_shards_are_refused() {
         refused(dir.path(), &sample(&["-n", N, "--shard", shard]), &["--shard", "i/k"]);
     }
     refused(dir.path(), &sample(&["-n", "3", "--shard", "1/4"]), &["--shard", "1/4", "at most 3"]);
-    refused(dir.path(), &sample(&["-n", "2000001", "--shard", "1/2"]), &["--shard", "1000000 images"]);
+    refused(dir.path(), &sample(&["-n", "2000002", "--shard", "1/2"]), &["--shard", "1000000 images"]);
     refused(dir.path(), &sample(&["-n", N, "--shard", "1/2", "--strip"]), &["--shard", "--strip"]);
     for index in ["1/3", "3/3"] {
         ok(dir.path(), &sample(&["-n", N, "--shard", index, "--out", "two"]));

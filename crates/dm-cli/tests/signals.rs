@@ -86,12 +86,23 @@ fn other_commands_stop_as_well_and_leave_nothing_incomplete() {
     let data = common::root().join("data/mnist");
     let commands: [&[&str]; 2] = [
         &["sample", "run", "-n", "100000", "--out", "out"],
-        &["restore", "run", "-n", "10000", "--data", arg(&data), "--out", "out"],
+        &[
+            "restore",
+            "run",
+            "--count",
+            "5000",
+            "--timesteps",
+            "20",
+            "--data",
+            arg(&data),
+            "--out",
+            "out/r.png",
+        ],
     ];
     for command in commands {
         for signal in ["-INT", "-TERM"] {
             let mut child = start(dir.path(), command);
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(Duration::from_millis(1500));
             assert!(child.try_wait().unwrap().is_none(), "{command:?} ended before it could be stopped");
             send(&child, signal);
             assert_eq!(child.wait().unwrap().code(), Some(130), "{command:?} {signal}");

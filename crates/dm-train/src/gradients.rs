@@ -41,7 +41,10 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// If the computation is to be abandoned.
     pub(crate) fn check(&self) -> Result<()> {
-        if (self.stop)() { bail!("interrupted") } else { Ok(()) }
+        if (self.stop)() {
+            bail!("interrupted")
+        }
+        Ok(())
     }
 }
 

@@ -70,13 +70,17 @@ fn every_run_of_every_study_and_profile_has_a_valid_config() {
     }
 }
 
+/// Degradations that differ from Ink in one respect. They belong to the study `walk`, not to the zoo.
+const CONTROLS: [&str; 2] = ["fade_counts", "blur_noise"];
+
 #[test]
 fn the_zoo_is_the_registry_and_nothing_else_differs() {
     for profile in PROFILES {
         let zoo = runs("zoo", profile);
         let first = &zoo[0].1;
-        assert_eq!(zoo.len(), REGISTRY.len());
-        for ((name, config, _), entry) in zoo.iter().zip(REGISTRY) {
+        let registry = || REGISTRY.iter().filter(|entry| !CONTROLS.contains(&entry.entry.name));
+        assert_eq!(zoo.len(), registry().count());
+        for ((name, config, _), entry) in zoo.iter().zip(registry()) {
             assert_eq!(name, entry.entry.name);
             assert_eq!(config.degradation, (entry.config)(), "{name}: the registered defaults");
             assert_eq!(config.objective.parameterization, entry.entry.parameterization, "{name}");

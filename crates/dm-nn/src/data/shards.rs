@@ -272,7 +272,7 @@ mod tests {
     use super::*;
     use crate::data::SampleSet;
 
-    const SHAPE: ImageShape = ImageShape::new(1, 2, 3);
+    const SHAPE: ImageShape = ImageShape::new(1, 8, 9);
 
     /// A set of `n` images, and its shards in a folder.
     fn divided(dir: &Path, n: usize, count: u32, labelled: bool) -> (SampleSet, Vec<PathBuf>) {
