@@ -45,7 +45,10 @@ pub fn classifier(config: &DiffusionConfig, data: &Dataset, device: &Device) -> 
         let classifier = locate::classifier(locate::DEFAULT_CLASSIFIER)?.open_classifier(device)?;
         classifier.check_shape(data.shape(), "the training data")?;
         let (found, needed) = (data.test.len(), classifier.features + 1);
-        ensure!(found >= needed, "test images: found {found}, expected at least {needed}, one more than features");
+        ensure!(
+            found >= needed,
+            "test images: found {found}, expected at least {needed}, one more than features"
+        );
         Ok(classifier)
     };
     (config.training.eval_every > 0).then(read).transpose().context("training.eval_every")

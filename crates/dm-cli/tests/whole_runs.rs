@@ -133,7 +133,8 @@ fn every_command_has_a_help_text() {
 #[test]
 fn every_degradation_is_listed_and_described_in_full() {
     let dir = tempfile::tempdir().unwrap();
-    let names = ["gaussian", "ink", "fade_counts", "blur_noise", "blur", "fade", "pixelate", "snow", "morph", "stir"];
+    let names =
+        ["gaussian", "ink", "fade_counts", "blur_noise", "blur", "fade", "pixelate", "snow", "morph", "stir"];
     let list = ok(dir.path(), &["degrade", "--list"]);
     let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
     assert_eq!(list.lines().map(first).collect::<Vec<_>>(), names);

@@ -43,7 +43,7 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
         let outcome = resumes(lab, &train("damaged"), &target, &whole)?;
         findings.count(outcome.map_err(|why| format!("{what}: {why}")));
     }
-    findings.figure = "all refused by name, the checkpoint before was used".to_owned();
+    findings.figure = "all refused by name, the checkpoint before was used".into();
     Ok(findings)
 }
 

@@ -49,7 +49,7 @@ pub fn contents(run: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
         if name.ends_with(".safetensors") {
             tensors(&name, &bytes, &mut contents).with_context(|| path.display().to_string())?;
-        } else if name.ends_with(".png") {
+        } else if path.extension().is_some_and(|ending| ending == "png") {
             contents.insert(name, bytes);
         } else if name == "metrics.jsonl" {
             for (i, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
@@ -70,7 +70,7 @@ fn tensors(name: &str, bytes: &[u8], contents: &mut BTreeMap<String, Vec<u8>>) -
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get("dm"));
     let metadata: serde_json::Map<String, Value> =
-        metadata.map_or(Ok(Default::default()), |text| serde_json::from_str(text))?;
+        metadata.map_or(Ok(serde_json::Map::default()), |text| serde_json::from_str(text))?;
     for (key, value) in &metadata {
         if !CLOCK.contains(&key.as_str()) && !key.starts_with("checksum") && !key.contains("sha256") {
             contents.insert(format!("{name}[{key}]"), value.to_string().into_bytes());

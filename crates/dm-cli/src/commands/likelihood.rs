@@ -76,7 +76,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         }
         DegradationConfig::Ink(config) => {
             let known = config.prior == InkPrior::MeanImage;
-            ensure!(known, "model: found the prior `modes`, expected `mean_image`: the bound is for its density");
+            ensure!(
+                known,
+                "model: found the prior `modes`, expected `mean_image`: the bound is for its density"
+            );
             let ink = Ink::new(config, model.shape, &model.fitted)?;
             let bound = ink_bound(&ink, &denoiser, &images, &visited, SEED, &mut tick)?;
             (bound, format!("grain counts, {} grains per full pixel", config.density))

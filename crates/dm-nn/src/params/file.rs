@@ -250,7 +250,10 @@ pub(crate) fn parse_safetensors<'b>(
 }
 
 /// The metadata entries in the `header` of the safetensors file at `path`, as [`json_metadata`] wrote them.
-pub(crate) fn read_metadata(path: &Path, header: &safetensors::tensor::Metadata) -> Result<BTreeMap<String, String>> {
+pub(crate) fn read_metadata(
+    path: &Path,
+    header: &safetensors::tensor::Metadata,
+) -> Result<BTreeMap<String, String>> {
     let metadata = header.metadata().as_ref().and_then(|m| m.get(METADATA));
     metadata.map_or(Ok(BTreeMap::new()), |text| {
         serde_json::from_str(text)
