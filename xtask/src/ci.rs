@@ -145,7 +145,8 @@ impl Step {
             command
         } else {
             let mut command = Command::new(cargo());
-            command.args(words);
+            // cargo-machete takes this variable, which `cargo run` has set, as a sign that cargo did not start it.
+            command.args(words).env_remove("CARGO_PKG_NAME");
             command
         };
         if self == Self::Doc {

@@ -107,7 +107,7 @@ fn check_belongs_to(file: &TensorFile, config: &RunConfig, data_sha256: &str) ->
     if found.is_empty() { Ok(()) } else { Err(Error::config(path, found.join("; "))) }
 }
 
-/// Restores the checkpoint `file`, which [`write()`] has written, into `state`, which must be at step 0. Returns the state and the
+/// Restores the checkpoint `file`, which a run has written, into `state`, which must be at step 0. Returns the state and the
 /// training time so far. The config in the checkpoint is not compared with that of the run.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long)]
     key: Option<String>,
     /// The config of the parameters: a model (run folder, file or shipped name) that has the same network, or a TOML config with
-    /// a table [image].
+    /// a table `[image]`.
     #[arg(long, value_name = "MODEL|TOML")]
     config: Option<String>,
 }

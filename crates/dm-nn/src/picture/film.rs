@@ -61,7 +61,7 @@ pub fn write(path: &Path, shape: ImageShape, frames: &[Vec<u8>], columns: usize)
     write_atomic(path, &encode(Format::of(path)?, shape, frames, columns)?)
 }
 
-/// The content of the file that [`write`] writes.
+/// The content of the file that [`write()`] writes.
 ///
 /// # Errors
 /// If there are no frames, or the images have neither 1 nor 3 channels.

@@ -25,7 +25,7 @@ pub fn write(path: &Path, shape: ImageShape, images: &[u8], columns: usize, zoom
     write_atomic(path, &to_png(shape, images, columns, zoom)?)
 }
 
-/// The content of the file that [`write`] writes.
+/// The content of the file that [`write()`] writes.
 ///
 /// # Errors
 /// If the images have neither 1 nor 3 channels, or the picture would be too large.

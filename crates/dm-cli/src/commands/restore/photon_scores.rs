@@ -13,7 +13,7 @@ pub struct Originals<'a> {
     pub shape: ImageShape,
     /// Pixels [n, C, H, W].
     pub pixels: &'a [u8],
-    /// The classes, [n].
+    /// The classes, `[n]`.
     pub labels: &'a [u8],
     /// Predicts the class of restored images, if one is used.
     pub classifier: Option<&'a Classifier>,
