@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{arg, ok, refused, small_config};
+use common::{arg, ending_signals, ok, refused, small_config};
 
 /// Starts `dm` with `args` in `dir`.
 fn start(dir: &Path, args: &[&str]) -> Child {
@@ -53,7 +53,7 @@ const ENDLESS: [&str; 8] = [
 fn a_run_saves_on_request_and_when_it_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "softmax");
-    for signal in ["-INT", "-TERM"] {
+    for signal in ending_signals() {
         let run = dir.path().join(signal);
         let args = [&["train", arg(&config), "--resume", "--run", arg(&run)], &ENDLESS[..]].concat();
         let checkpoint = run.join("checkpoint.safetensors");
@@ -100,7 +100,7 @@ fn other_commands_stop_as_well_and_leave_nothing_incomplete() {
         ],
     ];
     for command in commands {
-        for signal in ["-INT", "-TERM"] {
+        for signal in ending_signals() {
             let mut child = start(dir.path(), command);
             std::thread::sleep(Duration::from_millis(1500));
             assert!(child.try_wait().unwrap().is_none(), "{command:?} ended before it could be stopped");

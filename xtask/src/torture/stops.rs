@@ -27,11 +27,13 @@ struct Work {
 
 pub fn test(lab: &mut Lab) -> Result<Findings> {
     let n = lab.trials(100, 3);
-    let mut findings = Findings::of(format!("SIGINT and SIGTERM, {n} moments each, in six kinds of work"));
+    let signals = signal::ending();
+    let mut findings =
+        Findings::of(format!("SIG{}, {n} moments each, in six kinds of work", signals.join(" and SIG")));
     let mut slowest = (Duration::ZERO, "");
     for work in works(lab)? {
-        for trial in 0..2 * n {
-            let name = ["INT", "TERM"][trial % 2];
+        for trial in 0..signals.len() * n {
+            let name = signals[trial % signals.len()];
             let (from, to) = work.moments;
             let mut child = start(command(lab, &work)?)?;
             sleep(Duration::from_millis(from + lab.below(to - from)));

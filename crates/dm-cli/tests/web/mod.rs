@@ -107,7 +107,9 @@ impl Server {
     /// Sends an interrupt, as Ctrl-C does, and waits for the end: the exit code.
     pub fn interrupt(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill").args([crate::common::ending_signals()[0], &pid]).status().unwrap().success()
+        );
         self.child.wait().unwrap().code()
     }
 }
