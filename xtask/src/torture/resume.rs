@@ -47,7 +47,7 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
             std::fs::remove_dir_all(lab.path("whole")).ok();
         }
     }
-    findings.figure = format!("{total} steps, equal bit for bit");
+    findings.figure = format!("{total} steps each");
     Ok(findings)
 }
 

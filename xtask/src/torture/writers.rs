@@ -19,7 +19,6 @@ pub fn test(lab: &mut Lab) -> Result<Findings> {
         Findings::of(format!("{n} simultaneous starts in one run folder, {n} evaluations on one cache"));
     starts(lab, n, &mut findings)?;
     evaluations(lab, n, &mut findings)?;
-    findings.figure = format!("1 of {n} trained, {} named the holder; {n} equal evaluations", n - 1);
     Ok(findings)
 }
 
