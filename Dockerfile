@@ -17,7 +17,8 @@ COPY xtask xtask
 RUN cargo build --release --locked -p dm-cli -p xtask
 
 FROM ${RUNTIME}
-# dm finds models and data in the data folder above its program.
+# dm finds models and data in the data folder above its program. The links in data/models lead to files of crates/dm-cli, which
+# are not in this image: dm contains these two models.
 COPY data /opt/dm/data
 COPY xtask/sweeps /opt/dm/xtask/sweeps
 COPY --from=build /opt/dm/target/release/dm /opt/dm/target/release/xtask /opt/dm/bin/

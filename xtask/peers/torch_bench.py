@@ -106,7 +106,7 @@ class UNet(nn.Module):
 
 
 class Steps:
-    """A network, its optimiser and one batch, as data/configs says: Adam, or AdamW with clipping and an average."""
+    """A network, its optimiser and one batch, as data/configs says: Adam, or AdamW with clipping and a moving average of the weights."""
 
     def __init__(self, name, variant, count):
         torch.manual_seed(0)
@@ -121,7 +121,7 @@ class Steps:
         self.optimizer = None
 
     def prepare_training(self):
-        """Of fused and foreach the optimiser that is faster here; both are tried on a copy."""
+        """Chooses the faster of the fused and the foreach optimiser. Both are timed on a copy of the network."""
         if self.is_unet:
             self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(0.999))
         times = {kind: self.time_optimizer(kind) for kind in ("fused", "foreach")}
@@ -191,7 +191,7 @@ def main():
             parameters = sum(p.numel() for p in steps.network.parameters())
             ms = measure({"train": steps.train, "forward": steps.forward}[work], int(repeats))
             say({"ms": ms, "parameters": parameters})
-        except Exception as error:  # Whatever it is, the other side shall hear of it.
+        except Exception as error:  # Any failure is an answer, so that the benchmark can leave this variant out.
             say({"error": f"{type(error).__name__}: {error}".splitlines()[0]})
 
 

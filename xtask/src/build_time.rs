@@ -123,11 +123,9 @@ fn units(html: &str) -> Option<Vec<UnitTime>> {
 fn copy_registry_settings(home: &Path) -> Result<()> {
     let user = std::env::var_os("CARGO_HOME").map(Into::into);
     let Some(user) = user.or_else(|| Some(std::env::home_dir()?.join(".cargo"))) else { return Ok(()) };
-    for name in ["config.toml", "credentials.toml"] {
-        let from = user.join(name);
-        if from.exists() {
-            std::fs::copy(&from, home.join(name)).with_context(|| from.display().to_string())?;
-        }
+    let from = user.join("config.toml");
+    if from.exists() {
+        std::fs::copy(&from, home.join("config.toml")).with_context(|| from.display().to_string())?;
     }
     Ok(())
 }

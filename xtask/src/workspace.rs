@@ -50,8 +50,10 @@ fn executable(messages: &str) -> Option<PathBuf> {
 
 /// The entries of a folder, sorted by name.
 pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let read = || -> std::io::Result<Vec<PathBuf>> {
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let mut paths = read().with_context(|| folder.display().to_string())?;
     paths.sort();
     Ok(paths)
 }
@@ -69,7 +71,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Writes a whole file or nothing: the bytes go to a new file beside it, which is then renamed.
+/// Writes the whole file or nothing: the bytes go to the file `PATH.part`, which is then renamed. Nothing is synced to the disk.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = beside(path, ".part");
     std::fs::write(&beside, bytes)

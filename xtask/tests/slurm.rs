@@ -76,12 +76,12 @@ impl Cluster {
         stdout(&output)
     }
 
-    /// Waits until a line of squeue for all tasks, as `JOB_TASK NAME STATE RESTARTS`, contains all `words`.
+    /// Waits until a line of squeue for all tasks, as `JOB_TASK NAME STATE REASON`, contains all `words`.
     fn wait_for(&self, words: &[&str]) {
         let began = Instant::now();
         loop {
-            let format = ["--format=%i %j %T %r"];
-            let lines = self.slurm(&["squeue", "--noheader", "--array", "--states=all", format[0]]);
+            let command = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %j %T %r"];
+            let lines = self.slurm(&command);
             if lines.lines().any(|line| words.iter().all(|word| line.contains(word))) {
                 return;
             }
@@ -104,7 +104,7 @@ fn ids(place: &Place) -> [String; 3] {
     ["train", "evaluate", "figures"].map(|stage| jobs[stage].as_str().unwrap().to_owned())
 }
 
-/// The positions of calls of `dm` by name.
+/// The number of calls of `dm` with this name.
 fn count(calls: &[String], name: &str) -> usize {
     calls.iter().filter(|call| *call == name).count()
 }

@@ -1,4 +1,4 @@
-//! BarStyle bars: an animated line in a terminal, which fits into narrow ones, and a few plain lines anywhere else.
+//! Progress bars: an animated line in a terminal, which also fits into a narrow one, and a few plain lines anywhere else.
 
 #![allow(clippy::print_stderr, reason = "this is where progress is printed")]
 
@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::units;
 
-/// Where a bar is shown.
+/// How a bar is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BarStyle {
-    /// Nowhere.
+    /// Not at all.
     Hidden,
     /// As an animated line of a terminal with so many columns.
     Animated(usize),
@@ -24,7 +24,7 @@ pub enum BarStyle {
 /// A progress bar. It disappears when it is dropped.
 pub struct Bar {
     bar: ProgressBar,
-    /// What plain lines say; `None` where there are none.
+    /// The state of the plain lines; `None` for another style.
     plain: Option<Mutex<Plain>>,
 }
 
@@ -89,7 +89,7 @@ impl Bar {
         self.bar.set_length(length);
     }
 
-    /// Sets the text before the bar. A text about other work starts the estimate of the remaining time anew.
+    /// Sets the text before the bar to the name of a part of the work. A new name restarts the estimate of the remaining time.
     pub fn set_part(&self, text: &str) {
         if self.bar.message() != text {
             self.bar.set_message(text.to_owned());

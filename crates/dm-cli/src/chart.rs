@@ -2,9 +2,9 @@
 
 use crate::units::number;
 
-/// A curve: points (x, y) by rising x, of which those that are not finite are left out.
+/// A curve: points (x, y) by rising x. Points that are not finite are left out.
 pub struct Curve {
-    /// Its name in the legend, which leaves out a curve without a name.
+    /// Its name in the legend. A curve with an empty name is not in the legend.
     pub name: String,
     /// Its points.
     pub points: Vec<(f64, f64)>,
@@ -40,15 +40,15 @@ impl Style {
 
 /// Ends a colour.
 const RESET: &str = "\x1b[0m";
-/// The ratio of the largest to the smallest value from which on the axis is logarithmic.
+/// The vertical axis is logarithmic if the largest value is at least this many times the smallest.
 const LOG_RATIO: f64 = 12.0;
-/// Characters that the longest label takes, with the axis.
+/// Number of characters that the longest label and the axis take.
 const LABEL: usize = 10;
-/// The fewest characters between the axis and the right edge.
+/// Smallest number of characters between the axis and the right edge.
 const NARROWEST: usize = 16;
 
-/// The lines of a chart of `curves`, which is `width` characters wide and has `height` lines between title and axis. Nothing
-/// is drawn where there are no points.
+/// The lines of a chart of `curves`, which is `width` characters wide and has `height` lines between title and axis; no lines if
+/// there are no points.
 pub fn lines(
     title: &str,
     x_title: &str,
@@ -59,7 +59,7 @@ pub fn lines(
 ) -> Vec<String> {
     let points = || curves.iter().flat_map(finite);
     let Some((left, right)) = range(points().map(|(x, _)| x)) else { return Vec::new() };
-    // The labels of the axis depend on the values, the values that are drawn on the room beside the labels.
+    // The labels depend on the values drawn, which are means over columns. The number of columns leaves room for the longest label.
     let room = width.saturating_sub(LABEL).max(NARROWEST);
     let columns: Vec<Vec<Option<f64>>> =
         curves.iter().map(|curve| columns(curve, left, right, 2 * room)).collect();

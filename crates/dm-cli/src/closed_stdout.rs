@@ -1,7 +1,8 @@
 //! Whether the program was started without a standard output, as by `dm ... >&-` in a shell.
 //!
-//! Before `main`, Rust's runtime opens /dev/null in place of a descriptor that is closed, and every result would be lost without
-//! an error. Therefore, the loader of Linux calls a function of this file before the runtime begins.
+//! Before `main`, Rust's runtime opens /dev/null in place of a closed descriptor, so that every result would be lost without an
+//! error. Therefore, on Linux, the section `.init_array` names a function of this file, which the C library calls before Rust's
+//! runtime begins.
 
 #![allow(unsafe_code, reason = "the linker is told to place a pointer in a section of its own")]
 
@@ -17,8 +18,8 @@ extern "C" fn look() {
     IS_CLOSED.store(is_there("/proc/self/fd") && !is_there("/proc/self/fd/1"), Ordering::Relaxed);
 }
 
-// SAFETY: the section holds pointers to functions, which the loader calls once before `main`. Arguments that it passes are
-// ignored by a function that takes none. The function uses nothing that the runtime prepares.
+// SAFETY: the section holds pointers to functions, each of which is called once before `main`. A function that takes no arguments
+// ignores those that are passed. The function uses nothing that Rust's runtime prepares.
 #[cfg(target_os = "linux")]
 #[used]
 #[unsafe(link_section = ".init_array")]

@@ -11,7 +11,7 @@ use crate::provenance;
 
 /// The sample set in a folder that `dm sample` has written.
 pub const SAMPLE_SET: &str = "images.safetensors";
-/// The most pixels of shards that are read into memory, in bytes.
+/// The most bytes of pixels that are read from shards into memory: 1 GiB.
 const MOST_BYTES: usize = 1 << 30;
 
 /// Images from a file or a folder, and where they come from.

@@ -13,7 +13,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use dm_degrade::Model;
 use dm_eval::Classifier;
@@ -94,7 +94,7 @@ pub fn model(name: &str) -> Result<Found> {
     find("model", name, is_model)
 }
 
-/// Whether `file` is that of a model.
+/// Whether `file` is the file of a model.
 fn is_model(file: &TensorFile) -> bool {
     file.has_metadata(MODEL_ENTRY) && !is_classifier(file)
 }
@@ -112,7 +112,7 @@ pub fn classifier(name: &str) -> Result<Found> {
     find("classifier", name, is_classifier)
 }
 
-/// Whether `file` is that of a classifier.
+/// Whether `file` is the file of a classifier.
 pub fn is_classifier(file: &TensorFile) -> bool {
     CLASSIFIER_ENTRIES.iter().any(|entry| file.has_metadata(entry))
 }
@@ -120,14 +120,13 @@ pub fn is_classifier(file: &TensorFile) -> bool {
 /// The data set at `path`. A path in `data` that does not exist is also looked for among the shipped files.
 ///
 /// # Errors
-/// If such a path is not there either.
+/// If there is no shipped file of that path either.
 pub fn data(path: &Path) -> Result<PathBuf> {
     let Some(below) = path.strip_prefix(FOLDER).ok().filter(|_| !path.exists()) else {
         return Ok(path.to_owned());
     };
-    let found = shipped(below);
-    ensure!(found.is_some(), "{}: data set: found no such file or folder; {}", path.display(), places());
-    Ok(found.unwrap_or_default())
+    shipped(below)
+        .with_context(|| format!("{}: data set: found no such file or folder; {}", path.display(), places()))
 }
 
 /// Whether the default data set is among the shipped files.

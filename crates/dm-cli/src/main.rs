@@ -58,12 +58,12 @@ struct Cli {
 /// What `dm --help` says below the options.
 const AFTER_HELP: &str = "\
 Start with `dm sample --show`: it samples digits from a shipped model.
-Then train your own model: `dm train data/configs/ink-unet.toml`.
+Then train your own model in about a minute: `dm train data/configs/minute.toml`.
 
 Exit codes:
   0    done
   2    the input was refused or the work failed; standard error has one line about it
-  130  interrupted by Ctrl-C or a termination signal; a training run is saved before
+  130  interrupted by Ctrl-C or a termination signal; a training run is saved first
 
 Shipped files: models, classifiers and data sets that are not found under the given path are looked for
   1. in the folder that DM_DATA names,
@@ -107,7 +107,7 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(BAD_INPUT);
     }
-    // Names and paths are printed as they are.
+    // Results print names and paths without escapes, and a terminal would obey control characters in them.
     let is_unprintable = |argument: &String| argument.chars().any(char::is_control);
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     if let Some(argument) = arguments.into_iter().find(is_unprintable) {

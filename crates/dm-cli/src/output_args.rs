@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use dm_nn::params::file::write_atomic;
 use serde::Serialize;
 
 use crate::folder;
@@ -24,19 +23,16 @@ impl OutputArgs {
     /// Writes and prints `result`; `lines` are its table.
     ///
     /// # Errors
-    /// If writing fails.
+    /// If `result` cannot be written as JSON, or writing fails.
     pub fn finish(
         &self,
         terminal: &Terminal,
         result: &impl Serialize,
         lines: impl FnOnce() -> Vec<String>,
     ) -> Result<()> {
-        let text = serde_json::to_string_pretty(result)?;
         if let Some(path) = &self.out {
-            folder::create_for(path)
-                .and_then(|()| Ok(write_atomic(path, text.as_bytes())?))
-                .context("--out")?;
+            folder::write_json(path, result).context("--out")?;
         }
-        if self.json { terminal.line(text) } else { terminal.lines(lines()) }
+        if self.json { terminal.line(serde_json::to_string_pretty(result)?) } else { terminal.lines(lines()) }
     }
 }

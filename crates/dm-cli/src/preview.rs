@@ -13,11 +13,11 @@ const LETTERS: &[u8; 10] = b" .:-=+*#%@";
 /// The largest number of columns of one image. Wider images are shrunk.
 const MAX_COLUMNS: usize = 64;
 
-/// Width and height of a character in pixels, about; terminals do not tell.
+/// Approximate width and height of a character in pixels; terminals do not report them.
 const CELL: (usize, usize) = (8, 16);
 /// The grey between the images of a picture, and its width in pixels.
 const GAP: ([u8; 3], usize) = ([96; 3], 4);
-/// Rows of images of a picture.
+/// Largest number of rows of images in a picture.
 const ROWS: usize = 3;
 /// The longer side of an image in a picture is enlarged to at most so many pixels.
 const LONGER_SIDE: usize = 112;
@@ -125,7 +125,7 @@ impl Thumbnail {
     }
 }
 
-/// The letter that is as light as two pixels together.
+/// The letter whose lightness is the mean lightness of two pixels.
 fn letter(upper: [u8; 3], lower: [u8; 3]) -> char {
     let both: usize = upper.iter().chain(&lower).map(|&channel| usize::from(channel)).sum::<usize>() / 3;
     char::from(LETTERS[(both * LETTERS.len() / 511).min(LETTERS.len() - 1)])

@@ -1,9 +1,9 @@
-//! How this process describes itself to others that find its run folder locked.
+//! How this process describes itself to another process that finds its run folder locked.
 
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-/// Number of this process, its host, and the time, in one line.
+/// The ID of this process, its host, and the time, in one line.
 pub fn process_name() -> String {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     format!("process {} on {} since {}", std::process::id(), host(), utc(now))

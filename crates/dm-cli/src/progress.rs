@@ -6,6 +6,7 @@ use tracing::info;
 
 use crate::bar::Bar;
 use crate::terminal::Terminal;
+use crate::units;
 
 /// Shows the progress of a run in the terminal.
 pub struct Progress {
@@ -45,8 +46,8 @@ impl<T: Task> Observer<T> for Progress {
                 let mut results = Vec::new();
                 results.extend(summary.train_loss.map(|loss| format!("train loss {loss:.4}")));
                 results.extend(summary.validation_loss.map(|loss| format!("validation loss {loss:.4}")));
-                let percent = |accuracy: f64| format!("test accuracy {:.2} %", 100.0 * accuracy);
-                results.extend(summary.test_accuracy.map(percent));
+                let accuracy = |share| format!("test accuracy {}", units::percent(share));
+                results.extend(summary.test_accuracy.map(accuracy));
                 info!("epoch {epoch} of {}: {}", state.settings.epochs, results.join(", "));
             }
             Event::Interrupted { state } => {

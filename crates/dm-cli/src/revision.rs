@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// The features that the program can be built with, and whether it is.
+/// The features that the program can be built with, and whether this program was built with each of them.
 const FEATURES: [(&str, bool); 4] = [
     ("cuda", cfg!(feature = "cuda")),
     ("cudnn", cfg!(feature = "cudnn")),

@@ -34,7 +34,7 @@ impl SamplingArgs {
     pub fn apply(&self, model: &Model, default_sampler: Option<SamplerKind>) -> Sampling {
         let own = model.sampling;
         let sampler = self.sampler.or(default_sampler).unwrap_or(own.sampler);
-        // Another sampler starts from its own defaults instead of the options meant for the model's sampler.
+        // The options in the model's config are meant for its own sampler. Another sampler starts from its own defaults.
         let defaults = if sampler == own.sampler { own } else { Sampling::new(sampler, own.nfe) };
         let every_timestep = sampler.build(defaults.variance, 0.0).visits_every_timestep();
         let default_nfe = if every_timestep { model.degradation.timesteps() } else { own.nfe };

@@ -12,9 +12,9 @@ pub fn cut(text: &str, width: usize) -> String {
 pub struct Column {
     /// What stands above it.
     pub title: &'static str,
-    /// Numbers are aligned at the right.
+    /// Whether cells are aligned at the right, as numbers are.
     pub align_right: bool,
-    /// 0 for a column that is always shown. Of the others the one with the highest number is the first to be left out.
+    /// 0 for a column that is always shown. Of the other columns, the one with the highest rank is left out first.
     pub rank: u8,
     /// One cell for each row.
     pub cells: Vec<String>,
@@ -33,7 +33,7 @@ impl Column {
 
 /// Spaces between two columns.
 const GAP: usize = 2;
-/// The fewest characters that a text is cut to.
+/// The smallest width that a column of text is cut to.
 const SHORTEST: usize = 6;
 
 /// The lines of a table that is at most `width` characters wide. Columns that are empty or do not fit are left out; if the

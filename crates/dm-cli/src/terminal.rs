@@ -91,7 +91,7 @@ impl Terminal {
     /// How pictures are shown.
     ///
     /// # Errors
-    /// If `DM_PICTURES` has a value that it cannot have.
+    /// If `DM_PICTURES` has a value that is not documented.
     pub fn pictures() -> Result<Pictures> {
         let variable = |name: &str| std::env::var(name).ok();
         graphics::detect(variable, io::stdout().is_terminal()).map_err(Error::msg)
@@ -117,7 +117,7 @@ impl Terminal {
         Bar::new(bar, self.bar_style, what, unit)
     }
 
-    /// A message about work whose progress is not known, with the time since it began, or as a plain line.
+    /// Shows a message about work whose progress is not known: with the elapsed time in a terminal, and as a plain line elsewhere.
     pub fn spinner(&self, what: &str) -> ProgressBar {
         match self.bar_style {
             BarStyle::Animated(_) => {
@@ -137,17 +137,17 @@ impl Terminal {
     }
 }
 
-/// The width of a terminal that says that it has so many columns; 0 means that it does not know.
+/// The width of a terminal that reports `columns` columns; 0 means that its width is not known.
 fn columns_of(columns: u16) -> usize {
     if columns == 0 { UNKNOWN_WIDTH } else { columns.into() }
 }
 
-/// Whether the user wants colours (no-color.org) and the terminal knows them.
+/// Whether the user wants colours (no-color.org) and the terminal supports them.
 fn allows_colors() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_dumb()
 }
 
-/// Whether the terminal can only show one character after another.
+/// Whether the terminal knows no escape sequences and can only print one character after another.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").map_or(cfg!(unix), |value| value == "dumb")
 }

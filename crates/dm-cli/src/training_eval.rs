@@ -1,9 +1,9 @@
 //! `training.eval_every`: samples are scored while a diffusion model trains, as `eval` lines of metrics.jsonl.
 //!
 //! The samples are few and always from the same seed, so the values show how one run changes. Every line states the number of
-//! images: at 1,000 images a distance is far above that of the same model at 10,000. Evaluations do not affect the training:
-//! sampling has random streams of its own, and the training time does not include them. An evaluation stops when the run is
-//! interrupted; the resumed run makes up for it.
+//! images, because the distance of 1,000 images is far above that of 10,000 images of the same model. Evaluations do not affect
+//! the training: sampling has random streams of its own, and the training time does not include them. An evaluation stops when
+//! the run is interrupted; the resumed run repeats it.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ use crate::eval_session::test_reference;
 use crate::locate;
 use crate::terminal::Terminal;
 
-/// Seed of the samples: the first seed of `dm eval`, which then repeats the last line.
+/// Seed of the samples. It is the first seed of `dm eval`, which therefore repeats the values of the last line.
 const SAMPLES: Seed = Seed(1);
 /// Images per batch; does not change the images.
 const BATCH: usize = 256;
@@ -210,7 +210,7 @@ impl<'a> TrainingEval<'a> {
 impl Observer<DiffusionTask> for TrainingEval<'_> {
     fn observe(&mut self, event: &Event<'_, DiffusionTask>) -> dm_train::Result<()> {
         match event {
-            // A resumed run makes up for an interrupted evaluation.
+            // A resumed run repeats an evaluation that was interrupted.
             Event::Start { state } => match state.ended_epoch() {
                 Some(epoch) if self.is_due(epoch) && !self.is_recorded(epoch) => self.evaluate(epoch, state),
                 _ => Ok(()),

@@ -7,7 +7,7 @@ use dm_nn::image::to_bytes;
 pub struct Trajectory {
     /// Number of samples kept.
     samples: usize,
-    /// Which states of a chain are kept, the first and the last among them.
+    /// The numbers of the states of a chain that are kept, in rising order, the first and the last among them.
     keep: Vec<usize>,
     /// The first sample of the current batch, and the number of its states seen so far.
     batch: (u64, usize),
@@ -16,7 +16,7 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    /// Keeps up to `frames` states of the first `samples` samples of chains with `intervals` steps.
+    /// Keeps up to `frames` states (at least one) of the first `samples` samples of chains with `intervals` steps.
     pub fn new(samples: usize, frames: usize, intervals: usize) -> Self {
         let last = frames.min(intervals + 1) - 1;
         let keep: Vec<usize> = (0..=last).map(|i| i * intervals / last.max(1)).collect();

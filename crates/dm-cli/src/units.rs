@@ -16,6 +16,11 @@ pub fn number(value: Option<f64>) -> String {
     }
 }
 
+/// `share` (0 to 1) in percent.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
 /// `count` with a comma between thousands.
 pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
@@ -55,6 +60,7 @@ mod tests {
         let shown = [0.0, 1.23e-5, 0.0171, 0.10249, 9.876, 61.25, 213.8, 12_345.6].map(|x| number(Some(x)));
         assert_eq!(shown, ["0", "1.2e-5", "0.0171", "0.102", "9.88", "61.2", "214", "12346"]);
         assert_eq!(number(None), "");
+        assert_eq!([0.0, 0.98765, 1.0].map(percent), ["0.00 %", "98.77 %", "100.00 %"]);
         assert_eq!(
             [0, 999, 1_000, 9_360, 1_234_567].map(thousands),
             ["0", "999", "1,000", "9,360", "1,234,567"]

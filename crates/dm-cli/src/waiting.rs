@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::terminal::Terminal;
 
-/// Time before the message appears.
+/// Time before the message appears, so that short work shows none.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs `work`. If it takes longer than a second, `message` is shown until it is done.

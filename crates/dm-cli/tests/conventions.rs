@@ -1,4 +1,5 @@
-//! What people expect of a program: its version, completions that a shell accepts, manual pages, documented exit codes, and JSON.
+//! What people expect of a program: its version, completions that a shell accepts, manual pages, documented exit codes, JSON, and
+//! pages that name only options and keys that exist.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a skipped check says so")]
@@ -9,6 +10,7 @@ use std::fs;
 use std::process::Command;
 
 use common::{arg, dm, ok, refused, root};
+use dm_train::RunConfig;
 use serde_json::Value;
 
 /// The commands that `dm --help` lists.
@@ -90,6 +92,67 @@ fn every_command_has_a_manual_page() {
     match Command::new("man").args(["-l", "-Tutf8"]).arg(pages.join("dm.1")).env("MANPAGER", "cat").output() {
         Ok(output) => assert!(String::from_utf8_lossy(&output.stdout).contains("DM_DATA")),
         Err(_) => eprintln!("skipped: man is not installed"),
+    }
+}
+
+/// The calls of `dm` on a Markdown page: the lines of code blocks and the code in sentences that begin with `dm`.
+fn calls(page: &str) -> Vec<String> {
+    let (mut calls, mut is_block) = (Vec::new(), false);
+    for line in page.replace("\\\n", " ").lines() {
+        if line.starts_with("```") {
+            is_block = !is_block;
+        } else if is_block || line.starts_with("    ") {
+            calls.push(line.trim().to_owned());
+        } else {
+            calls.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    calls.retain(|call| call.starts_with("dm "));
+    calls
+}
+
+/// The words of a call after `dm`, as a shell divides them: by spaces outside single quotes, up to a comment.
+fn words(call: &str) -> Vec<String> {
+    let (mut words, mut is_quoted) = (vec![String::new()], false);
+    for c in call.split(" #").next().unwrap().chars() {
+        match c {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.into_iter().skip(1).filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn the_pages_name_options_and_keys_that_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    let top = ok(dir.path(), &["--help"]);
+    for page in ["README.md", "crates/TUTORIAL.md", "crates/PHOTONS.md", "crates/SCALING.md", "crates/GPU.md"]
+    {
+        let calls = calls(&fs::read_to_string(root().join(page)).unwrap());
+        assert!(!calls.is_empty(), "{page}");
+        for call in calls {
+            let words = words(&call);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            assert!(commands(&top).contains(&words[0]), "{page}: {call}");
+            let mut help = ok(dir.path(), &[words[0], "--help"]);
+            let has_commands = help.contains("Commands:\n");
+            if words.len() > 1 && has_commands && commands(&help).contains(&words[1]) {
+                help = ok(dir.path(), &[words[0], words[1], "--help"]);
+            }
+            let options: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+            for option in words.iter().filter(|word| word.starts_with('-')) {
+                assert!(options.contains(option), "{page}: {option} in {call}");
+            }
+            // The config of a training is read with its changes.
+            if words[0] == "train" && words.len() > 1 && words[1].starts_with("data/") {
+                let sets = words.windows(2).filter(|pair| pair[0] == "--set");
+                let sets: Vec<String> = sets.map(|pair| pair[1].to_owned()).collect();
+                let config = RunConfig::read(&root().join(words[1]), &sets);
+                assert!(config.is_ok(), "{page}: {call}: {}", config.err().unwrap());
+            }
+        }
     }
 }
 

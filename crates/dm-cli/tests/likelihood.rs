@@ -49,6 +49,10 @@ fn both_bounds_are_printed_and_written_with_all_their_terms() {
         assert_eq!(again(&[]), report);
         assert_eq!(again(&["--nfe", "20"])["bound"]["terms"].as_array().unwrap().len(), 20);
         assert_ne!(again(&["--reference", "train"])["bound"]["total"], bound["total"]);
+        // A single image gives no interval.
+        assert!(table.lines().next().unwrap().contains(" (95 %), lower"), "{table}");
+        let single = ok(dir.path(), &["likelihood", degradation, "-n", "1", "--data", arg(&mnist)]);
+        assert!(single.lines().next().unwrap().ends_with(" bits/dim, lower is better"), "{single}");
         let refuse = |more: &[&str], words: &[&str]| {
             let args = ["likelihood", degradation, "--data", arg(&mnist), "--out", "no.json"];
             refused(dir.path(), &[&args[..], more].concat(), words);

@@ -9,9 +9,14 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{arg, ending_signals, ok, refused, small_config};
+use common::{arg, ok, refused, small_config};
+
+/// The signals that end `dm`, as arguments of `kill`.
+const ENDING: [&str; 2] = ["-INT", "-TERM"];
+/// The time within which a process must end after such a signal.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts `dm` with `args` in `dir`.
 fn start(dir: &Path, args: &[&str]) -> Child {
@@ -32,6 +37,23 @@ fn wait_until(child: &mut Child, condition: impl Fn() -> bool) {
     }
 }
 
+/// The exit code of `child`, which has been asked to end. A process that goes on is killed, so that the test does not wait forever.
+fn exit_code(child: &mut Child) -> Option<i32> {
+    let asked = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if asked.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the process did not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The number of steps that the metrics of the run folder `run` report.
 fn steps(run: &Path) -> usize {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
     text.lines().filter(|line| line.contains("\"event\":\"step\"")).count()
@@ -53,7 +75,7 @@ const ENDLESS: [&str; 8] = [
 fn a_run_saves_on_request_and_when_it_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let config = small_config(dir.path(), "ink", "softmax");
-    for signal in ending_signals() {
+    for signal in ENDING {
         let run = dir.path().join(signal);
         let args = [&["train", arg(&config), "--resume", "--run", arg(&run)], &ENDLESS[..]].concat();
         let checkpoint = run.join("checkpoint.safetensors");
@@ -65,7 +87,7 @@ fn a_run_saves_on_request_and_when_it_is_stopped() {
         let (saved, now) = (fs::read(&checkpoint).unwrap(), steps(&run));
         wait_until(&mut child, || steps(&run) > now);
         send(&child, signal);
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert_eq!(exit_code(&mut child), Some(130), "{signal}");
         assert!(
             fs::read(&checkpoint).unwrap() != saved,
             "{signal}: the run was not saved when it was stopped"
@@ -76,6 +98,26 @@ fn a_run_saves_on_request_and_when_it_is_stopped() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+/// A program that is started to ignore hang-ups, as by `nohup`, still ignores them. Ctrl-C stops it even if it was started to
+/// ignore Ctrl-C, as a shell does with the background jobs of a script.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_ignored_hang_up_stays_ignored_and_an_ignored_ctrl_c_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), "ink", "softmax");
+    let run = dir.path().join("run");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\""]).arg(assert_cmd::cargo::cargo_bin("dm"));
+    command.args(["train", arg(&config), "--run", arg(&run)]).args(ENDLESS).current_dir(dir.path());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(&mut child, || steps(&run) > 0);
+    send(&child, "-HUP");
+    let now = steps(&run);
+    wait_until(&mut child, || steps(&run) > now + 5);
+    send(&child, "-INT");
+    assert_eq!(exit_code(&mut child), Some(130));
 }
 
 #[test]
@@ -100,12 +142,12 @@ fn other_commands_stop_as_well_and_leave_nothing_incomplete() {
         ],
     ];
     for command in commands {
-        for signal in ending_signals() {
+        for signal in ENDING {
             let mut child = start(dir.path(), command);
             std::thread::sleep(Duration::from_millis(1500));
             assert!(child.try_wait().unwrap().is_none(), "{command:?} ended before it could be stopped");
             send(&child, signal);
-            assert_eq!(child.wait().unwrap().code(), Some(130), "{command:?} {signal}");
+            assert_eq!(exit_code(&mut child), Some(130), "{command:?} {signal}");
             let out = fs::read_dir(dir.path().join("out")).into_iter().flatten().flatten();
             assert!(out.count() == 0, "{command:?}");
         }

@@ -8,6 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use common::{MNIST, arg, dm, ok, samples, small_config};
+use dm_nn::params::file::TensorFile;
 
 #[test]
 fn train_then_sample_for_both_degradations() {
@@ -181,4 +182,72 @@ fn the_notebooks_checkpoint_is_imported_and_sampled() {
     ok(dir.path(), &["import", arg(&checkpoint), "--out", "m.safetensors"]);
     let out = ok(dir.path(), &["sample", "m.safetensors", "-n", "2"]);
     assert!(out.contains("2 images, 30 network evaluations each, sampler ddpm_notebook"), "{out}");
+}
+
+/// The arguments that import `weights.safetensors` as `imported.safetensors`.
+fn import<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["import", "weights.safetensors", "--out", "imported.safetensors"], more].concat()
+}
+
+/// A checkpoint of another program with two networks, `model` and `ema`. `--key` chooses one of them, and `--config` names a model
+/// or a TOML file.
+#[test]
+fn parameters_of_any_network_are_imported_with_a_key_and_a_config() {
+    let dir = tempfile::tempdir().unwrap();
+    let imported = dir.path().join("imported.safetensors");
+    for (degradation, parameterization) in [("gaussian", "v"), ("ink", "softmax")] {
+        let config = small_config(dir.path(), degradation, parameterization);
+        let short = ["--run", degradation, "--set", "training.epochs=1", "--set", "training.sample_count=0"];
+        ok(dir.path(), &[&["train", arg(&config)], &short[..]].concat());
+        let model = TensorFile::read(&dir.path().join(degradation).join("model.safetensors")).unwrap();
+        let mut checkpoint = TensorFile::new(&dir.path().join("weights.safetensors"));
+        let halves = |values: &[f32]| -> Vec<f32> { values.iter().map(|value| 0.5 * value).collect() };
+        for name in model.names() {
+            let (shape, values) = model.get(name).unwrap();
+            checkpoint.insert_values(format!("model.{name}"), shape.to_vec(), values.to_vec());
+            checkpoint.insert_values(format!("ema.{name}"), shape.to_vec(), halves(values));
+        }
+        checkpoint.write().unwrap();
+
+        let refuse = |more: &[&str], words: &[&str]| {
+            common::refused(dir.path(), &import(more), words);
+            assert!(!imported.exists(), "{more:?}");
+        };
+        let toml = format!("{degradation}/config.toml");
+        refuse(
+            &["--config", degradation],
+            &["weights.safetensors", "`ema`, `model`", "one network, or a key"],
+        );
+        refuse(&["--config", degradation, "--key", "other"], &["weights.safetensors", "key `other`"]);
+        refuse(&["--config", "none.toml", "--key", "ema"], &["none.toml"]);
+        refuse(&["--config", "nobody", "--key", "ema"], &["model `nobody`"]);
+        refuse(&["--key", "ema"], &["weights.safetensors"]);
+
+        // The config of the model, with the numbers that it was fitted with, makes the import the same model again.
+        let output = dm(dir.path(), &import(&["--config", degradation, "--key", "model"]));
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{messages}");
+        let ignored = format!("ignored {} tensors outside `model.`", model.names().count());
+        assert!(messages.contains(&ignored), "{messages}");
+        let sample = |model: &str| {
+            ok(dir.path(), &["sample", model, "-n", "2"]);
+            samples(&dir.path().join("out/images.safetensors")).pixels
+        };
+        assert!(sample("imported.safetensors") == sample(degradation), "{degradation}");
+        fs::remove_file(&imported).unwrap();
+
+        // A TOML file has no numbers fitted to a training set, which Ink needs.
+        let with_toml = ["--config", &toml, "--key", "ema"];
+        if degradation == "ink" {
+            refuse(&with_toml, &["fitted to a training set", "give a model instead of a config"]);
+            continue;
+        }
+        let printed = ok(dir.path(), &import(&with_toml));
+        assert_eq!(printed, "imported.safetensors\nsample from it: dm sample imported.safetensors\n");
+        let found = TensorFile::read(&imported).unwrap();
+        for name in model.names() {
+            assert_eq!(found.get(name).unwrap().1, halves(model.get(name).unwrap().1), "{name}");
+        }
+        fs::remove_file(&imported).unwrap();
+    }
 }

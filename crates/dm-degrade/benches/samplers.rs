@@ -1,5 +1,5 @@
-//! How long every sampler takes beside the network: a batch of 128 through ten timesteps (all of them where the sampler needs
-//! all), with a denoiser that costs next to nothing. Networks are timed elsewhere.
+//! How long every sampler takes apart from the network: a batch of 128 images through ten timesteps (or all, if the sampler
+//! has to visit all), with a denoiser that costs next to nothing. Networks are timed elsewhere.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -10,10 +10,10 @@ use dm_nn::data::Images;
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Seed;
 
-/// A training batch.
+/// Images of a batch.
 const BATCH: usize = 128;
 
-/// Takes every state for the clean one.
+/// Returns every state as the estimate of the clean state.
 struct Identity;
 
 impl Denoiser for Identity {

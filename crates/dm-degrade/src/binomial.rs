@@ -4,7 +4,8 @@ use dm_nn::rng::Rng;
 
 use crate::poisson::RECIPROCALS;
 
-/// Trials of one search: (1/2)^512 is far from the smallest f64. More trials are drawn in parts.
+/// The largest number of trials of one search; more trials are drawn in parts. A search starts at P(0), which is at least
+/// (1/2)^512 and far above the smallest f64.
 const PART: u32 = 512;
 
 /// Draws the number of successes in `trials` trials that succeed with probability `p`, at most 1/2. Uses one uniform of 53

@@ -129,6 +129,6 @@ impl InputCodec for CenteredCodec {
 }
 
 /// Copies `values` to `out`, clamped to [0, 1].
-fn clamp_into(values: &[f32], out: &mut [f32]) {
+pub(crate) fn clamp_into(values: &[f32], out: &mut [f32]) {
     values.iter().zip(out).for_each(|(v, out)| *out = v.clamp(0.0, 1.0));
 }

@@ -5,7 +5,8 @@
 //! timesteps, and tests need to repeat a degradation.
 //!
 //! Optional capabilities are separate traits, which a [`Degradation`] returns as an `Option`: the signal and noise factors
-//! of a Gaussian process, the posterior q(x_s | x_t, x_0), the units of an intensity, and an inverse.
+//! of a Gaussian process, the posterior q(x_s | x_t, x_0), the units of an intensity, grains that walk and fade, and an
+//! inverse.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
@@ -79,7 +80,8 @@ pub trait Degradation: Send + Sync {
 
 /// An additive Gaussian process: x_t = alpha x_0 + sigma eps, with the standard normal eps as the noise.
 pub trait GaussianProcess: Send + Sync {
-    /// (alpha, sigma), the factors of signal and noise at timestep `t`.
+    /// (alpha, sigma), the factors of signal and noise at timestep `t`. This alpha is the square root of the alpha_t of a
+    /// [`Schedule`](crate::schedule::Schedule).
     fn alpha_sigma(&self, t: Timestep) -> (f32, f32);
 
     /// beta_t, the variance that the step from t - 1 to t adds.
@@ -88,7 +90,8 @@ pub trait GaussianProcess: Send + Sync {
 
 /// A process whose reverse transition is known given the clean state.
 pub trait Posterior: Send + Sync {
-    /// Draws x_s from q(x_s | x_t, x_0) for s < t into `out`. A sampler passes an estimate of x_0.
+    /// Draws x_s from q(x_s | x_t, x_0) for s < t into `out`. At s = 0 the result is `x0` itself. A sampler passes an
+    /// estimate of x_0.
     ///
     /// # Errors
     /// Unless s < t <= T.
@@ -109,10 +112,10 @@ pub trait Intensity: Send + Sync {
     fn density(&self, t: Timestep) -> f32;
 }
 
-/// A process whose states are independent Poisson counts of grains, of mean density(t) times the image after the heat
-/// equation of the time `walking_time(t)`.
+/// A process whose states are independent Poisson counts of grains. Their means are density(t) times the image after the
+/// heat equation has run for the time `walking_time(t)`.
 pub trait Grains: Intensity {
-    /// The walking time tau of `t`, which does not fall with t; the spread is sqrt(2 tau) pixels.
+    /// The walking time tau at timestep `t`. It never decreases with t. The spread is sqrt(2 tau) pixels.
     fn walking_time(&self, t: Timestep) -> f64;
 }
 

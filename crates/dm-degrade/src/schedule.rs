@@ -1,7 +1,8 @@
 //! Noise schedules of the Gaussian process: the share of the signal that is left at each timestep.
 //!
 //! A table holds beta_t and alpha_t for t = 0..=T. Here alpha_t is the *cumulative* product of 1 - beta, as in Prince
-//! 2023; Ho et al. 2020 write it alpha-bar. All arithmetic is f64.
+//! 2023; Ho et al. 2020 write it alpha-bar. It is the share of the signal's variance: the state is
+//! x_t = sqrt(alpha_t) x_0 + sqrt(1 - alpha_t) eps. All arithmetic is f64.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,8 @@ pub enum ScheduleConfig {
     },
     /// alpha_t = cos^2((t/T + 0.008) / 1.008 pi/2), beta capped at 0.999: Nichol and Dhariwal 2021, eq. 17.
     Cosine,
-    /// alpha_t = (f(end) - f(u)) / (f(end) - f(start)) with u = start + (end - start) t/T and f(u) = 1 / (1 + exp(-u / tau)),
-    /// beta capped at 0.999: Jabri et al. 2022, algorithm 6, with their defaults.
+    /// alpha_t = (f(end) - f(u)) / (f(end) - f(start)) with u = start + (end - start) t/T and
+    /// f(u) = 1 / (1 + exp(-u / tau)), beta capped at 0.999: Jabri et al. 2022, algorithm 6, with their defaults.
     Sigmoid {
         /// Argument u of the logistic function at t = 0.
         #[serde(default = "sigmoid_start")]
@@ -134,8 +135,8 @@ impl ScheduleConfig {
     }
 }
 
-/// Checks that `beta` has an entry for each of t = 0..=`timesteps`, that every step adds noise, and that some of the signal is
-/// left at the end.
+/// Checks that `beta` has an entry for each of t = 0..=`timesteps`, that every step adds noise, and that some of the
+/// signal is left at the end.
 fn check_table(beta: &[f64], timesteps: usize) -> Result<()> {
     let field = "degradation.schedule.beta";
     if beta.len() != timesteps + 1 {

@@ -7,7 +7,7 @@
 
 use toml::{Table, Value};
 
-/// Keys that have been renamed: table, old key, new key.
+/// Keys that have been renamed: table, old key, new key. `fade` and `snow` stand for the table `degradation` of this kind.
 const RENAMED_KEYS: [(&str, &str, &str); 17] = [
     ("data", "dir", "path"),
     ("network", "time", "time_embed_dim"),

@@ -12,6 +12,7 @@ use dm_nn::hash::sha256_hex;
 use dm_nn::image::ImageShape;
 use dm_nn::nets::BuildNetwork;
 use dm_nn::params::Params;
+use dm_nn::params::file::TensorFile;
 use dm_nn::rng::Seed;
 
 fn shipped(name: &str) -> PathBuf {
@@ -69,11 +70,16 @@ fn the_provenance_of_a_model_is_its_file() {
 
 #[test]
 fn classifiers_are_refused_with_a_hint() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/models");
-    let names = ["judge", "classifier"].map(|name| folder.join(format!("{name}.safetensors")));
-    let present: Vec<_> = names.into_iter().filter(|path| path.is_file()).collect();
-    assert!(!present.is_empty());
-    for path in present {
+    let folder = tempfile::tempdir().unwrap();
+    // The entries by which a classifier is recognized, in files of schema 1 and of the current schema.
+    let written = ["judge", "judge_config", "classifier", "classifier_config"].map(|entry| {
+        let mut file = TensorFile::new(&folder.path().join(format!("{entry}.safetensors")));
+        file.insert_values("weight", vec![1], vec![0.5]);
+        file.set_metadata(entry, "");
+        file.write().unwrap();
+        file.path().to_owned()
+    });
+    for path in written.into_iter().chain([shipped("classifier")]) {
         let error = Model::open(&path, &Device::Cpu).err().unwrap().to_string();
         assert!(error.contains("a classifier") && error.contains("dm eval --classifier"), "{error}");
     }
@@ -178,8 +184,8 @@ fn a_model_that_is_written_is_read_back() {
 fn damaged_models_are_refused_with_file_and_field() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path());
-    let whole = dm_nn::params::file::TensorFile::read(&path).unwrap();
-    let refused = |edit: &dyn Fn(&mut dm_nn::params::file::TensorFile), expected: &str| {
+    let whole = TensorFile::read(&path).unwrap();
+    let refused = |edit: &dyn Fn(&mut TensorFile), expected: &str| {
         let mut file = whole.clone();
         edit(&mut file);
         file.write().unwrap();

@@ -2,7 +2,8 @@
 //!
 //! An entry cannot be stale. Its key is made of the hashes of pixels, models, classifiers and of the program itself, not of
 //! names, versions or dates. An entry is used only if its key is the requested one and the hash of its content is correct;
-//! otherwise the result is computed again and the entry replaced. A cache that cannot be written costs time and is no error.
+//! otherwise the result is computed again and the entry is replaced. Errors of writing are ignored: without its entry, a result
+//! is computed again the next time.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -130,6 +131,7 @@ impl Cache {
         self.folder.join(format!("{kind}-{}.{extension}", &key[..NAME_DIGITS]))
     }
 
+    /// Creates the folder of the cache. If this fails, writing the entry fails, too.
     fn create_folder(&self) {
         let _ = std::fs::create_dir_all(&self.folder);
     }
@@ -168,7 +170,8 @@ fn read_value<T: DeserializeOwned>(path: &Path, key: &str) -> Option<T> {
 mod tests {
     use super::*;
 
-    /// The number of values computed so far, where the cache has none.
+    /// The value of `parts`, from the cache or newly computed. A newly computed value is the number of values computed so far, so
+    /// that it differs from all values in the cache.
     fn ask(cache: &Cache, parts: &[&str], computed: &mut u32) -> u32 {
         let compute = || {
             *computed += 1;

@@ -17,7 +17,7 @@ use dm_nn::rng::Seed;
 use serde::de::DeserializeOwned;
 
 use crate::classifier_output::ClassifierOutput;
-use crate::error::{EvalError, Result, count_images};
+use crate::error::{Result, count_images};
 
 /// Images per batch. The batch size changes results by rounding at most.
 const BATCH: usize = 256;
@@ -173,6 +173,6 @@ impl Header {
 /// The metadata entry `name` of `file`, read as JSON.
 fn entry<T: DeserializeOwned>(file: &TensorFile, name: &str, expected: &str) -> Result<T> {
     let text = file.metadata(name)?;
-    let invalid = |_| dm_nn::Error::format(file.path(), format!("metadata `{name}`"), text, expected);
-    serde_json::from_str(text).map_err(|e| EvalError::from(invalid(e)))
+    let invalid = |_| dm_nn::Error::format(file.path(), format!("metadata `{name}`"), text, expected).into();
+    serde_json::from_str(text).map_err(invalid)
 }

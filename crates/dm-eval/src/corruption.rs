@@ -71,8 +71,8 @@ impl Corruption {
         self.kind == Kind::ClassMean
     }
 
-    /// Corrupts the images `pixels` [n, C, H, W] of `shape` with the classes `labels` `[n]`. All random numbers depend only on
-    /// the index of the image.
+    /// Corrupts the images `pixels` [n, C, H, W] of `shape` with the classes `labels` `[n]`. The random numbers of an image depend
+    /// only on its index; the partners of the mix-up also depend on n.
     ///
     /// # Errors
     /// If `pixels` are not whole images, or there is not one label per image.

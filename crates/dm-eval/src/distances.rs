@@ -74,8 +74,8 @@ impl Exclude<'_> {
 
 /// The `k` nearest reference rows of each query.
 ///
-/// Beside both sets, memory is needed for n x k results, for f32 copies of both sets, which take half as much as the sets, and for
-/// 1 MiB per thread.
+/// In addition to both sets, memory is needed for n x k results, for f32 copies of both sets, which take half as much as the sets,
+/// and for 1 MiB per thread.
 ///
 /// # Errors
 /// If the sets differ in width, `k` is 0, there are fewer than `k` reference rows (`k + 1` where one is excluded), or the
@@ -115,7 +115,7 @@ pub fn nearest(
         // Rows arrive in order, so that at equal distance the earlier row stays.
         let mut worst = if list.len() == k { list[k - 1] } else { (f64::INFINITY, 0) }.0;
         bounds.bounds(stripe, |row, low, _| {
-            // No distance is below 0. Without this test every pair of a set of copies would be computed exactly.
+            // No distance is below 0. Without the test for 0 the distance of every pair of a set of copies would be computed.
             if low >= worst || worst == 0.0 || Some(row) == *own {
                 return;
             }
@@ -138,7 +138,7 @@ pub fn nearest(
 pub struct KnnRadii {
     /// Square of the radius of each ball, `[n]`.
     pub squared: Vec<f64>,
-    /// The neighbour that a ball reaches. The row itself does not count as a neighbour.
+    /// A ball reaches the k-th nearest neighbour of its row. The row itself does not count as a neighbour.
     pub k: usize,
 }
 

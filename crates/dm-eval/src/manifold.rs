@@ -51,7 +51,7 @@ pub struct Manifold {
     pub density: f64,
     /// See [`COVERAGE`].
     pub coverage: f64,
-    /// The neighbour that a ball reaches.
+    /// A ball reaches the k-th nearest neighbour of its image.
     pub k: usize,
     /// Number of generated images.
     pub n: usize,
@@ -84,7 +84,7 @@ pub fn manifold(generated: &Features, reference: &Features, k: usize) -> Result<
 }
 
 /// As [`manifold`], with the radii of the `reference` as [`knn_radii`] returned them. The radii are the same for all generated
-/// sets, and computing them takes the most time.
+/// sets, and computing them takes most of the time.
 ///
 /// # Errors
 /// If the sets differ in width, the generated set has `k` rows or fewer, or the radii are those of another number of images.

@@ -11,7 +11,7 @@ use crate::frechet::{FRECHET, Moments};
 #[derive(Clone, Debug, Default)]
 pub struct MomentSums {
     n: usize,
-    /// `[dim]`
+    /// The mean of the rows, `[dim]`.
     mean: Vec<f64>,
     /// The sum over rows of (x - mean)(x - mean)^T, [dim, dim].
     scatter: Vec<f64>,

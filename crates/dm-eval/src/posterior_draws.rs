@@ -1,13 +1,14 @@
-//! Whether draws from a posterior are calibrated: whether they scatter as much as they are wrong.
+//! Calibration of draws from a posterior: whether the scatter of the draws agrees with their error.
 //!
-//! If the truth and the D draws are draws from the same distribution, they can be exchanged. Two consequences are measured.
-//! The squared error of the mean of the draws is on average (1 + 1/D) times the variance among the draws. And the truth lies
-//! between the smallest and the largest draw with the probability (D - 1) / (D + 1).
+//! If the truth and the D draws come from the same distribution, the truth can be exchanged with any of the draws. Two consequences
+//! are measured. The squared error of the mean of the draws is on average (1 + 1/D) times the variance among the draws, and the
+//! truth lies between the smallest and the largest draw with probability (D - 1) / (D + 1).
 
 use crate::error::{EvalError, Result};
 use crate::features::Features;
 
-/// Draws whose range is smaller than this are no statement on uncertainty, because values are rounded to bytes.
+/// A pixel is uncertain if the range of its draws is at least this large. A smaller range may be due to the rounding of values to
+/// bytes.
 const SMALLEST_RANGE: f64 = 4.0 / 255.0;
 
 /// The mean, the scatter and the coverage of the draws of some images, one value per image.
@@ -21,7 +22,7 @@ pub struct PosteriorDraws {
     pub squared_error: Vec<f64>,
     /// The squared error that the scatter of the draws predicts, (1 + 1/D) times their variance, `[n]`.
     pub predicted_error: Vec<f64>,
-    /// The number of pixels whose draws differ noticeably, and how many of these contain the truth in their range, `[n]`.
+    /// The number of uncertain pixels of each image, and the number of these whose range of draws contains the truth, `[n]`.
     pub covered: Vec<[usize; 2]>,
     /// D, the number of draws of each image.
     pub count: usize,
@@ -31,7 +32,7 @@ impl PosteriorDraws {
     /// Compares `truth` `[n, pixels]` with its `draws` `[n * D, pixels]`, D rows for each image.
     ///
     /// # Errors
-    /// If the rows do not fit, or there are fewer than two draws of each image.
+    /// If the rows differ in width, there is not the same number of draws for each image, or there are fewer than two.
     pub fn new(truth: &Features, draws: &Features) -> Result<Self> {
         let (n, dim) = (truth.n(), truth.dim());
         if draws.dim() != dim {
@@ -86,9 +87,10 @@ mod tests {
     use dm_nn::rng::{Purpose, Seed};
 
     use super::*;
+    use crate::interval::mean;
 
-    /// Scores of `n` images of 50 pixels whose truth and draws are uniform on [0, 1], where the draws are narrowed to
-    /// `width` around the middle.
+    /// Scores of 200 images of 50 pixels. The truth is uniform on [0, 1], and the draws are uniform on an interval of the given
+    /// width in its middle.
     fn narrowed(width: f64) -> PosteriorDraws {
         let (n, dim, count) = (200, 50, 9);
         let mut rng = Seed(1).stream(Purpose(900), 0, 0);
@@ -98,12 +100,8 @@ mod tests {
         PosteriorDraws::new(&truth, &Features::new("draws", n * count, dim, draws).unwrap()).unwrap()
     }
 
-    fn mean(values: &[f64]) -> f64 {
-        values.iter().sum::<f64>() / values.len() as f64
-    }
-
     #[test]
-    fn draws_of_the_law_of_the_truth_are_calibrated() {
+    fn draws_from_the_distribution_of_the_truth_are_calibrated() {
         let scores = narrowed(1.0);
         let ratio = mean(&scores.squared_error) / mean(&scores.predicted_error);
         assert!((ratio - 1.0).abs() < 0.03, "{ratio}");

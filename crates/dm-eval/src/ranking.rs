@@ -23,7 +23,8 @@ pub struct RankedImage {
     pub nearest_distance: f64,
     /// Index of the nearest training image.
     pub nearest_training: u32,
-    /// Whether the image is a near copy: nearer to its nearest training image than that image's own nearest neighbour.
+    /// Whether the image is a near copy: nearer to its nearest training image than that training image's own nearest neighbour
+    /// in the training set is.
     pub near_copy: bool,
 }
 

@@ -112,7 +112,7 @@ fn ssim(x: &[f64], y: &[f64], shape: ImageShape, window: &[f64]) -> f64 {
     planes.map(|(x, y)| plane_ssim(x, y, shape.width, window)).sum::<f64>() / shape.channels as f64
 }
 
-/// The mean SSIM over all windows that lie inside the plane, as in the authors' code.
+/// The mean SSIM over all windows that lie inside the plane, as in the code of Wang et al.
 fn plane_ssim(x: &[f64], y: &[f64], width: usize, window: &[f64]) -> f64 {
     let product = |f: fn(f64, f64) -> f64| -> Vec<f64> {
         let values: Vec<f64> = x.iter().zip(y).map(|(&a, &b)| f(a, b)).collect();

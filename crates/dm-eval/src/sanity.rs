@@ -100,8 +100,8 @@ pub struct Disorder<'a> {
 }
 
 impl Disorder<'_> {
-    /// Whether the order is certain for every data set, because both corruptions belong to one family or the milder one leaves
-    /// the images unchanged. Otherwise the order was measured on MNIST.
+    /// Whether the order holds for every data set, because both corruptions belong to one family or the milder one leaves the
+    /// images unchanged. Otherwise the order was measured on MNIST.
     pub fn is_certain(&self) -> bool {
         self.milder.family.is_empty() || self.milder.family == self.stronger.family
     }
@@ -133,7 +133,7 @@ pub fn disorder(results: &[CorruptionResult]) -> Vec<Disorder<'_>> {
             let pair = Disorder { milder, stronger };
             // Within a family the list rises in strength.
             let is_ordered = if pair.is_certain() { i < j } else { milder.groups[1] < stronger.groups[0] };
-            // Written without < because a distance that is not a number is out of order, too.
+            // `!(a < b)` in a form that clippy accepts: a distance that is not a number is out of order, too.
             if is_ordered && !matches!(milder.fd.partial_cmp(&stronger.fd), Some(std::cmp::Ordering::Less)) {
                 found.push(pair);
             }

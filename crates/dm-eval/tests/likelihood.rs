@@ -209,7 +209,7 @@ fn check_entropy(density: f32, density_end: f32, shape: ImageShape) {
         assert_eq!(bound.parts.len(), 3);
         totals.push(bound.images.clone());
         let [low, high] = bound.interval.unwrap();
-        // Twice the interval: five standard errors are allowed.
+        // An error of the full width of the interval is allowed, about four standard errors.
         let (middle, half) = (0.5 * (low + high), high - low);
         let expected = entropy / shape.len() as f64;
         assert!((middle - expected).abs() < half, "{shape}, {density}, {steps}: {middle} for {expected}");

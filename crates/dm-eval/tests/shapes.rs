@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use common::SAMPLE;
+use common::{SAMPLE, defined_ssim};
 use dm_eval::corruption::CORRUPTIONS;
 use dm_eval::protocol::{
     BaselineSets, EvalContext, ImageSet, METRICS, Metric, Outcomes, TrainingSet, evaluate, metrics_named,
@@ -74,41 +74,9 @@ fn write_classifier(path: &Path, shape: ImageShape, num_classes: usize, config: 
 fn small_classifier(shape: ImageShape, num_classes: usize) -> Classifier {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("classifier.safetensors");
-    let config = ClassifierConfig { channels: vec![3, 4], features: 5 };
+    let config = ClassifierConfig { channels: vec![3, 4], features: 5, ..ClassifierConfig::default() };
     write_classifier(&path, shape, num_classes, &config);
     Classifier::read(&path, &Device::Cpu).unwrap()
-}
-
-/// The SSIM of two planes by its definition, window by window.
-fn defined_ssim(x: &[f64], y: &[f64], height: usize, width: usize) -> f64 {
-    let side = 11.min(height).min(width);
-    let reach = (side - 1) / 2;
-    let side = 2 * reach + 1;
-    let weight = |i: usize, j: usize| {
-        let (a, b) = (i as f64 - reach as f64, j as f64 - reach as f64);
-        (-(a * a + b * b) / 4.5).exp()
-    };
-    let inside = || (0..side * side).map(|i| (i / side, i % side));
-    let total: f64 = inside().map(|(i, j)| weight(i, j)).sum();
-    let (mut sum, mut windows) = (0.0, 0.0);
-    for top in 0..=height - side {
-        for left in 0..=width - side {
-            let mean = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
-                let value = |(i, j)| {
-                    let at = (top + i) * width + left + j;
-                    weight(i, j) / total * f(x[at], y[at])
-                };
-                inside().map(value).sum()
-            };
-            let (mx, my) = (mean(&|a, _| a), mean(&|_, b| b));
-            let (vx, vy) = (mean(&|a, _| (a - mx).powi(2)), mean(&|_, b| (b - my).powi(2)));
-            let cov = mean(&|a, b| (a - mx) * (b - my));
-            sum +=
-                (2.0 * mx * my + 1e-4) * (2.0 * cov + 9e-4) / ((mx * mx + my * my + 1e-4) * (vx + vy + 9e-4));
-            windows += 1.0;
-        }
-    }
-    sum / windows
 }
 
 proptest! {

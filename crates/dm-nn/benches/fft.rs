@@ -1,5 +1,6 @@
 //! Speed of the operations of the reference network: a training step and a forward pass of its four blocks, the 7x7
-//! convolution (of planes that the Fourier transform takes whole, and of planes that are cut into tiles), and LayerNorm-GELU.
+//! convolution (of planes that the Fourier transform takes whole, and of planes that are cut into tiles), and LayerNorm
+//! with GELU.
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
-"""The networks of `dm` in PyTorch, with the same names of parameters. Needs torch and safetensors.
+"""The networks of `dm` in PyTorch, with the same names of parameters. Needs Python 3.11, torch and
+safetensors.
 
     from dm_torch import load, save
 
@@ -133,21 +134,26 @@ class UNet(nn.Module):
 class Classifier(nn.Module):
     """The classifier of `dm eval`: images [B, C, H, W] in [0, 1] -> features and logits."""
 
-    def __init__(self, image=(1, 28, 28), channels=(16, 32, 64), features=64, num_classes=10):
+    def __init__(self, image=(1, 28, 28), channels=(16, 32, 64), hidden=(), features=64, num_classes=10):
         super().__init__()
         pairs = list(zip(channels, channels[1:]))
-        self.input = nn.Conv2d(image[0], channels[0], 3, padding=1)
+        self.input = nn.Conv2d(image[0], channels[0], 3, padding=1) if channels else None
         self.shrink = nn.ModuleList([nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs])
         self.convs = nn.ModuleList([nn.Conv2d(b, b, 3, padding=1) for _, b in pairs])
         height, width = (math.ceil(side / 2 ** len(pairs)) for side in image[1:])
-        self.features = nn.Linear(channels[-1] * height * width, features)
+        widths = [(channels[-1] if channels else image[0]) * height * width, *hidden]
+        self.hidden = nn.ModuleList([nn.Linear(a, b) for a, b in zip(widths, hidden)])
+        self.features = nn.Linear(widths[-1], features)
         self.classes = nn.Linear(features, num_classes)
 
     def forward(self, x):
-        h = F.relu(self.input(x))
+        h = F.relu(self.input(x)) if self.input else x
         for shrink, conv in zip(self.shrink, self.convs):
             h = F.relu(conv(F.relu(shrink(h))))
-        features = self.features(h.flatten(1))
+        h = h.flatten(1)
+        for hidden in self.hidden:
+            h = F.relu(hidden(h))
+        features = self.features(h)
         return features, self.classes(F.relu(features))
 
 
@@ -169,9 +175,11 @@ def build(weights, entries):
         return RefCnn((inputs, *norm[-2:]), outputs, channels, joint_norm=len(norm) == 3)
     if "features.weight" in weights:
         entry = json.loads(entries.get("image", "{}"))
-        image = (shape("input.weight")[1], entry.get("height", 28), entry.get("width", 28))
-        channels = [shape("input.weight")[0]] + [shape(f"shrink.{i}.weight")[0] for i in range(count("shrink.", ".weight"))]
-        return Classifier(image, channels, *reversed(shape("classes.weight")))
+        image = (entry.get("channels", 1), entry.get("height", 28), entry.get("width", 28))
+        convs = ["input"] * ("input.weight" in weights) + [f"shrink.{i}" for i in range(count("shrink.", ".weight"))]
+        hidden = [shape(f"hidden.{i}.weight")[0] for i in range(count("hidden.", ".weight"))]
+        channels = [shape(f"{name}.weight")[0] for name in convs]
+        return Classifier(image, channels, hidden, *reversed(shape("classes.weight")))
     levels = 1 + count("shrink.", ".weight")
     attention = [i for i in range(levels - 1) if f"down.{i}.attention.qkv.weight" in weights]
     attention += [levels - 1] if "attention.qkv.weight" in weights else []

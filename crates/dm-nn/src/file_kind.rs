@@ -1,4 +1,4 @@
-//! Recognizing files that are not what their name says: web pages, Git LFS pointers, archives.
+//! Recognizing files that are not what their name says: web pages, XML documents, Git LFS pointers, empty files.
 
 #![warn(clippy::indexing_slicing)]
 

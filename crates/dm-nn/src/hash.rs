@@ -42,19 +42,20 @@ impl PartHash {
 pub fn sha256_file(path: &Path) -> Result<String> {
     let io = |e| Error::io(path, e);
     let mut file = std::fs::File::open(path).map_err(io)?;
-    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
+    let (mut hash, mut piece) = (PartHash::default(), vec![0; 1 << 16]);
     loop {
         let count = file.read(&mut piece).map_err(io)?;
         if count == 0 {
-            return Ok(hex(&hash.finalize()));
+            return Ok(hash.hex());
         }
-        hash.update(piece.get(..count).unwrap_or_default());
+        hash.add(piece.get(..count).unwrap_or_default());
     }
 }
 
 fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
         use std::fmt::Write;
+        // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })

@@ -8,7 +8,7 @@ use dm_nn::nets::{BuildNetwork, Network, NetworkConfig, RefCnnConfig, UNetConfig
 use dm_nn::params::Params;
 use dm_nn::rng::{Purpose, Seed};
 
-/// Two full lane blocks and a partial third one on most machines.
+/// With 8 lanes, two full blocks and a partial third one; with 16 lanes, a full one and a partial one.
 const BATCH: usize = 19;
 
 /// The usual shape, and one that is neither square nor grey.

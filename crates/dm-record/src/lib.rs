@@ -10,6 +10,7 @@
 //! | quality of restored test images | `dm restore --scores` | [`RestorationFile`] |
 //! | quality of restored photon counts | `dm restore --photons --scores` | [`PhotonFile`] |
 //! | `summary.json` of a study | `cargo xtask sweep` | a list of [`SummaryRow`] |
+//! | `over-seeds.json` of a study | `cargo xtask sweep` | a list of [`GroupRow`] |
 //! | `bench.json` | `cargo xtask bench` | [`BenchFile`] |
 //!
 //! JSON has no infinity and no NaN: serde_json writes both as null. A value that may be one of them is an [`Option`], which
@@ -33,7 +34,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-// No input may end a program: what a library cannot do is an error.
+// No input may make this library panic. What it cannot do, it reports as an error.
 #![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented)]
 #![warn(clippy::indexing_slicing)]
 
@@ -62,6 +63,6 @@ pub use scores::{
     Classes, ClassifierRecord, ClassifierScores, Design, Direction, DistancePercentiles, NearestTraining,
     OmittedMetric, RealBaseline, ReferenceRecord, ScoreFile, ScoreRow,
 };
-pub use summary::{RestoredSummary, RunScores, SummaryRow};
+pub use summary::{GroupRow, OverSeeds, RestoredSummary, RunScores, SummaryRow};
 pub use target::{ImageSize, Target};
 pub use value::Value;

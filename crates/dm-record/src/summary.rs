@@ -1,14 +1,17 @@
-//! `summary.json` of a study: one row per run.
+//! `summary.json` of a study, one row per run, and `over-seeds.json`, one row per group of runs that differ in their training seed.
 
 use serde::{Deserialize, Serialize};
 
 /// One run of a study.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SummaryRow {
     /// Name of the run.
     pub run: String,
     /// Title of the run in figures.
     pub title: String,
+    /// Name of the group of runs that differ from this one in the training seed only; none if there are no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// `complete` or `unfinished`.
     pub status: String,
     /// Epochs done.
@@ -30,11 +33,38 @@ pub struct SummaryRow {
     pub scores: RunScores,
 }
 
+/// One group of `over-seeds.json`: runs that differ in the training seed only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupRow {
+    /// Name of the group.
+    pub group: String,
+    /// Frechet distance.
+    pub frechet_distance: Option<OverSeeds>,
+    /// Precision.
+    pub precision: Option<OverSeeds>,
+    /// Recall.
+    pub recall: Option<OverSeeds>,
+}
+
+/// A score over the training seeds of a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverSeeds {
+    /// The score of each run, in the order of the study.
+    pub values: Vec<f64>,
+    /// Mean of the values.
+    pub mean: f64,
+    /// Half-width of the 95 % t interval of the mean; none for a single value or more than ten.
+    pub half: Option<f64>,
+}
+
 /// Scores of one run's images. A score that was not computed is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunScores {
     /// Number of images behind the scores.
     pub n: Option<usize>,
+    /// Name of the reference images.
+    #[serde(default)]
+    pub reference: Option<String>,
     /// Number of generation seeds.
     pub seeds: Option<usize>,
     /// Frechet distance.

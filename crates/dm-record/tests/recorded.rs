@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use dm_record::{
-    BenchFile, MetricsLine, PcaFile, RankingFile, Record, RestorationFile, RunManifest, SCHEMA, SanityFile,
-    ScoreFile, SummaryRow,
+    BenchFile, MetricsLine, PcaFile, PhotonFile, RankingFile, Record, RestorationFile, RunManifest, SCHEMA,
+    SanityFile, ScoreFile, SummaryRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +27,13 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
             found.push(path);
         }
     }
+    found
+}
+
+/// All recorded files of this name or ending below `folder` of the report, at least one.
+fn recorded(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let found = files(&report().join(folder), ending);
+    assert!(!found.is_empty(), "no file {ending} below report/{folder}");
     found
 }
 
@@ -54,14 +61,14 @@ fn upgraded<T: Record + DeserializeOwned + Serialize + PartialEq + std::fmt::Deb
 
 #[test]
 fn manifests_and_metrics_are_read() {
-    let manifests = files(&report().join("runs"), "manifest.json");
+    let manifests = recorded("runs", "manifest.json");
     assert!(manifests.len() > 30);
     for path in &manifests {
         let manifest: RunManifest = upgraded(path);
         assert!(manifest.parameters > 0 && !manifest.data_sha256.is_empty());
     }
     let (mut steps, mut epochs) = (0, 0);
-    for path in files(&report().join("runs"), "metrics.jsonl") {
+    for path in recorded("runs", "metrics.jsonl") {
         for line in std::fs::read_to_string(path).unwrap().lines() {
             let line: MetricsLine = serde_json::from_str(line).unwrap();
             steps += usize::from(matches!(&line, MetricsLine::Step(step) if step.grad_norm.is_some()));
@@ -106,11 +113,8 @@ fn scores_are_read_under_their_new_names() {
     assert_eq!(row.real_baseline.as_ref().unwrap().values.len(), 6);
     let floor: ScoreFile = upgraded(&report().join("scores/floor.json"));
     assert_eq!(floor.target.images, ["data/mnist/train-images-idx3-ubyte.gz"]);
-    for path in files(&report().join("scores/seeds"), ".json")
-        .iter()
-        .chain(&files(&report().join("runs"), "scores.json"))
-    {
-        let file: ScoreFile = upgraded(path);
+    for path in [recorded("scores/seeds", ".json"), recorded("runs", "scores.json")].concat() {
+        let file: ScoreFile = upgraded(&path);
         assert!(file.target.model.is_some() && !file.scores.is_empty(), "{}", path.display());
     }
 }
@@ -133,25 +137,38 @@ fn values_are_translated_only_in_files_of_schema_1() {
     assert_eq!((read(2).sampler.as_deref(), read(2).variance), (Some("ancestral"), None));
 }
 
+/// The report has no such file.
+#[test]
+fn restorations_of_photon_counts_are_read() {
+    let text = r#"{"schema":2,"model":"ink-photons","step":9,"n":4,"first_image":0,"seed":1,"photons":20.0,"psf":[1.0,1.5],"t":3,
+                   "timesteps":10,"keep":0.5,"mismatch":0.25,"draws":1,"sampler":"ancestral_2m","nfe_from_last_timestep":20,
+                   "methods":[{"name":"counts","psnr":null,"psnr_interval":null}]}"#;
+    let file: PhotonFile = serde_json::from_str(text).unwrap();
+    assert!(file.is_readable() && file.classifier.is_none() && file.calibration.is_none());
+    assert_eq!((file.methods[0].psnr, file.methods[0].accuracy), (None, None));
+    let again: PhotonFile = serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
+    assert_eq!(again, file);
+}
+
 #[test]
 fn all_other_files_are_read() {
     let sanity: SanityFile = upgraded(&report().join("scores/sanity.json"));
     assert_eq!((sanity.results.len(), sanity.results[0].corruptions.len()), (3, 10));
     assert_eq!(sanity.results[2].classifier.name, "classifier-3");
-    for path in files(&report().join("runs"), "restore.json") {
+    for path in recorded("runs", "restore.json") {
         let file: RestorationFile = upgraded(&path);
         let last = file.restoration.last().unwrap();
         assert!(last.t == last.timesteps && file.nfe_from_last_timestep > 0 && file.sampler != "bridge_2m");
     }
-    for path in files(&report().join("panels"), "ranking.json") {
+    for path in recorded("panels", "ranking.json") {
         let file: RankingFile = upgraded(&path);
         assert!(!file.classifier_sha256.is_empty() && file.pool.unwrap().of.nfe.is_some());
         assert!(file.ranking.best.len() == 32 && file.failures.unwrap().count > 0);
     }
-    for path in files(&report().join("panels"), "pca.json") {
+    for path in recorded("panels", "pca.json") {
         assert!(!upgraded::<PcaFile>(&path).reference.is_empty());
     }
-    for path in files(&report().join("runs"), "summary.json") {
+    for path in recorded("runs", "summary.json") {
         let rows: Vec<SummaryRow> = read(&path);
         assert!(rows.iter().all(|row| row.parameters > 0 && row.train_loss.is_some()));
     }

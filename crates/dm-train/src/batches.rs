@@ -1,4 +1,4 @@
-//! Which images the batch of each step consists of: a new random order in every epoch.
+//! The batches of an epoch: the training images in a random order, which is a new one in every epoch.
 
 use crate::state::TrainingState;
 use crate::streams::SHUFFLE;

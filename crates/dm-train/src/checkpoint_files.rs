@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 pub const NEWEST: &str = "checkpoint.safetensors";
 /// Name of the checkpoint with the lowest Frechet distance.
 pub const BEST: &str = "checkpoint-best.safetensors";
-/// What the name of an earlier checkpoint consists of besides its step.
+/// The parts of the name of an earlier checkpoint before and after its step.
 const EARLIER: (&str, &str) = ("checkpoint-", ".safetensors");
 
-/// The path of the checkpoint of step `step` in `folder` once there is a newer one.
+/// The path to which the checkpoint of step `step` in `folder` is moved when there is a newer one.
 pub(crate) fn earlier_path(folder: &Path, step: u64) -> PathBuf {
     folder.join(format!("{}{step:08}{}", EARLIER.0, EARLIER.1))
 }

@@ -113,7 +113,7 @@ impl Task for ClassifierTask {
         for part in micro_batches(count, pass.micro_batches) {
             pass.check()?;
             let mean = cross_entropy(&network.forward(&rows(&x, &part)?)?.logits, &rows(&labels, &part)?)?;
-            // The share of a whole batch is 1, and a product with 1 is exact.
+            // Without gradient accumulation the share is 1, and a product with 1 is exact.
             let share = part.len() as f64 / count as f64;
             gradients.add(&(&mean * share)?.backward()?)?;
             gradients.objective += share * f64::from(mean.to_scalar::<f32>()?);

@@ -116,3 +116,39 @@ impl DegradedBatch {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Two images of 2x2 pixels at the timesteps 4 and 7, with the input, the target and the weight of the second one as given.
+    fn batch(input: f32, target: f32, weight: f64) -> DegradedBatch {
+        let images = |value: f32| {
+            let values = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, value, 0.0];
+            Tensor::from_vec(values, (2, 1, 2, 2), &Device::Cpu).unwrap()
+        };
+        DegradedBatch {
+            x: images(input),
+            times: Tensor::new(&[0.4f32, 0.7], &Device::Cpu).unwrap(),
+            classes: None,
+            target: images(target),
+            timesteps: vec![(Timestep(4), 1.0), (Timestep(7), 1.0)],
+            weights: vec![1.0, weight],
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_reported_with_its_image_and_timestep() {
+        assert!(batch(1.0, 2.0, 3.0).check_finite(9).is_ok());
+        for (batch, what) in [
+            (batch(f32::NAN, 0.0, 1.0), "input"),
+            (batch(0.0, f32::INFINITY, 1.0), "target"),
+            (batch(0.0, 0.0, f64::NEG_INFINITY), "weight in the objective"),
+        ] {
+            let message = batch.check_finite(9).unwrap_err().to_string();
+            let expected = format!("step 10: {what} of image 1 of the batch, at timestep 7: found ");
+            assert!(message.starts_with(&expected), "{message}");
+        }
+    }
+}

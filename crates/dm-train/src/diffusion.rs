@@ -48,7 +48,7 @@ pub struct DiffusionTask {
     losses: LossByTimestep,
     /// Mean total intensity of a training image, in pixels of value 1.
     mean_intensity: f64,
-    /// Whether the next batch is prepared while the network computes; `None` on devices other than the CPU.
+    /// Whether the next batch is prepared while the network computes. `None` means: only on devices other than the CPU.
     prepares_ahead: Option<bool>,
     /// The batch of the next step, if it has been prepared.
     prepared: Option<PreparedBatch>,
@@ -114,8 +114,8 @@ impl DiffusionTask {
         Ok(Self { fitted, ..task })
     }
 
-    /// Prepares the batch of the next step while the network computes, or not. By default this is done on devices other than the
-    /// CPU, which would otherwise wait. It does not change the run.
+    /// Sets whether the batch of the next step is prepared while the network computes. By default it is, except on the CPU: other
+    /// devices would wait for the batch. The setting does not change the results of the run.
     #[must_use]
     pub fn preparing_ahead(self, prepares_ahead: bool) -> Self {
         Self { prepares_ahead: Some(prepares_ahead), ..self }
@@ -247,7 +247,7 @@ impl Task for DiffusionTask {
         let mut dropout = seed.stream(DROPOUT, step, 0);
         for class in degraded.classes.iter_mut().flatten() {
             if dropout.uniform_f64() < self.settings.label_dropout {
-                // The class after the last one stands for "not given".
+                // The class number after the last one means that the class is not given.
                 *class = self.network.num_classes() as u8;
             }
         }

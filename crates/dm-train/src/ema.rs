@@ -5,8 +5,8 @@ use dm_nn::params::Params;
 
 use crate::in_place;
 
-/// Moves `ema` towards `params`: ema <- d ema + (1 - d) params with d = min(decay, (1 + step) / (10 + step)), so that the
-/// average forgets the first steps quickly.
+/// Moves `ema` towards `params`: ema <- d ema + (1 - d) params with d = min(decay, (1 + step) / (10 + step)), as TensorFlow's
+/// `ExponentialMovingAverage` with `num_updates`, so that the average forgets the first steps quickly.
 ///
 /// # Errors
 /// If the tensor library fails.

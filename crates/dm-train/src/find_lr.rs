@@ -13,11 +13,11 @@ use crate::trainer::take_step;
 
 /// Decay of the moving average of the losses.
 const DECAY: f64 = 0.9;
-/// The search ends when the average loss is so many times the lowest one.
+/// The search ends when the average loss is more than this many times the lowest average loss so far.
 const TOO_HIGH: f64 = 4.0;
-/// The suggestion is the learning rate at the lowest average loss, divided by this.
+/// The suggested learning rate is the one at the lowest average loss, divided by this number.
 const SAFETY: f64 = 10.0;
-/// Without so many steps before the lowest average loss, nothing is suggested.
+/// If fewer steps than this precede the lowest average loss, the loss has hardly fallen, and no learning rate is suggested.
 const MIN_STEPS: usize = 5;
 
 /// The learning rates that are tried: `steps` of them, in equal ratios.
@@ -25,7 +25,7 @@ const MIN_STEPS: usize = 5;
 pub struct LrRange {
     /// The first learning rate, above 0.
     pub lowest: f64,
-    /// The last learning rate.
+    /// The last learning rate, above the first one.
     pub highest: f64,
     /// Number of learning rates, at least 2.
     pub steps: usize,
@@ -37,16 +37,31 @@ impl Default for LrRange {
     }
 }
 
+impl LrRange {
+    /// Checks that there are at least two learning rates, all above 0 and rising.
+    ///
+    /// # Errors
+    /// If this is not so.
+    fn check(&self) -> Result<()> {
+        let Self { lowest, highest, steps } = *self;
+        if lowest > 0.0 && lowest < highest && highest.is_finite() && steps >= 2 {
+            return Ok(());
+        }
+        let found = format!("{steps} from {lowest} to {highest}");
+        Err(Error::invalid("learning rates to try", found, "at least 2, all above 0 and rising"))
+    }
+}
+
 /// One step of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LrPoint {
     /// The learning rate of the step.
     pub learning_rate: f64,
-    /// The moving average of the losses up to this step, in which the losses of the last steps have the largest weight.
+    /// The exponential moving average of the losses up to this step, corrected for its start at 0 as in Adam.
     pub loss: f64,
 }
 
-/// The losses at the learning rates that have been tried, which end where the run diverges.
+/// The average losses at the learning rates that have been tried. The curve ends where the run diverges.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LrCurve {
     /// The steps, by rising learning rate.
@@ -62,11 +77,11 @@ impl LrCurve {
     }
 }
 
-/// Trains `task` from its first step with the learning rates of `range`, and forgets the result. `watch` sees every point. The
-/// search ends early where the loss explodes, and when `stop` returns true.
+/// Trains `task` from its first step with the learning rates of `range`, and discards the trained weights. `watch` receives every
+/// point. The search ends early where the loss explodes, and when `stop` returns true.
 ///
 /// # Errors
-/// If a setting is outside its domain, the data do not fit the task, or the tensor library fails.
+/// If `range` or a setting is outside its domain, the data do not fit the task, or the tensor library fails.
 pub fn find_lr<T: Task>(
     task: T,
     settings: &TrainingSettings,
@@ -76,6 +91,7 @@ pub fn find_lr<T: Task>(
     stop: &(dyn Fn() -> bool + Sync),
     watch: &mut dyn FnMut(LrPoint),
 ) -> Result<LrCurve> {
+    range.check()?;
     let mut state = TrainingState::new(task, settings, data, device)?;
     let (mut batches, mut curve, mut sum, mut lowest) =
         (Batches::default(), LrCurve::default(), 0.0, f64::INFINITY);
@@ -83,13 +99,13 @@ pub fn find_lr<T: Task>(
     for i in 0..range.steps {
         let learning_rate = range.lowest * ratio.powf(i as f64 / (range.steps.max(2) - 1) as f64);
         let step = match take_step(&mut state, data, &mut batches, stop, Some(learning_rate)) {
-            // The point of the search: here the learning rate is too high.
+            // The learning rate is too high. Finding such a rate is the purpose of the search, so it is not an error.
             Err(Error::Diverged { .. }) | Ok(None) => break,
             Ok(Some(step)) => step,
             Err(error) => return Err(error),
         };
         sum = DECAY * sum + (1.0 - DECAY) * step.loss;
-        // The first average would otherwise be too low, as in Adam.
+        // The average starts at 0, which would make the first values too low. Adam corrects its moments in the same way.
         let loss = sum / (1.0 - DECAY.powf((i + 1) as f64));
         if loss > TOO_HIGH * lowest {
             break;
@@ -118,5 +134,16 @@ mod tests {
         assert_eq!(curve(&[9.0, 8.0, 7.0, 5.0, 4.0, 3.0, 6.0, 9.0]).suggestion(), Some(0.1 / 10.0));
         assert_eq!(curve(&[3.0, 4.0, 5.0, 6.0, 7.0, 8.0]).suggestion(), None);
         assert_eq!(curve(&[]).suggestion(), None);
+    }
+
+    #[test]
+    fn empty_and_negative_ranges_are_refused() {
+        assert!(LrRange::default().check().is_ok());
+        for (lowest, highest, steps) in
+            [(0.0, 1.0, 10), (1.0, 1.0, 10), (-1.0, 1.0, 10), (1e-6, f64::INFINITY, 10), (1e-6, 1.0, 1)]
+        {
+            let message = LrRange { lowest, highest, steps }.check().map_err(|e| e.to_string());
+            assert!(message.is_err_and(|message| message.contains("learning rates to try")));
+        }
     }
 }

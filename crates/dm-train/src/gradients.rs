@@ -38,6 +38,8 @@ impl<'a> Pass<'a> {
         Self { micro_batches: 1, stop: &|| false, device }
     }
 
+    /// Checks whether the computation is to continue.
+    ///
     /// # Errors
     /// If the computation is to be abandoned.
     pub(crate) fn check(&self) -> Result<()> {

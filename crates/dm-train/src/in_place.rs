@@ -1,4 +1,5 @@
-//! Arithmetic on parameters in place, for the optimizer and the moving average of the weights, and the norm of gradients.
+//! In-place arithmetic on parameters for the optimizer and the moving average of the weights, the norm of gradients, and the search
+//! for numbers that are not finite.
 //!
 //! On the CPU each operation is one pass over the parameter. candle's own operations would write a new tensor for every term,
 //! and for 64k elements or more they would start a second pool of threads, which spin beside the engine's threads. On other
@@ -87,10 +88,7 @@ pub fn first_not_finite(x: &Tensor) -> Result<Option<(usize, f32)>> {
     if !x.device().is_cpu() {
         return Ok(find(&x.flatten_all()?.to_vec1()?));
     }
-    let x = x.contiguous()?;
-    let (storage, layout) = x.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else { bail!("a tensor on the CPU is not in the CPU's memory") };
-    Ok(find(values(storage, layout)?))
+    with_values(x, find)
 }
 
 /// The sum of the squares of `x`.
@@ -101,20 +99,25 @@ pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
     if !x.device().is_cpu() {
         return x.sqr()?.sum_all()?.to_scalar::<f32>().map(f64::from);
     }
+    with_values(x, |values| {
+        let (eights, rest) = values.as_chunks::<8>();
+        // Eight independent sums, because in a single sum each addition waits for the previous one.
+        let mut sums = [0.0; 8];
+        for eight in eights {
+            sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += f64::from(*x) * f64::from(*x));
+        }
+        sums.iter().sum::<f64>() + rest.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>()
+    })
+}
+
+/// Applies `f` to the values of `x`, a tensor on the CPU of any layout, in row-major order.
+fn with_values<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {
-        bail!(
-            "sum of squares: found a tensor in the memory of another device, expected one in the CPU's memory"
-        )
+        bail!("parameters and gradients: found a tensor of another device, expected one of the CPU")
     };
-    let (eights, rest) = values(storage, layout)?.as_chunks::<8>();
-    // Eight independent sums, because in a single sum each addition waits for the previous one.
-    let mut sums = [0.0; 8];
-    for eight in eights {
-        sums.iter_mut().zip(eight).for_each(|(sum, x)| *sum += f64::from(*x) * f64::from(*x));
-    }
-    Ok(sums.iter().sum::<f64>() + rest.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>())
+    Ok(f(values(storage, layout)?))
 }
 
 /// The contiguous f32 values of a CPU tensor.

@@ -48,7 +48,7 @@
 //! # Ok::<(), dm_train::Error>(())
 //! ```
 
-// No input may end a program: what a library cannot do is an error.
+// No input may make this library panic. What it cannot do, it reports as an error.
 #![warn(clippy::expect_used, clippy::panic, clippy::unreachable, clippy::unimplemented)]
 
 mod batches;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Checks that no entry of the run folder at `path` is a symbolic link: a run appends to files of its folder and replaces them,
-/// and writes nothing outside. The folder itself may be a link, and need not exist.
+/// Checks that no entry of the run folder at `path` is a symbolic link. A run appends to the files of its folder and replaces them,
+/// and through a link it would write outside the folder. The folder itself may be a link, and need not exist.
 ///
 /// # Errors
 /// If there is a link, or the folder cannot be read.

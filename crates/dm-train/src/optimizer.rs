@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::in_place;
 
-/// What to do when a loss, a gradient or an update is not finite.
+/// The hint of errors about a loss, a gradient or an update that is not finite.
 pub(crate) const TOO_FAST: &str =
     "try a smaller optimizer.learning_rate or a smaller optimizer.grad_clip_norm above 0";
 
@@ -162,7 +162,7 @@ impl Adam {
         let OptimizerConfig { beta1, beta2, eps, weight_decay, grad_clip_norm, .. } = self.config;
         let scale = if grad_clip_norm > 0.0 && norm > grad_clip_norm { grad_clip_norm / norm } else { 1.0 };
         // As in PyTorch, the bias corrections are part of the step size and of the second moment's root.
-        let t = (step + 1) as i32;
+        let t = i32::try_from(step + 1).unwrap_or(i32::MAX);
         let (correct1, correct2) = (1.0 - beta1.powi(t), (1.0 - beta2.powi(t)).sqrt());
         for slot in &self.slots {
             let Some(gradient) = gradients.get(&slot.var) else { continue };

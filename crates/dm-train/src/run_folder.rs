@@ -6,14 +6,14 @@
 //! metrics.jsonl          one line per report
 //! events.out.tfevents.*  the metrics, pictures and the config for TensorBoard
 //! samples/epoch-0001.png samples from the same seeds after every epoch
-//! checkpoint.safetensors everything that is needed to continue
+//! checkpoint.safetensors everything that is needed to continue the run
 //! checkpoint-*           earlier checkpoints by their step, and the one with the lowest Frechet distance
 //! model.safetensors      the evaluated weights with their config, after every epoch
 //! model-best.safetensors the model with the lowest Frechet distance
-//! .lock                  which process trains into the folder
+//! .lock                  names the process that trains into the folder
 //! ```
-//! A lock prevents two processes from training into one folder. Files other than metrics.jsonl are written atomically; lines
-//! of metrics.jsonl beyond the checkpoint are removed when a run resumes.
+//! A lock prevents two processes from training into one folder. All files except metrics.jsonl, the event files and the lock are
+//! written atomically. Lines of metrics.jsonl beyond the checkpoint are removed when a run resumes.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -33,7 +33,7 @@ use crate::links::refuse_links;
 use crate::run_lock::{LOCK, lock};
 
 const MANIFEST: &str = "manifest.json";
-/// Larger manifests are not read: 1 MiB.
+/// Manifests with more bytes are not read: 1 MiB.
 pub const MAX_MANIFEST: u64 = 1 << 20;
 
 /// How a run folder is opened, and by whom.
@@ -45,7 +45,7 @@ pub struct OpenOptions<'a> {
     pub data_sha256: Option<&'a str>,
     /// Git revision of the code, if it is known.
     pub git_revision: Option<String>,
-    /// Describes this process to other processes that find the folder locked, for example by its number, host and start.
+    /// Describes this process to other processes that find the folder locked, for example by its process ID, host and start time.
     pub holder: String,
     /// Where the files of the run are written to.
     pub storage: Arc<dyn Storage>,
@@ -181,7 +181,7 @@ impl RunFolder {
         self.git_revision.as_deref()
     }
 
-    /// Whether the run was complete when the folder was opened: as long as the config says now.
+    /// Whether the run was complete when the folder was opened. A run whose config now has another number of epochs is not complete.
     pub fn is_complete(&self) -> bool {
         let is_complete = |manifest: &RunManifest| {
             manifest.status == RunStatus::Complete && manifest.epochs == self.config.settings().epochs

@@ -16,9 +16,10 @@ use crate::links::refuse_links;
 
 /// Name of the file that is locked while a process trains into the folder.
 pub const LOCK: &str = ".lock";
-/// Longer descriptions of a holder are not read.
+/// Descriptions of a holder with more bytes are not read.
 const MAX_HOLDER: u64 = 1 << 12;
-/// A process names itself in the file right after it has locked the file. Others wait for that, at most so often and so long.
+/// A process writes its description into the file right after it has locked the file. Other processes read the file at most this
+/// often, and pause for this time before each reading.
 const PATIENCE: (usize, Duration) = (50, Duration::from_millis(20));
 
 /// Locks the run folder at `path`: no other process can train into the folder as long as the returned file is open. The
@@ -65,7 +66,7 @@ pub fn is_locked(path: &Path) -> Result<bool> {
 /// What the process that holds the lock in `file` says about itself.
 fn read_holder(file: &Path) -> String {
     for _ in 0..PATIENCE.0 {
-        // What a dead process left in the file is replaced in this time.
+        // Until then the file may still describe a process that has died.
         sleep(PATIENCE.1);
         let text = read_at_most(file, MAX_HOLDER).unwrap_or_default();
         if let Some(holder) = text.strip_suffix(b"\n") {

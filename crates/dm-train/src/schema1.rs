@@ -1,8 +1,9 @@
 //! Upgrades configs and checkpoints of schema 1 to the current schema.
 //!
-//! The keys of a config are renamed by [`dm_degrade::schema1`]; this file adds the values that only this crate knows. Checkpoints
-//! of schema 1 named the moving average of the weights `average` and had other names for what a task has accumulated. Those of
-//! classifiers, then called judges, had no accumulated losses, because they were written after whole epochs only.
+//! The keys of a config are renamed by [`dm_degrade::schema1`]; this file renames the values that only this crate knows.
+//! Checkpoints of schema 1 named the moving average of the weights `average` and had other names for what a task has accumulated.
+//! Checkpoints of classifiers, which were then called judges, had no accumulated losses, because they were written only after
+//! whole epochs.
 
 #![warn(clippy::indexing_slicing)]
 

@@ -18,8 +18,8 @@ pub struct TrainingSettings {
     pub epochs: u64,
     /// Images per step.
     pub batch_size: usize,
-    /// Number of micro-batches into which the images of a step are divided. Their gradients are added, so that the number
-    /// changes the memory that a step takes, and the results by rounding errors only.
+    /// Number of micro-batches into which the images of a step are divided. Their gradients are added. With more micro-batches
+    /// a step takes less memory; the results change by rounding errors only.
     pub gradient_accumulation: usize,
     /// Number of training images used, from the first on; 0 means all.
     pub max_images: usize,

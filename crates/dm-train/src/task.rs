@@ -78,7 +78,8 @@ pub struct TrainingBatch<'a> {
     pub images: &'a Images,
     /// Positions of the batch's images in the training set, `[B]`.
     pub indices: &'a [u32],
-    /// Those of the next step, if it is in the same epoch, for a task that prepares it meanwhile.
+    /// Positions of the images of the next step, `[B]`, if that step is in the same epoch. A task may prepare the next batch while
+    /// it computes this one.
     pub next: Option<&'a [u32]>,
     /// Root of all randomness.
     pub seed: Seed,

@@ -1,7 +1,7 @@
 //! The training loop, the same for every task.
 //!
 //! Everything random comes from streams that are numbered by seed and step, so a resumed run continues exactly where it was.
-//! A run that diverges ends before the weights are updated, so that its last checkpoint is always a good one.
+//! A run that diverges ends with an error before observers see the step, so that its last checkpoint is always a good one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::settings::TrainingSettings;
 use crate::state::TrainingState;
 use crate::task::{Task, TrainingBatch};
 
-/// A run has diverged if the loss of a step is so many times that of the first step.
+/// A run has diverged if the loss of a step is more than this many times the loss of the first step.
 const EXPLOSION: f64 = 1e5;
 
 /// Trains a task on a data set.
@@ -167,16 +167,17 @@ pub(crate) fn take_step<T: Task>(
     Ok(Some(Step { loss, learning_rate, grad_norm }))
 }
 
-/// Checks the objective of the step after the last one, before the weights are updated.
+/// Checks the objective `loss` of the step that is being taken, before the weights are updated.
 ///
 /// # Errors
-/// If the objective is infinite or not a number, or has exploded. The error names a weight if one is to blame.
+/// If the objective is infinite or not a number, or has exploded. The error names a weight that is not finite, if there is one.
 fn check_loss<T: Task>(state: &TrainingState<T>, loss: f64) -> Result<()> {
     let step = state.step + 1;
     if !loss.is_finite() {
         for (name, var) in state.params.iter() {
             if let Some((_, found)) = first_not_finite(var)? {
-                let hint = "the weight was changed after the step before; continue from the checkpoint with --resume";
+                let hint =
+                    "the weight was changed after the last step; continue from the checkpoint with --resume";
                 return Err(Error::diverged(step, format!("weight {name}"), found, hint));
             }
         }

@@ -12,12 +12,13 @@ use dm_nn::params::file::TensorFile;
 use dm_train::find_lr::{LrRange, find_lr};
 use dm_train::{DiffusionTask, RunConfig};
 
+/// The tensors of the model in `folder`.
 fn weights(folder: &Path) -> Vec<Vec<f32>> {
     let file = TensorFile::read(&folder.join("model.safetensors")).unwrap();
     file.names().map(|name| file.get(name).unwrap().1.to_vec()).collect()
 }
 
-/// The largest difference between two lists of tensors, relative to how far the weights moved.
+/// The Euclidean distance between two lists of tensors.
 fn distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
     let pairs = a.iter().flatten().zip(b.iter().flatten());
     pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
@@ -33,9 +34,9 @@ fn micro_batches_give_the_run_of_whole_batches_up_to_rounding() {
     // With Adam's usual eps, an element whose gradient is a rounding error may move either way.
     (diffusion.optimizer.eps, classifier.optimizer.eps) = (1e-3, 1e-3);
     let dir = tempfile::tempdir().unwrap();
-    for (kind, set) in [("diffusion", true), ("classifier", false)] {
+    for (kind, is_diffusion) in [("diffusion", true), ("classifier", false)] {
         let model = |micro_batches: usize, seed: u64| {
-            let mut config = if set {
+            let mut config = if is_diffusion {
                 let mut config = diffusion.clone();
                 config.training.gradient_accumulation = micro_batches;
                 RunConfig::Diffusion(config)
@@ -50,6 +51,7 @@ fn micro_batches_give_the_run_of_whole_batches_up_to_rounding() {
             weights(&folder)
         };
         let whole = model(1, 7);
+        // The rounding errors are compared with the distance between models of different seeds.
         let scale = distance(&whole, &model(1, 8));
         for micro_batches in [2, 3, 8] {
             let off = distance(&whole, &model(micro_batches, 7));

@@ -32,7 +32,7 @@ const CLASSIFIER: &str = r#"
     features = 8
 "#;
 
-/// The same config in schema 1.
+/// A config in schema 1.
 const DIFFUSION_SCHEMA_1: &str = r#"
     name = "small"
     [network]
@@ -61,6 +61,7 @@ const DIFFUSION_SCHEMA_1: &str = r#"
     spacing = "middle"
 "#;
 
+/// The same config in the current schema.
 const DIFFUSION_CURRENT: &str = r#"
     name = "small"
     num_classes = 10

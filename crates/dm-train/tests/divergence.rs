@@ -1,5 +1,5 @@
-//! A number that is infinite or not a number stops a run within a step, before the weights are updated: in an input, the loss,
-//! a gradient or a weight. The error names the step and the tensor, and the last checkpoint stays as it was.
+//! A loss, a gradient or a weight that is infinite or not a number stops a run within a step, before the weights are updated. The
+//! error names the step and the tensor, and the last checkpoint stays as it was.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -127,7 +127,7 @@ fn a_bad_number_stops_the_run_before_the_update() {
             let (_, var) = trainer.state().params.iter().find(|(name, _)| *name == PARAMETER).unwrap();
             variable.set(var.clone()).unwrap();
             let clock = || Duration::ZERO;
-            // The saver comes first, so that its checkpoint is one of before.
+            // The saver comes first, so that its checkpoints are written before the weight is changed.
             let mut observers: Vec<Box<dyn Observer<Faulty> + '_>> =
                 vec![Box::new(Saver::new(&folder, &clock)), Box::new(Poison(place, value))];
             let error = trainer.run(&mut observers, &|| false).unwrap_err();

@@ -29,17 +29,35 @@ fn read(path: &str, overrides: &[String]) -> DiffusionConfig {
     }
 }
 
-/// Name, config and loss label of every run of `study` in `profile`, as the sweep passes them to `dm train`.
+/// The names of all studies.
+fn studies() -> Vec<String> {
+    let entries = std::fs::read_dir(root().join("xtask/sweeps")).unwrap();
+    entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// Name, config and loss label of every run of `study` in `profile`, as the sweep passes them to `dm train`. A run that lists
+/// `seeds` stands for one run per training seed.
 fn runs(study: &str, profile: &str) -> Vec<(String, DiffusionConfig, String)> {
     let file = root().join(format!("xtask/sweeps/{study}.toml"));
     let sweep: Value = std::fs::read_to_string(file).unwrap().parse::<Table>().unwrap().into();
-    let run = |run: &Value| {
+    let mut found = Vec::new();
+    for run in sweep["run"].as_array().unwrap() {
+        let text = |key: &str| run[key].as_str().unwrap().to_owned();
         let setting = |key: &str| run.get(key).or(sweep.get(key)).unwrap();
-        let overrides = [words(&setting("profiles")[profile], "set"), words(run, "set")].concat();
-        let config = read(setting("config").as_str().unwrap(), &overrides);
-        (run["name"].as_str().unwrap().to_owned(), config, run["loss"].as_str().unwrap().to_owned())
-    };
-    sweep["run"].as_array().unwrap().iter().map(run).collect()
+        let config = |seed: &[String]| {
+            let shared = words(&setting("profiles")[profile], "set");
+            let set = [shared, words(run, "set"), seed.to_vec()].concat();
+            read(setting("config").as_str().unwrap(), &set)
+        };
+        match run.get("seeds").and_then(Value::as_array) {
+            None => found.push((text("name"), config(&[]), text("loss"))),
+            Some(seeds) => found.extend(seeds.iter().map(|seed| {
+                let name = format!("{}-{seed}", text("name"));
+                (name, config(&[format!("seed={seed}")]), text("loss"))
+            })),
+        }
+    }
+    found
 }
 
 /// The parts of a config in which two configs are compared. A difference within a part counts as one.
@@ -62,15 +80,15 @@ fn differing(a: &DiffusionConfig, b: &DiffusionConfig) -> usize {
 
 #[test]
 fn every_run_of_every_study_and_profile_has_a_valid_config() {
-    for entry in std::fs::read_dir(root().join("xtask/sweeps")).unwrap() {
-        let path = entry.unwrap().path();
+    assert!(studies().len() > 3);
+    for study in studies() {
         for profile in PROFILES {
-            assert!(!runs(path.file_stem().unwrap().to_str().unwrap(), profile).is_empty());
+            assert!(!runs(&study, profile).is_empty(), "{study}, {profile}");
         }
     }
 }
 
-/// Degradations that differ from Ink in one respect. They belong to the study `walk`, not to the zoo.
+/// Degradations that differ from Ink in one respect. They belong to the study `controls`, not to the zoo.
 const CONTROLS: [&str; 2] = ["fade_counts", "blur_noise"];
 
 #[test]
@@ -154,13 +172,16 @@ fn the_seeds_of_a_process_differ_in_nothing_else() {
     for profile in PROFILES {
         let runs = runs("seeds", profile);
         for process in ["gaussian", "ink"] {
-            let mut mine = runs.iter().filter(|(name, ..)| name.starts_with(process));
-            let first = &mine.next().unwrap().1;
-            let rest: Vec<_> =
-                mine.map(|(_, config, _)| DiffusionConfig { seed: first.seed, ..config.clone() }).collect();
-            assert_eq!(rest, [first.clone(), first.clone()], "{profile}");
+            let mine = runs.iter().filter(|(name, ..)| name.starts_with(process));
+            let mine: Vec<&DiffusionConfig> = mine.map(|(_, config, _)| config).collect();
+            assert_eq!(mine.iter().map(|config| config.seed.0).collect::<Vec<_>>(), [1, 2, 3], "{profile}");
+            for config in &mine {
+                let same = DiffusionConfig { seed: mine[0].seed, ..(*config).clone() };
+                assert_eq!(&same, mine[0], "{profile}");
+            }
         }
-        let [gaussian, ink] = [&runs[0].1, &runs[1].1];
+        let config = |name: &str| &runs.iter().find(|(found, ..)| found == name).unwrap().1;
+        let (gaussian, ink) = (config("gaussian-1"), config("ink-1"));
         assert_eq!((&gaussian.network, gaussian.seed), (&ink.network, ink.seed));
         assert_eq!(gaussian.optimizer, ink.optimizer);
         assert_eq!((&gaussian.training, gaussian.sampling), (&ink.training, ink.sampling), "{profile}");
@@ -169,8 +190,8 @@ fn the_seeds_of_a_process_differ_in_nothing_else() {
 
 #[test]
 fn runs_with_one_label_have_one_loss() {
-    for study in ["zoo", "ink", "ablation", "digits", "seeds"] {
-        let runs = runs(study, "full");
+    for study in studies() {
+        let runs = runs(&study, "full");
         for (name, config, label) in &runs {
             let same = runs.iter().filter(|(_, _, other)| other == label);
             for (other, found, _) in same {

@@ -19,7 +19,8 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
     for threads in [1, 2] {
         for net in NETWORKS {
             for work in WORKS {
-                eprintln!("{net} {work}, {threads} threads: batches of {} to {}", BATCHES[0], BATCHES[9]);
+                let [smallest, .., largest] = BATCHES;
+                eprintln!("{net} {work}, {threads} threads: batches of {smallest} to {largest}");
                 let mut ours = programs.ours(Some(threads))?;
                 add_program(results, ours.program());
                 for batch in BATCHES {

@@ -11,10 +11,12 @@ mod contact_sheet;
 mod distance_by_epoch;
 mod epochs;
 mod evaluations;
+mod learning_curves;
 mod loss_by_t;
 mod loss_curves;
 mod nearest;
 mod nearest_distances;
+mod over_seeds;
 mod parameter;
 mod precision_recall;
 mod restoration;
@@ -29,6 +31,7 @@ mod tiles;
 use crate::records::Scores;
 use anyhow::{Context, Result};
 use canvas::Canvas;
+use dm_record::SummaryRow;
 pub use run::Run;
 use std::path::Path;
 
@@ -36,7 +39,7 @@ use std::path::Path;
 type Figure<M> = (&'static str, fn(&M) -> Option<Canvas>);
 
 /// Every figure of runs.
-pub const OF_RUNS: [Figure<[Run]>; 7] = [
+pub const OF_RUNS: [Figure<[Run]>; 8] = [
     ("loss-curves", loss_curves::draw),
     ("loss-by-t", loss_by_t::draw),
     ("epochs", epochs::draw),
@@ -44,6 +47,7 @@ pub const OF_RUNS: [Figure<[Run]>; 7] = [
     ("contact-sheet", contact_sheet::draw),
     ("restored", restored::draw),
     ("distance-by-epoch", distance_by_epoch::draw),
+    ("learning-curves", learning_curves::draw),
 ];
 
 /// Every figure of evaluations.
@@ -62,6 +66,9 @@ pub const OF_SCORES: [Figure<Scores>; 10] = [
 
 /// Every figure of the scores of a study's runs.
 pub const OF_STUDIES: [Figure<Scores>; 1] = [("parameter", parameter::draw)];
+
+/// Every figure of a study's summary.
+pub const OF_SUMMARIES: [Figure<[SummaryRow]>; 1] = [("over-seeds", over_seeds::draw)];
 
 /// Draws all `figures` that have data, and returns their number.
 pub fn draw_all<M: ?Sized>(figures: &[Figure<M>], data: &M, out: &Path) -> Result<usize> {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 pub struct Run {
     pub title: String,
+    /// Title of the runs that differ from this one in their training seed only, if there are any.
+    pub group: Option<String>,
     /// Description of the loss.
     pub loss: String,
     pub folder: PathBuf,
@@ -21,14 +23,15 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn read(place: usize, title: &str, loss: &str, folder: &Path) -> Result<Self> {
+    pub fn read(place: usize, title: &str, group: Option<&str>, loss: &str, folder: &Path) -> Result<Self> {
         let manifest = read_manifest(folder)?;
         let steps_per_epoch = manifest
             .map_or(1.0, |manifest| manifest.steps_total as f64 / manifest.epochs.max(1) as f64)
             .max(1.0);
         let (title, loss, folder) = (title.to_owned(), loss.to_owned(), folder.to_owned());
+        let group = group.map(str::to_owned);
         let (metrics, size) = (Metrics::read(&folder)?, image_size(&folder)?);
-        Ok(Self { title, loss, folder, place, steps_per_epoch, metrics, size })
+        Ok(Self { title, group, loss, folder, place, steps_per_epoch, metrics, size })
     }
 
     /// The grid of this name in the folder of the run's images, if it is there.
@@ -62,7 +65,7 @@ pub mod tests {
 
     /// The run in a folder.
     pub fn run(title: &str, folder: &Path) -> Run {
-        Run::read(0, title, "error", folder).unwrap()
+        Run::read(0, title, None, "error", folder).unwrap()
     }
 
     #[test]

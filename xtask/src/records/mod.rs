@@ -17,6 +17,17 @@ pub use run_scores::{
 };
 pub use scores::{FRECHET, Panels, Scores, Table, baseline_range, range, sampling_label};
 
+/// The distinct ones of `names`, in the order in which they first occur.
+pub fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    names.for_each(|name| {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    });
+    found
+}
+
 /// Reads a JSON file.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;

@@ -24,6 +24,7 @@ pub fn read_run_scores(folder: &Path) -> Result<RunScores> {
                 (row.and_then(|row| row.value), half)
             };
             found.n = Some(table.target.n);
+            found.reference = Some(table.reference.name.clone());
             found.seeds = Some(table.target.seeds.len()).filter(|&seeds| seeds > 0);
             (found.frechet_distance, found.frechet_half) = value(FRECHET);
             (found.precision, found.precision_half) = value("precision");
@@ -59,12 +60,13 @@ pub fn format_scores(scores: &RunScores) -> Vec<(&'static str, String, String)> 
     all.into_iter().filter_map(format).collect()
 }
 
-/// The number of images, and of generation seeds if there are intervals.
+/// The reference, the number of images, and of generation seeds if there are intervals.
 pub fn format_conditions(scores: &RunScores) -> Option<String> {
     let n = thousands(scores.n.filter(|_| scores.frechet_distance.is_some())?);
     let seeds = scores.seeds.filter(|_| scores.frechet_half.is_some());
     let seeds = seeds.map_or(String::new(), |seeds| format!(" of {seeds} generation seeds"));
-    Some(format!("{n} images each{seeds}"))
+    let reference = scores.reference.as_deref().unwrap_or("test images");
+    Some(format!("{reference}: {n} images each{seeds}"))
 }
 
 /// The restorations from timesteps below T. At T no trace of the image is left to restore.
@@ -88,7 +90,8 @@ mod tests {
             [("FD", "12", " ± 1"), ("precision", "0.90", " ± 0.09"), ("recall", "0.70", " ± 0.07")];
         let expected = expected.map(|(name, value, half)| (name, value.to_owned(), half.to_owned()));
         assert_eq!(format_scores(&found), expected);
-        assert_eq!(format_conditions(&found).as_deref(), Some("1,000 images each of 5 generation seeds"));
+        let conditions = "test images: 1,000 images each of 5 generation seeds";
+        assert_eq!(format_conditions(&found).as_deref(), Some(conditions));
         let below: Vec<_> = below_last_timestep(&found).map(|row| (row.t, row.degraded, row.chain)).collect();
         assert_eq!(below, [(50, None, Some(17.25))]);
         std::fs::remove_file(dir.path().join(SCORE_FILE)).unwrap();

@@ -6,7 +6,7 @@ use crate::workspace::entries;
 use anyhow::{Context, Result};
 use dm_record::{
     Classes, ClassifierRecord, ImageSize, NearestTraining, PcaFile, RankingFile, RealBaseline, Record,
-    RestorationFile, SanityFile, ScoreFile, ScoreRow, Target,
+    ReferenceRecord, RestorationFile, SanityFile, ScoreFile, ScoreRow, Target,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub struct Table {
     pub name: String,
     pub target: Target,
     pub classifier: ClassifierRecord,
-    pub n_reference: usize,
+    pub reference: ReferenceRecord,
     pub rows: Vec<ScoreRow>,
     /// Class counts; `None` unless the classifier is the first one of its file.
     pub classes: Option<Classes>,
@@ -87,18 +87,18 @@ impl Scores {
     }
 
     fn add_tables(&mut self, name: &str, file: ScoreFile) {
-        let (target, n_reference) = (file.target, file.reference.n);
+        let (target, reference) = (file.target, file.reference);
         let table = |classifier, rows, classes, nearest| {
-            let (name, target) = (name.to_owned(), target.clone());
-            Table { name, target, classifier, n_reference, rows, classes, nearest }
+            let (name, target, reference) = (name.to_owned(), target.clone(), reference.clone());
+            Table { name, target, classifier, reference, rows, classes, nearest }
         };
         self.tables.push(table(file.classifier, file.scores, Some(file.classes), file.nearest_training));
         let others = file.other_classifiers.into_iter();
         self.tables.extend(others.map(|other| table(other.classifier, other.scores, None, None)));
     }
 
-    /// Groups the tables that may be compared: equal classifier, n and number of reference images. Groups are in order of
-    /// their first file.
+    /// Groups the tables that may be compared: equal classifier, n and reference images. Groups are in order of their first
+    /// file.
     pub fn comparable(&self) -> Vec<Vec<&Table>> {
         let mut groups: Vec<Vec<&Table>> = Vec::new();
         for table in &self.tables {
@@ -112,8 +112,8 @@ impl Scores {
 }
 
 impl Table {
-    fn conditions_key(&self) -> (&str, usize, usize) {
-        (&self.classifier.sha256, self.target.n, self.n_reference)
+    fn conditions_key(&self) -> (&str, usize, &ReferenceRecord) {
+        (&self.classifier.sha256, self.target.n, &self.reference)
     }
 
     /// The row of a metric.
@@ -128,8 +128,8 @@ impl Table {
 
     /// The subtitle of a chart of comparable tables.
     pub fn conditions(&self) -> String {
-        let (n, of) = (thousands(self.target.n), thousands(self.n_reference));
-        format!("{n} images against {of}, features of {}", self.classifier.name)
+        let (n, of) = (thousands(self.target.n), thousands(self.reference.n));
+        format!("{n} images against {of} {}, features of {}", self.reference.name, self.classifier.name)
     }
 }
 
@@ -202,7 +202,10 @@ mod tests {
         let groups = scores.comparable();
         let names = |group: &Vec<&Table>| group.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
         assert_eq!(groups.iter().map(names).collect::<Vec<_>>(), [["a", "b"], ["a", "b"]]);
-        assert_eq!(groups[1][0].conditions(), "1,000 images against 10,000, features of classifier-2");
+        assert_eq!(
+            groups[1][0].conditions(),
+            "1,000 images against 10,000 test images, features of classifier-2"
+        );
         assert_eq!(groups[0][0].row("realism").unwrap().value, None);
         let baseline = groups[0][0].row(FRECHET).unwrap().real_baseline.clone().unwrap();
         assert_eq!(baseline_range(&baseline), Some((0.5, 0.6)));

@@ -3,6 +3,7 @@
 
 use super::folder::GENERATED;
 use super::study::Job;
+use crate::workspace::entries;
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -19,8 +20,11 @@ pub fn copy(jobs: &[Job], from: &Path, to: &Path) -> Result<()> {
         for name in OF_RUN {
             copy_file(&run.join(name), &archived.join(name))?;
         }
-        let Ok(entries) = std::fs::read_dir(run.join(GENERATED)) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
+        let generated = run.join(GENERATED);
+        if !generated.is_dir() {
+            continue;
+        }
+        for path in entries(&generated)? {
             let small = path.extension().is_some_and(|ending| ending == "json" || ending == "png");
             if let (true, Some(name)) = (small, path.file_name()) {
                 copy_file(&path, &archived.join(GENERATED).join(name))?;

@@ -6,6 +6,7 @@ mod archive;
 mod executor;
 mod folder;
 mod local;
+mod over_seeds;
 mod process;
 mod progress;
 mod slurm;
@@ -90,7 +91,7 @@ pub struct FigureArgs {
 /// The runs of a study, and their folder.
 #[derive(clap::Args)]
 struct Place {
-    /// Which runs: a file of xtask/sweeps/ (digits, zoo, ink, ablation, seeds)
+    /// Which runs: the name of a file of xtask/sweeps/ without its ending, for example zoo
     #[arg(long, value_name = "NAME", default_value = DIGITS)]
     study: String,
     /// The size of the study: how long to train, how much to sample
@@ -212,7 +213,7 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
         return Ok(());
     }
     summary::write(&rows, out)?;
-    print!("{}\n\n{}\n", summary::table(&rows), summary::notes(&rows).join("\n"));
+    print!("{}", summary::text(&rows));
     let figures = out.join("figures");
     announce_figures(draw(all, out, &figures)?, &figures);
     Ok(())
@@ -236,7 +237,7 @@ fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
     for (place, job) in all.iter().enumerate() {
         let folder = from.join(&job.name);
         if folder.join("manifest.json").is_file() {
-            runs.push(figures::Run::read(place, &job.title, &job.loss, &folder)?);
+            runs.push(figures::Run::read(place, &job.title, job.group.as_deref(), &job.loss, &folder)?);
             let path = folder.join(folder::GENERATED).join(SCORE_FILE);
             if path.is_file() {
                 scores.add(&job.name, &path)?;
@@ -244,7 +245,9 @@ fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
         }
     }
     let of_runs = figures::draw_all(&figures::OF_RUNS, &runs[..], to)?;
-    Ok(of_runs + figures::draw_all(&figures::OF_STUDIES, &scores, to)?)
+    let of_scores = figures::draw_all(&figures::OF_STUDIES, &scores, to)?;
+    let summary = summary::rows(all, from)?;
+    Ok(of_runs + of_scores + figures::draw_all(&figures::OF_SUMMARIES, &summary[..], to)?)
 }
 
 fn announce_figures(drawn: usize, folder: &Path) {

@@ -1,6 +1,7 @@
 //! Studies: files in `xtask/sweeps/` that list runs. This module reads and checks a study and selects the runs of one profile.
 //!
-//! A study may state the config and the profiles that its runs share at the top. A run then states only its differences.
+//! A study may state the config and the profiles that its runs share at the top. A run then states only its differences. A run
+//! with `seeds` stands for one run per training seed.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -36,6 +37,8 @@ pub struct Job {
     pub name: String,
     /// Its name in figures.
     pub title: String,
+    /// Title of the runs that differ from this one in their training seed only, if the study lists seeds.
+    pub group: Option<String>,
     /// Description of the loss. Losses of different kinds never share an axis.
     pub loss: String,
     pub config: PathBuf,
@@ -95,6 +98,7 @@ struct Study {
     run: Vec<Run>,
 }
 
+/// A run, or one run per training seed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Run {
@@ -105,8 +109,31 @@ struct Run {
     /// Overrides of the config, after those of the profile.
     #[serde(default)]
     set: Vec<String>,
+    /// Training seeds, each of which is a run named `NAME-SEED`; absent: one run with the seed of the config.
+    seeds: Option<Vec<u64>>,
+    /// The title without the seed, for a run that was made from `seeds`.
+    #[serde(skip)]
+    group: Option<String>,
     #[serde(default)]
     profiles: BTreeMap<Profile, ProfileSettings>,
+}
+
+impl Run {
+    /// The runs of all training seeds.
+    fn expand(self) -> Vec<Self> {
+        let Some(seeds) = &self.seeds else { return vec![self] };
+        let run = |seed: &u64| Self {
+            name: format!("{}-{seed}", self.name),
+            title: format!("{}, seed {seed}", self.title),
+            group: Some(self.title.clone()),
+            loss: self.loss.clone(),
+            config: self.config.clone(),
+            set: self.set.iter().cloned().chain([format!("seed={seed}")]).collect(),
+            seeds: None,
+            profiles: self.profiles.clone(),
+        };
+        seeds.iter().map(run).collect()
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -137,7 +164,7 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let study: Study = toml::from_str(&text).with_context(|| file.display().to_string())?;
     let mut jobs: Vec<Job> = Vec::new();
-    for run in study.run {
+    for run in study.run.into_iter().flat_map(Run::expand) {
         let place = format!("{}: run.name = {:?}", file.display(), run.name);
         ensure!(is_plain(&run.name), "{place}, expected letters, digits and hyphens");
         ensure!(jobs.iter().all(|job| job.name != run.name), "{place}: named twice");
@@ -157,6 +184,7 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
             config: root.join(config),
             name: run.name,
             title: run.title,
+            group: run.group,
             loss: run.loss,
             set: [set, run.set].concat(),
             sample,
@@ -235,6 +263,19 @@ mod tests {
         assert_eq!((full[2].set.as_slice(), full[2].sample.n), (&["epochs=9".to_owned()][..], 5));
         let none = load_text(STUDY, Profile::Laptop).unwrap_err().to_string();
         assert!(none.contains("no run for profile laptop"), "{none}");
+    }
+
+    #[test]
+    fn a_run_with_seeds_is_one_run_per_seed() {
+        let text =
+            STUDY.replacen("set = [\"epochs=2\", \"seed=3\"]", "set = [\"epochs=2\"]\nseeds = [1, 4]", 1);
+        let jobs = load_text(&text, Profile::Smoke).unwrap();
+        assert_eq!(names(&jobs), ["plain", "other-1", "other-4"]);
+        assert_eq!((jobs[2].title.as_str(), jobs[2].group.as_deref()), ("Other, seed 4", Some("Other")));
+        assert_eq!(jobs[2].set, ["epochs=1", "epochs=2", "seed=4"]);
+        let twice = text.replacen("[1, 4]", "[4, 4]", 1);
+        let twice = load_text(&twice, Profile::Smoke).unwrap_err().to_string();
+        assert!(twice.contains("\"other-4\": named twice"), "{twice}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! from the files of the runs.
 
 use super::folder::GENERATED;
+use super::over_seeds;
 use super::progress::duration;
 use super::study::Job;
 use crate::markdown::{self, number, thousands};
@@ -24,6 +25,7 @@ pub fn rows(jobs: &[Job], out: &Path) -> Result<Vec<SummaryRow>> {
         rows.push(SummaryRow {
             run: job.name.clone(),
             title: job.title.clone(),
+            group: job.group.clone(),
             status: status.to_owned(),
             epochs: metrics.epochs.last().map_or(0, |line| line.epoch),
             steps: manifest.steps_done,
@@ -88,7 +90,7 @@ pub fn notes(rows: &[SummaryRow]) -> Vec<String> {
     let intervals = rows.iter().any(|row| row.scores.frechet_half.is_some());
     let half = if intervals { "; ±: half of the 95 % interval" } else { "" };
     notes.extend(rows.iter().find_map(|row| format_conditions(&row.scores)).map(|conditions| {
-        format!("FD (lower is better), precision and recall against the test images: {conditions}{half}.")
+        format!("FD (lower is better), precision and recall against the {conditions}{half}.")
     }));
     notes.extend(rows.iter().find_map(|row| {
         let (n, count) = (thousands(row.scores.n_restored?), below_last_timestep(&row.scores).count());
@@ -103,11 +105,22 @@ pub fn notes(rows: &[SummaryRow]) -> Vec<String> {
     notes
 }
 
-/// Writes both files.
+/// The table with its notes, and the table over training seeds if there are several.
+pub fn text(rows: &[SummaryRow]) -> String {
+    let groups = over_seeds::groups(rows);
+    let over_seeds = if groups.is_empty() { String::new() } else { over_seeds::table(&groups) };
+    format!("{}\n\n{}\n{over_seeds}", table(rows), notes(rows).join("\n"))
+}
+
+/// Writes `summary.md`, `summary.json`, and `over-seeds.json` if there are several training seeds.
 pub fn write(rows: &[SummaryRow], out: &Path) -> Result<()> {
-    let text = format!("{}\n\n{}\n", table(rows), notes(rows).join("\n"));
-    write_atomically(&out.join("summary.md"), text.as_bytes())?;
-    write_atomically(&out.join("summary.json"), &serde_json::to_vec_pretty(rows)?)
+    write_atomically(&out.join("summary.md"), text(rows).as_bytes())?;
+    write_atomically(&out.join("summary.json"), &serde_json::to_vec_pretty(rows)?)?;
+    let groups = over_seeds::groups(rows);
+    if groups.is_empty() {
+        return Ok(());
+    }
+    write_atomically(&out.join("over-seeds.json"), &serde_json::to_vec_pretty(&groups)?)
 }
 
 #[cfg(test)]
@@ -120,6 +133,7 @@ mod tests {
         SummaryRow {
             run: run.into(),
             title: run.into(),
+            group: None,
             status: "complete".into(),
             epochs: 5,
             steps: 2345,
@@ -147,9 +161,10 @@ mod tests {
         assert_eq!(cells(&text, 2)[10..14], ["42 ± 4", "0.90 ± 0.09", "0.70 ± 0.07", "17.2"]);
         assert_eq!(cells(&text, 3)[10..14], ["-", "-", "-", "-"]);
         let notes = notes(&rows).join("\n");
-        for text in
-            ["test images: 1,000 images each of 5 generation seeds; ±", "4 test images, degraded to t = 1/2"]
-        {
+        for text in [
+            "against the test images: 1,000 images each of 5 generation seeds; ±",
+            "4 test images, degraded to t = 1/2",
+        ] {
             assert!(notes.contains(text), "{notes}");
         }
         assert!(!table(&rows[1..]).contains("FD") && super::notes(&rows[1..]).len() == 1);

@@ -81,7 +81,7 @@ fn scores(root: &Path) -> Result<Rows> {
             conditions
                 .extend([&target.model, &target.sampler, &target.spacing].map(|text| cell(text.as_ref())));
             let seeds = Some(target.seeds.len()).filter(|&seeds| seeds > 0);
-            conditions.extend([target.nfe, Some(target.n), seeds, Some(table.n_reference)].map(cell));
+            conditions.extend([target.nfe, Some(target.n), seeds, Some(table.reference.n)].map(cell));
             conditions.push(table.classifier.name.clone());
             for row in &table.rows {
                 let real = row.real_baseline.as_ref().and_then(baseline_range);

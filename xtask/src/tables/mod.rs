@@ -5,6 +5,7 @@ mod build;
 mod cards;
 mod data;
 mod model_file;
+mod promises;
 mod ranks;
 mod results;
 mod speed;
@@ -35,6 +36,7 @@ const PAGES: [(&str, &[Block]); 2] = [
             ("speed", speed::speed),
             ("runs", results::runs),
             ("scores", results::scores),
+            ("promises", promises::promises),
         ],
     ),
     (
@@ -112,7 +114,7 @@ mod tests {
         put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
         put(
             "README.md",
-            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n",
+            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n<!-- promises -->\n<!-- end promises -->\n",
         );
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
         dir

@@ -62,7 +62,7 @@ pub fn scores(root: &Path) -> Result<String> {
     let group = largest.context("report/scores: found no scores of a model")?;
     let tables: Vec<&Table> = group.iter().copied().filter(|table| table.target.model.is_some()).collect();
     let same = |other: &&Vec<&Table>| {
-        (other[0].target.n, other[0].n_reference) == (group[0].target.n, group[0].n_reference)
+        (other[0].target.n, &other[0].reference) == (group[0].target.n, &group[0].reference)
     };
     // A group of real images only has no order of models.
     let orders = groups.iter().filter(same).map(|group| order(group)).filter(|order| !order.is_empty());
@@ -76,13 +76,14 @@ pub fn scores(root: &Path) -> Result<String> {
 pub fn conditions(tables: &[&Table]) -> String {
     let Some(first) = tables.first() else { return String::new() };
     let (n, of, classifier) =
-        (thousands(first.target.n), thousands(first.n_reference), &first.classifier.name);
+        (thousands(first.target.n), thousands(first.reference.n), &first.classifier.name);
     let intervals = tables.iter().any(|table| table.rows.iter().any(|row| row.interval.is_some()));
     let seeds =
         if intervals { "brackets give 95 % intervals over generation seeds" } else { "one seed each" };
     format!(
-        "n = {n} samples against {of} test images, in the features of `{classifier}`; {seeds}, and for real images the range over \
-         their batches."
+        "n = {n} samples against {of} {}, in the features of `{classifier}`; {seeds}, and for real images the range over \
+         their batches.",
+        first.reference.name
     )
 }
 

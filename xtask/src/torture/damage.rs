@@ -62,7 +62,7 @@ fn damages(lab: &mut Lab, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
         let bit = lab.below(8);
         damages.push((format!("bit {bit} of byte {at} of the header"), flip(at, bit)));
     }
-    for _ in 0..lab.trials(300, 10) {
+    for _ in 0..lab.trials(1000, 10) {
         let (at, bit) = (lab.below(bytes.len() as u64) as usize, lab.below(8));
         damages.push((format!("bit {bit} of byte {at}"), flip(at, bit)));
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask torture`: holds `dm` to its promises by injecting faults into real runs: kills, signals, full disks, damaged
-//! files, simultaneous starts. Writes `report/torture.json`; `--quick` makes fewer trials and is part of CI.
+//! files, simultaneous starts. Every promise that was tested in full is kept in `report/torture.json`; `--quick` makes fewer
+//! trials, writes nothing, and is part of CI.
 
 mod config;
 mod damage;
@@ -18,17 +19,17 @@ mod writers;
 mod writes;
 
 use crate::machine;
-use crate::workspace::{self, root, write_atomically};
-use anyhow::{Context, Result};
+use crate::workspace::{self, root};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use findings::Findings;
 use lab::Lab;
-use record::PromiseResult;
+use process::finish;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-pub use record::{FILE, TortureFile};
+pub use record::{FILE, PromiseResult, TortureFile};
 
 /// The arguments of `cargo xtask torture`.
 #[derive(clap::Args)]
@@ -108,7 +109,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let dm = args.dm.as_ref().map_or_else(workspace::build_dm, |path| Ok(std::path::absolute(path)?))?;
     let mut lab = Lab::new(dm, args.quick, args.seed)?;
     let promises = if args.only.is_empty() { Promise::value_variants() } else { &args.only };
-    let mut results = Vec::new();
+    let order: Vec<&str> = Promise::value_variants().iter().map(|promise| promise.words()).collect();
+    let (machine, program) = (machine::this(), version(&lab)?);
+    let mut failed = 0;
     for &promise in promises {
         println!("{} ...", promise.words());
         let began = Instant::now();
@@ -120,20 +123,26 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             failed: found.failures.len(),
             figure: found.figure,
             seconds: began.elapsed().as_secs_f64(),
+            seed: args.seed,
+            program: program.clone(),
+            machine: machine.clone(),
         };
         println!("  {}", result.line());
         for failure in found.failures.iter().take(10) {
             println!("  failed: {failure}");
         }
-        results.push(result);
-    }
-    let failed: usize = results.iter().map(|result| result.failed).sum();
-    // A part of the promises is not a report.
-    if !args.quick && args.only.is_empty() {
-        let file = TortureFile { machine: machine::this(), seed: args.seed, results };
-        let path: PathBuf = root().join(FILE);
-        write_atomically(&path, (serde_json::to_string_pretty(&file)? + "\n").as_bytes())?;
-        println!("written to {FILE}; cargo xtask tables puts the table into README.md");
+        failed += result.failed;
+        if !args.quick {
+            TortureFile::keep(&root().join(FILE), result, &order)?;
+            println!("  written to {FILE}; cargo xtask tables puts the table into README.md");
+        }
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What `dm --version` prints in its first line: the version and the git revision.
+fn version(lab: &Lab) -> Result<String> {
+    let ended = finish(lab.command(&["--version"]))?;
+    ensure!(ended.is(0), "dm --version: {}", ended.said());
+    Ok(ended.stdout.lines().next().unwrap_or_default().to_owned())
 }

@@ -27,7 +27,7 @@ struct Work {
 
 pub fn test(lab: &mut Lab) -> Result<Findings> {
     let n = lab.trials(100, 3);
-    let signals = signal::ending();
+    let signals = signal::ENDING;
     let mut findings =
         Findings::of(format!("SIG{}, {n} moments each, in six kinds of work", signals.join(" and SIG")));
     let mut slowest = (Duration::ZERO, "");

@@ -60,6 +60,7 @@ impl Place {
     /// The subcommands of `dm` that did work since the last call, with `resume` if training was resumed.
     pub fn calls(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("calls.txt")).unwrap_or_default();
+        // The file is missing if nothing was called.
         let _ = std::fs::remove_file(self.path("calls.txt"));
         let name = |line: &str| {
             let words: Vec<_> = line.split(' ').take(2).collect();

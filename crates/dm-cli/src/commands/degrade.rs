@@ -85,7 +85,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the ranges of the arguments, and that the data contain the test images asked for.
+/// Checks the ranges of the arguments, and that the data contain the requested test images.
 fn check(args: &Args, data: &Dataset) -> Result<()> {
     let (first, count, n) = (args.first, args.count, data.test.len());
     ensure!(
@@ -99,7 +99,7 @@ fn check(args: &Args, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// The images of the picture, row by row: each test image at every timestep shown.
+/// The images of the picture, row by row: pixels [images * columns, C, H, W], each test image at every timestep shown.
 fn rows(degradation: &dyn Degradation, images: &[(usize, &[u8])], args: &Args) -> Vec<u8> {
     let len = degradation.shape().len();
     let (mut image, mut x0, mut x_t) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);

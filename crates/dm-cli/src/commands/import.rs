@@ -16,10 +16,10 @@ use crate::terminal::Terminal;
 
 /// Convert a checkpoint (a state_dict of PyTorch or safetensors) to a model file.
 ///
-/// A checkpoint of the starter notebook's DDPM needs nothing else. For any other network, --config names a model, or a TOML
-/// config, that describes the network and the process; the tensors must have the names that our networks have
-/// (crates/dm-nn/python/dm_torch.py has the networks in PyTorch). Prefixes such as `module.` are removed. Code in the checkpoint
-/// is never executed.
+/// A checkpoint of the starter notebook's DDPM needs no config. For any other network, --config names a model or a TOML config that
+/// describes the network and the process. The tensors must have the names of this program's networks, which
+/// crates/dm-nn/python/dm_torch.py defines in PyTorch. Prefixes such as `module.` are removed. Code in the checkpoint is never
+/// executed.
 #[derive(clap::Args)]
 pub struct Args {
     /// The checkpoint: .pth, .pt, .bin or .ckpt as torch.save writes it, or .safetensors.

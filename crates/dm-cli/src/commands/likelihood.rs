@@ -103,11 +103,12 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The table: the total, the parts that belong to no step, and the terms of the steps in a few groups.
+/// The lines of the table: the total, the parts that belong to no step, and the terms of the steps in at most [`ROWS`] groups.
 fn lines(name: &str, bound: &Bound, of: &str, visited: &[Timestep]) -> Vec<String> {
-    let interval = bound.interval.map_or(String::new(), |[low, high]| format!(", {low:.4} to {high:.4}"));
+    let interval =
+        bound.interval.map_or(String::new(), |[low, high]| format!(", {low:.4} to {high:.4} (95 %)"));
     let mut lines = vec![
-        format!("{name}: at most {:.4} bits/dim{interval} (95 %), lower is better", bound.total),
+        format!("{name}: at most {:.4} bits/dim{interval}, lower is better", bound.total),
         format!("of {of}, {} images, {} steps", bound.n, visited.len() - 1),
     ];
     lines.extend(bound.irreducible.map(|bits| format!("{:<32}{bits:>10.4}", "no model needs less than")));

@@ -21,7 +21,7 @@ pub struct Args {
 /// Writes the pages of `command`.
 pub fn run(args: &Args, mut command: clap::Command, terminal: &Terminal) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.folder).with_context(|| args.folder.display().to_string())?;
-    // The names of commands within commands become `dm-data-check`.
+    // Gives subcommands their full display names, such as `dm-data-check`.
     command.build();
     let count = write(&command, &args.folder)?;
     terminal.line(format!("{}: {count} pages", args.folder.display()))?;

@@ -1,4 +1,4 @@
-//! The commands, one file or folder each: arguments, and calls of the library crates.
+//! The commands, one file or folder each: their arguments, and the calls of the library crates.
 
 pub mod completions;
 pub mod data;

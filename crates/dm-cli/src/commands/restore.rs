@@ -14,9 +14,8 @@ use dm_degrade::samplers::Variance;
 use dm_degrade::{Denoiser, Model, Noise, SamplerKind, Sampling, Timestep};
 use dm_eval::restoration::restoration;
 use dm_eval::{Classifier, Features};
-use dm_nn::data::Dataset;
-use dm_nn::data::SampleSet;
 use dm_nn::data::image_file::{self, Format};
+use dm_nn::data::{Dataset, SampleSet};
 use dm_nn::image::{to_bytes, to_unit};
 use dm_nn::rng::Seed;
 use dm_record::{Restoration, RestorationFile, SCHEMA, Similarity};
@@ -123,14 +122,27 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         let images = (clean, labels, first);
         return photon_run::simulated(&call, &args.photons, images, named, terminal);
     }
+    degraded(args, &model, sampling, (clean, labels), classifier.as_ref(), terminal)
+}
+
+/// Degrades the `clean` images [n, C, H, W], whose classes are `labels` [n], restores them, and writes the picture and the table.
+fn degraded(
+    args: &Args,
+    model: &Model,
+    sampling: Sampling,
+    (clean, labels): (&[u8], &[u8]),
+    classifier: Option<&Classifier>,
+    terminal: &Terminal,
+) -> Result<ExitCode> {
+    let (len, last) = (model.shape.len(), model.degradation.timesteps());
+    let count = clean.len() / len;
     let format = Format::of(&args.out, model.shape)?;
-    let last = model.degradation.timesteps();
     let starts: Vec<Timestep> =
         (1..=args.timesteps).map(|share| Timestep((last * share / args.timesteps).max(1))).collect();
     // A unit of the bar is a timestep of an image.
     let bar = terminal.bar(starts.iter().map(|t| (t.0 * count) as u64).sum(), "restoring");
     let clock = Instant::now();
-    let restore = |&t| restore(&model, clean, t, args.seed, sampling, &bar);
+    let restore = |&t| restore(model, clean, t, args.seed, sampling, &bar);
     let stages = starts.iter().map(restore).collect::<Result<Vec<_>>>()?;
     let seconds = clock.elapsed().as_secs_f64();
     bar.finish();
@@ -145,7 +157,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
 
     let rows = stages
         .iter()
-        .map(|stage| scores(&model, stage, clean, classifier.as_ref().map(|c| (c, labels))))
+        .map(|stage| scores(model, stage, clean, classifier.map(|classifier| (classifier, labels))))
         .collect::<Result<Vec<_>>>()?;
     let lines = table(&rows, &model.name, count, seconds);
     let record = RestorationFile {
@@ -153,7 +165,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         model: model.name.clone(),
         step: model.provenance.step,
         n: count,
-        first_image: first,
+        first_image: args.first,
         seed: args.seed,
         sampler: sampling.sampler.name().into(),
         nfe_from_last_timestep: sampling.nfe_taken(),
@@ -171,8 +183,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model's own sampling with --nfe. The sampler `ddpm_notebook` can only start at T. `ancestral` with variance `beta` takes
-/// the same steps from any timestep.
+/// The model's own sampling with --nfe. The sampler `ddpm_notebook` can only start at T, so `ancestral` with variance `beta`, which
+/// takes the same steps from any timestep, replaces it.
 fn sampling(args: &Args, model: &Model) -> Sampling {
     let mut sampling = model.sampling;
     if sampling.sampler == SamplerKind::DdpmNotebook {
@@ -229,7 +241,7 @@ fn restore(
     let request = Request { start, ..Request::new(Seed(seed), count, BATCH, sampling) };
     let mut before = t;
     let restored = model.sample(&request, &mut |_, s, states| {
-        // A batch begins at the latest timestep.
+        // At the first states of a batch, s is `t`, and the difference is 0.
         let passed = before.0.saturating_sub(s.0) * (states.len() / len);
         bar.inc(passed as u64);
         before = s;
@@ -280,7 +292,7 @@ fn scores(
 
 /// The lines of the table of PSNR and SSIM.
 fn table(rows: &[Restoration], name: &str, n: usize, seconds: f64) -> Vec<String> {
-    // Numbers of correctly classified images take eight columns more.
+    // The share of correctly classified images takes eight more columns.
     let width = if rows.iter().any(|row| row.degraded.accuracy.is_some()) { 28 } else { 20 };
     let mut lines = vec![format!("{:>6}", "t") + &STAGES.map(|stage| format!("{stage:>width$}")).concat()];
     lines.extend(rows.iter().map(|row| {

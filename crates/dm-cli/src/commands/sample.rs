@@ -53,9 +53,9 @@ pub struct Args {
     /// its output with the class. 1 is no guidance; larger weights give more typical and less varied images [default: 1].
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     guidance: Option<f32>,
-    /// A weaker model of the same kind that guides this one, for example after a tenth of the training: autoguidance (Karras
-    /// et al. 2024). The network's output is then u + W (c - u) with u the output of the weaker model and W of --guidance. Each
-    /// step also evaluates the weaker network.
+    /// A weaker model of the same kind that guides this one, for example one saved after a tenth of the training: autoguidance
+    /// (Karras et al. 2024). The network's output is then u + W (c - u), with u the output of the weaker model, c the output of
+    /// this model, and W the weight of --guidance. Each step also evaluates the weaker network.
     #[arg(long, value_name = "MODEL", requires = "guidance", conflicts_with = "shard")]
     autoguidance: Option<String>,
     /// Sample images between pairs of samples, one pair per row. For a Gaussian model and a deterministic sampler [default
@@ -91,12 +91,12 @@ pub struct Args {
 }
 
 /// Number of columns of the grid, and largest number of images on it.
-const GRID: (usize, usize) = (10, 100);
-/// The most images that one call draws, and the most images of a set that is divided into shards.
+pub(super) const GRID: (usize, usize) = (10, 100);
+/// Largest number of images that one call draws, and of images in a set that is divided into shards.
 const MOST: (usize, usize) = (1_000_000, 1_000_000_000);
-/// The most bytes of pixels that are held: as much as a file of images may take.
+/// Largest number of bytes of pixels in memory: as much as a file of images may take.
 const MOST_PIXELS: usize = 1 << 30;
-/// The most numbers in the states of a batch, of which a sampler holds several.
+/// Largest number of values in the states of a batch. A sampler holds several such states.
 const MOST_NUMBERS: usize = 1 << 25;
 /// Number of images of a strip, and of states per image.
 const STRIP: (usize, usize) = (8, 12);
@@ -104,7 +104,7 @@ const STRIP: (usize, usize) = (8, 12);
 const FILM: (usize, usize) = (18, 40);
 /// Columns of a film.
 const FILM_COLUMNS: usize = 6;
-/// The most columns of the terminal that the preview takes.
+/// Largest number of columns of the terminal that the preview takes.
 const PREVIEW_WIDTH: usize = 120;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
@@ -125,10 +125,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let between = |i: u64| interpolate::start(degradation, seed, i);
     let start = Start { timestep: Timestep(degradation.timesteps()), state: &between };
     let range = args.shard.map_or(0..args.n, |shard| shard.range(args.n));
+    let weight = args.guidance.unwrap_or(1.0);
     let request = Request {
         first: range.start as u64,
         class,
-        guidance: if weak.is_some() { 1.0 } else { args.guidance.unwrap_or(1.0) },
+        guidance: if weak.is_some() { 1.0 } else { weight },
         start: args.interpolate.then_some(start),
         ..Request::new(seed, range.len(), args.batch_size, sampling)
     };
@@ -138,9 +139,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let bar = terminal.bar((range.len() * intervals) as u64, "sampling");
     let clock = Instant::now();
     let denoiser = match &weak {
-        Some(weak) => {
-            model.denoiser_guided_by(weak, args.guidance.unwrap_or(1.0)).context("--autoguidance")?
-        }
+        Some(weak) => model.denoiser_guided_by(weak, weight).context("--autoguidance")?,
         None => model.denoiser(),
     };
     let pixels = generate::images(&denoiser, &request, &mut |first, t, states| {
@@ -168,9 +167,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     ))?;
     let mut samples = sample_set(&model, &request, pixels)?;
     if let Some(weak) = &weak {
-        let guidance = args.guidance.unwrap_or(1.0).to_string();
+        // Entries of the metadata are JSON, except for a few that are plain text; see `provenance`.
         samples.metadata.insert("autoguidance".into(), format!("\"{}\"", weak.provenance.sha256));
-        samples.metadata.insert("guidance".into(), guidance);
+        samples.metadata.insert("guidance".into(), weight.to_string());
     }
     if let Some(shard) = args.shard {
         shard.add_to(&mut samples.metadata, args.n);
@@ -179,14 +178,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         terminal.line(path.display())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let path = args.out.join(SAMPLE_SET);
-    samples.write(&path)?;
-    terminal.line(path.display())?;
-    terminal.line(write_grid(&args.out, model.shape, &samples.pixels)?.display())?;
-    if let Some((path, format)) = args.images.as_ref().zip(images_format) {
-        image_file::write(path, format, &samples, args.n.min(GRID.0))?;
-        terminal.line(path.display())?;
-    }
+    write(args, &samples, images_format, terminal)?;
     if let Some(strip) = &strip {
         let path = args.out.join("strip.png");
         grid::write(&path, model.shape, &strip.strip(model.shape.len()), strip.frames().len(), 2)?;
@@ -197,6 +189,19 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         terminal.line(path.display())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the sample set, the grid and, in the format `images_format`, the file of --images, and prints their paths.
+fn write(args: &Args, samples: &SampleSet, images_format: Option<Format>, terminal: &Terminal) -> Result<()> {
+    let path = args.out.join(SAMPLE_SET);
+    samples.write(&path)?;
+    terminal.line(path.display())?;
+    terminal.line(write_grid(&args.out, samples.shape, &samples.pixels)?.display())?;
+    if let Some((path, format)) = args.images.as_ref().zip(images_format) {
+        image_file::write(path, format, samples, args.n.min(GRID.0))?;
+        terminal.line(path.display())?;
+    }
+    Ok(())
 }
 
 /// Writes grid.png with the first of the images `pixels` to `folder`, and returns its path.
@@ -210,7 +215,7 @@ pub fn write_grid(folder: &Path, shape: ImageShape, pixels: &[u8]) -> Result<Pat
     Ok(path)
 }
 
-/// The model's own sampling with the changes of the command line.
+/// The model's own sampling with the changes of the command line, checked.
 fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
     if args.interpolate && model.degradation.gaussian().is_none() {
         let name = model.degradation.name();
@@ -225,7 +230,7 @@ fn sampling(args: &Args, model: &Model) -> Result<Sampling> {
     Ok(sampling)
 }
 
-/// The class that `name` names: `all`, the name of a class, or its number.
+/// The class with the name or the number `name`, or all classes in turn for `all`.
 ///
 /// # Errors
 /// If the model has no such class.
@@ -278,7 +283,7 @@ fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
     );
     if let Some(guidance) = args.guidance {
         let guided = class.is_some() || args.autoguidance.is_some();
-        ensure!(guided, "--guidance: found no --class, expected a class to guide towards");
+        ensure!(guided, "--guidance: found no --class and no --autoguidance, expected one of them");
         ensure!(guidance.is_finite(), "--guidance: found {guidance}, expected a finite number");
     }
     if args.interpolate {

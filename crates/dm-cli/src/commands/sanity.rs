@@ -89,7 +89,7 @@ fn scores(result: &CorruptionResult) -> CorruptionScores {
     }
 }
 
-/// The lines of the table, and every pair of corruptions that is out of order.
+/// The lines of the table, and a line for every pair of corruptions that is out of order.
 fn table(results: &[CorruptionResult], wrong: &[Disorder<'_>]) -> Vec<String> {
     let mut lines = vec![format!(
         "{:<26}{:>12}{:>11}{:>9}{:>10}{:>11}",

@@ -1,12 +1,12 @@
 //! `dm shards`: sample sets that several machines have drawn in shards.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use dm_nn::data::{ShardedSet, shards};
 
-use super::sample::write_grid;
+use super::sample::{GRID, write_grid};
 use crate::image_files::SAMPLE_SET;
 use crate::terminal::Terminal;
 
@@ -34,9 +34,6 @@ enum Action {
     },
 }
 
-/// The number of images that are read for the grid.
-const ON_GRID: usize = 100;
-
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let Action::Join { shards, out } = &args.action;
     let set = ShardedSet::open(&files(shards)?)?;
@@ -47,7 +44,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     bar.finish();
     terminal.line(format!("{} images from {} shards", set.n(), set.paths().count()))?;
     terminal.line(path.display())?;
-    terminal.line(write_grid(out, set.shape(), &set.images(0, ON_GRID)?)?.display())?;
+    terminal.line(write_grid(out, set.shape(), &set.images(0, GRID.1)?)?.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,6 +57,6 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
             ensure!(!files.is_empty(), "{shown}: found no shards, expected images-i-of-k.safetensors");
             Ok(files)
         }
-        files => Ok(files.iter().map(|file| Path::to_path_buf(file)).collect()),
+        files => Ok(files.to_vec()),
     }
 }

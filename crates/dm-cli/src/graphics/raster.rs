@@ -19,7 +19,7 @@ impl Raster {
         self.pixels.len() / self.width.max(1)
     }
 
-    /// Whether no pixel has a colour.
+    /// Whether every pixel is grey.
     pub fn is_grey(&self) -> bool {
         self.pixels.iter().all(|[red, green, blue]| red == green && green == blue)
     }

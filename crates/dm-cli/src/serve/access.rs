@@ -29,7 +29,7 @@ pub struct Access {
     pub token: Option<Token>,
 }
 
-/// Headers of every answer. Nothing from elsewhere is loaded or run, no other page may embed or read an answer.
+/// Headers of every answer. They forbid to load or run anything from elsewhere, and forbid other pages to embed or read an answer.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,

@@ -34,12 +34,12 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The request comes from a place that may not use the page.
+    /// The request comes from a site that may not use the page.
     pub fn forbidden(message: impl ToString) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// There is no such thing.
+    /// There is nothing at the address, or with the identifier, of the request.
     pub fn not_found(message: impl ToString) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
@@ -90,7 +90,8 @@ pub fn file(kind: &'static str, bytes: impl Into<Bytes>) -> Response {
     ([(header::CONTENT_TYPE, kind)], Body::from(bytes.into())).into_response()
 }
 
-/// The JSON in the body of `request`. A page of another site cannot send JSON without asking first, which is not answered.
+/// The JSON in the body of `request`. For a page of another site, a browser sends JSON only after a preflight request, which this
+/// server does not allow.
 ///
 /// # Errors
 /// If the body is not called JSON, is too large, does not arrive in time, or is not what is expected.
@@ -117,7 +118,7 @@ pub async fn read_json<T: DeserializeOwned>(request: Request<Body>) -> Answer<T>
 /// the client has read all of them or has gone away.
 pub struct Events {
     pub messages: UnboundedReceiver<Bytes>,
-    /// The place in the queue, which is only held.
+    /// The place in the queue. It is held until the stream ends, and never read.
     pub _place: OwnedSemaphorePermit,
 }
 

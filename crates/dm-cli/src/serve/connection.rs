@@ -35,7 +35,7 @@ impl Listener for BoundedListener {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let place = self.places.clone().acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        // A small event should leave at once. If the system refuses, it leaves a little later.
+        // A small event should be sent at once. If the system refuses the option, the event is sent a little later.
         let _ = stream.set_nodelay(true);
         (Connection { stream, silence: Box::pin(sleep(IDLE)), _place: place }, address)
     }

@@ -1,6 +1,8 @@
-//! `/api/degrade`: one image at timesteps from 0 to T, a model's estimates of the image, and the classifier's opinions.
+//! `/api/degrade`: one image at timesteps from 0 to T, a model's estimates of the image, and the classifier's opinions: the
+//! probabilities that it gives to the classes.
 //!
-//! All timesteps are computed at once, which takes a tenth of a second, so that the page can follow a slider without asking again.
+//! All timesteps are computed at once, which takes about a tenth of a second. The page can then follow a slider without another
+//! request.
 
 use std::sync::Arc;
 

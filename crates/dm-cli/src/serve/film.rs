@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use candle_core::Tensor;
 use dm_degrade::generate::{self, Request};
 use dm_degrade::{Degradation, Model, NetworkDenoiser, Timestep};
-use dm_nn::nets::Network;
+use dm_train::interruptible::InterruptibleNetwork;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
@@ -26,33 +25,6 @@ pub struct Film {
     pub frames: Vec<Vec<u8>>,
     /// The images, `[n, C, H, W]`.
     pub pixels: Vec<u8>,
-}
-
-/// A network that fails as soon as nobody waits for the result. This ends the chain between two evaluations.
-struct Stoppable<'a> {
-    network: &'a dyn Network,
-    stop: &'a Stop,
-}
-
-impl Stoppable<'_> {
-    fn check(&self) -> candle_core::Result<()> {
-        if self.stop.is_set() {
-            candle_core::bail!("stopped");
-        }
-        Ok(())
-    }
-}
-
-impl Network for Stoppable<'_> {
-    fn forward(&self, x: &Tensor, t: &Tensor) -> candle_core::Result<Tensor> {
-        self.check()?;
-        self.network.forward(x, t)
-    }
-
-    fn forward_class(&self, x: &Tensor, t: &Tensor, classes: &[u8]) -> candle_core::Result<Tensor> {
-        self.check()?;
-        self.network.forward_class(x, t, classes)
-    }
 }
 
 /// Checks that `request` does not ask for more images, evaluations or work than the server gives.
@@ -75,8 +47,7 @@ pub fn check(model: &Model, request: &Request<'_>) -> Answer<()> {
     Ok(())
 }
 
-/// Draws the images of `request` by the reverse chain of `degradation`, and calls `show` with the number of frames, the number of
-/// the frame, its timestep and its images.
+/// Draws the images of `request` by the reverse chain of `degradation`, and calls `show` with each frame of the film.
 ///
 /// # Errors
 /// If the request cannot be sampled, or `stop` is set.
@@ -89,7 +60,9 @@ pub fn draw(
 ) -> Answer<Film> {
     let failed = |error: dm_degrade::Error| Refusal::invalid(error);
     let own = model.denoiser();
-    let network = Stoppable { network: own.network, stop };
+    let stop = || stop.is_set();
+    // A network that fails ends the chain between two evaluations.
+    let network = InterruptibleNetwork { network: own.network, stop: &stop };
     let denoiser = NetworkDenoiser { network: &network, degradation, ..own };
     let intervals = request.sampling.timesteps(degradation).map_err(failed)?.len() - 1;
     let most = (FILM_BYTES / (request.count * model.shape.len())).clamp(2, FRAMES);

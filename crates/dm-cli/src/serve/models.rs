@@ -12,7 +12,7 @@ use super::film::encode;
 use super::limits::{IMAGES, NFE, TIMESTEPS, WORK};
 use super::site::Site;
 
-/// `GET /api/about`: the test images, the degradations, the samplers' limits, and what the page should call things.
+/// `GET /api/about`: the version, the degradations, the test images with the names of their classes, and the limits of requests.
 pub async fn about(State(site): State<Arc<Site>>) -> Answer {
     let degradations = REGISTRY.iter().map(describe).collect::<serde_json::Result<Vec<_>>>();
     let test = &site.test;

@@ -16,7 +16,7 @@ use super::site::Site;
 use crate::commands::sample::class;
 use crate::sampling_args::SamplingArgs;
 
-/// The body of a request. What is not given is as in the model's config.
+/// The body of a request. A field that is not given has the value of the model's config.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
@@ -46,7 +46,7 @@ impl Order {
     pub fn prepare(&self, site: &Site) -> Answer<Prepared> {
         let model = site.catalogue.model(&self.model)?;
         check_seed(self.seed)?;
-        // The messages of the command line name options, which are called the same here.
+        // The messages of the command line name options. The fields have the names of the options without the dashes.
         let request = self.request(&model).map_err(|error| {
             Refusal::invalid(format!("{error:#}").trim_start_matches("--").trim_start_matches("sampling."))
         })?;

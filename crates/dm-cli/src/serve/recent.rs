@@ -1,4 +1,4 @@
-//! The last few values that were made, so that they need not be made again.
+//! A small cache: the values that were used last, so that they need not be made again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -17,7 +17,7 @@ use super::site::Site;
 use super::token::Token;
 use crate::interrupt;
 
-/// How often the server looks whether it should end.
+/// Time between two checks whether the server should end.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Where the server listens, and who may use it.
@@ -41,7 +41,7 @@ pub fn serve(site: Site, address: Address, ready: impl FnOnce(&str) -> Result<()
         Builder::new_multi_thread().worker_threads(2).max_blocking_threads(threads).enable_all().build();
     let runtime = runtime.context("starting threads")?;
     let ended = runtime.block_on(run(site, address, ready));
-    // Computations see that the server ends between two evaluations of a network. Whatever is left ends with the process.
+    // A computation stops between two evaluations of a network. Whatever is still running after that ends with the process.
     runtime.shutdown_timeout(GRACE);
     ended
 }

@@ -1,6 +1,6 @@
-//! `/api/temperature`: Ink at several temperatures. The recorded samples are those of models that were each trained at one
-//! temperature; the study is `xtask/sweeps/ink.toml`. The live samples are those of the shipped model in a process of another
-//! temperature than the one that it was trained with.
+//! `/api/temperature`: Ink at several temperatures. The recorded samples come from models that were each trained at one
+//! temperature, in the study `xtask/sweeps/ink.toml`. The live samples come from the shipped model, in a process whose temperature
+//! may differ from the one that the model was trained with.
 
 use std::sync::Arc;
 use std::time::Instant;

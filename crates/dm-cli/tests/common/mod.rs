@@ -19,8 +19,8 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A Python that has these packages: the program that the environment variable DM_PYTHON names, or else `python3`. Without one it
-/// says that a test is skipped.
+/// A Python that has these packages: the program that the environment variable DM_PYTHON names, or else `python3`. `None` if it
+/// lacks a package; a message then says that the test is skipped.
 pub fn python(packages: &str) -> Option<PathBuf> {
     let python = PathBuf::from(std::env::var_os("DM_PYTHON").unwrap_or_else(|| "python3".into()));
     let found = std::process::Command::new(&python).args(["-c", &format!("import {packages}")]).output();
@@ -39,15 +39,6 @@ pub fn dm(dir: &Path, args: &[&str]) -> Output {
     Command::cargo_bin("dm").unwrap().current_dir(dir).env("DM_DATA", data).args(args).output().unwrap()
 }
 
-/// The signals that end `dm`, as arguments of `kill`. Ctrl-C's is missing where these tests were started to ignore it, as by
-/// nohup: `dm` then ignores it too.
-pub fn ending_signals() -> Vec<&'static str> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask =
-        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    if mask.unwrap_or(0) & 0b10 == 0 { vec!["-INT", "-TERM"] } else { vec!["-TERM"] }
-}
-
 /// Runs `dm`, which must succeed, and returns standard output.
 pub fn ok(dir: &Path, args: &[&str]) -> String {
     let output = dm(dir, args);
@@ -60,7 +51,7 @@ pub fn ok(dir: &Path, args: &[&str]) -> String {
 /// every word of `words`.
 pub fn refused(dir: &Path, args: &[&str], words: &[&str]) {
     let output = dm(dir, args);
-    // On a busy machine the program may have said before that it is still reading.
+    // On a busy machine the program first says that it is still reading.
     let error = String::from_utf8_lossy(&output.stderr);
     let lines = error.lines().filter(|line| !line.starts_with("reading "));
     let error = lines.collect::<Vec<_>>().join("\n");

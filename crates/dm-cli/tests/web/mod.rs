@@ -79,7 +79,7 @@ impl Server {
         self.address.trim_start_matches("http://").split('/').next().unwrap().replace("0.0.0.0", "127.0.0.1")
     }
 
-    /// The process.
+    /// The ID of the process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -107,9 +107,7 @@ impl Server {
     /// Sends an interrupt, as Ctrl-C does, and waits for the end: the exit code.
     pub fn interrupt(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill").args([crate::common::ending_signals()[0], &pid]).status().unwrap().success()
-        );
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         self.child.wait().unwrap().code()
     }
 }

@@ -22,7 +22,7 @@ use super::entry::Entry;
 use super::intensity_prior::IntensityPrior;
 use super::intensity_statistics::IntensityStatistics;
 use super::limits::{check_shape_and_timesteps, check_spreads};
-use crate::codec::{CENTERED_SCALE, InputCodec};
+use crate::codec::{CENTERED_SCALE, InputCodec, clamp_into};
 use crate::degradation::{Degradation, Inverse, Posterior, check_backward};
 use crate::error::Result;
 use crate::heat::{PlaneKernel, Spectrum, walking_times};
@@ -258,7 +258,7 @@ impl InputCodec for NoisyCodec {
     }
 
     fn decode_image(&self, state: &[f32], image: &mut [f32]) {
-        state.iter().zip(image).for_each(|(x, v)| *v = x.clamp(0.0, 1.0));
+        clamp_into(state, image);
     }
 
     fn input_channels(&self) -> usize {

@@ -24,7 +24,8 @@ use crate::timestep::{Noise, Timestep};
 pub const ENTRY: Entry = Entry {
     name: "fade",
     summary: "a hole with soft edges opens at a random centre and grows until the page is blank",
-    formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre, sigma_i = radius side (i/T)^2",
+    formula: "x_t = x_0 prod_(i <= t) (1 - exp(-d^2 / 2 sigma_i^2)), d the distance from the centre, \
+              sigma_i = radius side (i/T)^2",
     noise: "the centre, one of the inner pixels",
     prior: "the blank page, without entropy",
     inverse: "none: the centre is gone at t = 1",

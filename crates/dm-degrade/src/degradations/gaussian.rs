@@ -33,7 +33,8 @@ pub const ENTRY: Entry = Entry {
         ("timesteps", "T, 1000"),
         (
             "schedule",
-            "how alpha falls: linear { beta_1, beta_t }, cosine, sigmoid { start, end, tau }, log_linear { snr_start, snr_end }, table { beta }; cosine",
+            "how alpha falls: linear { beta_1, beta_t }, cosine, sigmoid { start, end, tau }, log_linear { snr_start, \
+             snr_end }, table { beta }; cosine",
         ),
         ("range", "images are scaled to [-range, range], 1"),
         ("cold", "one fixed eps for every image, false"),

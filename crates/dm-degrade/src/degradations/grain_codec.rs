@@ -40,7 +40,8 @@ impl InputCodec for GrainCodec {
     /// noise even (Anscombe 1948).
     fn encode_input(&self, x_t: &[f32], t: Timestep, out: &mut [f32]) {
         let unit = self.density[t.0].max(self.smallest_unit);
-        let visible = self.density[t.0] / unit;
+        // Counts of mean `density * image`, divided by `unit`, are centred at this multiple of the mean image.
+        let relative_density = self.density[t.0] / unit;
         // With few grains per full pixel, shot noise dominates the variance of the input.
         let scale = (1.0 + 0.5 / unit).sqrt().recip();
         let (linear, root) = out.split_at_mut(x_t.len());
@@ -49,7 +50,7 @@ impl InputCodec for GrainCodec {
             x_t.chunks_exact(pixels).zip(linear.chunks_exact_mut(pixels)).zip(&self.mean)
         {
             for (n, out) in x_t.iter().zip(linear) {
-                *out = scale * CENTERED_SCALE * (n / unit - mean * visible);
+                *out = scale * CENTERED_SCALE * (n / unit - mean * relative_density);
             }
         }
         for (n, out) in x_t.iter().zip(root) {

@@ -1,9 +1,11 @@
-//! A prior of intensities that keeps what survives at T: the joint distribution of the totals and of the lowest cosine modes.
+//! A prior of intensities that keeps what survives at T: the joint distribution of the totals and of the lowest cosine
+//! modes.
 //!
-//! At T the heat equation has erased the high modes of an image, and not the lowest ones: with the defaults of Ink the first
-//! one keeps 67 % of its amplitude. [`super::intensity_prior::IntensityPrior`] gives every image the same shape at T. This prior draws the
-//! shape as well. For each channel the logarithm of the total and the lowest modes over the total are one normal vector, whose
-//! mean and covariance are fitted to the training set. No single image is stored.
+//! At T the heat equation has erased the high modes of an image, but not the lowest ones: with the defaults of Ink the
+//! first one keeps 67 % of its amplitude. [`IntensityPrior`](super::intensity_prior::IntensityPrior) gives every image the
+//! same shape at T. This prior draws the shape as well. For each channel the logarithm of the total and the lowest modes
+//! over the total are one normal vector, whose mean and covariance are fitted to the training set. No single image is
+//! stored.
 
 use dm_nn::data::Images;
 use dm_nn::image::{ImageShape, to_unit};
@@ -17,7 +19,7 @@ const ORDER: usize = 3;
 /// Added to the variances, so that a value that never varies has a Cholesky factor.
 const JITTER: f64 = 1e-9;
 
-/// The prior.
+/// A prior of intensities whose totals and lowest modes vary as those of the training set do.
 pub struct ModePrior {
     shape: ImageShape,
     /// The lowest modes.
@@ -62,8 +64,8 @@ impl ModePrior {
         mean.iter().copied().chain(covariance).map(|v| v as f32).collect()
     }
 
-    /// The prior at the walking time `tau` from what [`Self::fit`] returned; `share` is the share of each pixel in its channel's
-    /// total for the mean image at `tau`.
+    /// The prior at the walking time `tau` from what [`Self::fit`] returned; `share` is the share of each pixel in its
+    /// channel's total for the mean image at `tau`.
     ///
     /// # Errors
     /// If `fitted` has another length, or is not a mean and a covariance.
@@ -76,13 +78,17 @@ impl ModePrior {
         }
         let (mean, covariance) = fitted.split_at(size);
         let factor = cholesky(size, covariance).ok_or_else(|| {
-            Error::invalid("fitted numbers", "another matrix", "the covariance of the modes")
+            Error::invalid(
+                "fitted numbers",
+                "a matrix without a Cholesky factor",
+                "the covariance of the modes",
+            )
         })?;
         let mut rest: Vec<f64> = share.iter().map(|&v| f64::from(v)).collect();
         for plane in rest.chunks_exact_mut(shape.pixels()) {
             for mode in &modes {
-                let has: f64 = plane.iter().zip(&mode.values).map(|(v, c)| v * c).sum();
-                plane.iter_mut().zip(&mode.values).for_each(|(v, c)| *v -= has * c);
+                let amplitude: f64 = plane.iter().zip(&mode.values).map(|(v, c)| v * c).sum();
+                plane.iter_mut().zip(&mode.values).for_each(|(v, c)| *v -= amplitude * c);
             }
         }
         let left = modes.iter().map(|mode| (-mode.lambda * tau).exp()).collect();
@@ -102,10 +108,11 @@ impl ModePrior {
             let at = channel * size;
             // A total beyond every pixel of the page is a tail of the fitted normal distribution.
             let total = (self.mean[at] + deviation(at)).exp().min(pixels as f64);
-            let has = |k: usize| (self.mean[at + 1 + k] + deviation(at + 1 + k)) * self.left[k];
-            let has: Vec<f64> = (0..self.modes.len()).map(has).collect();
+            let amplitude = |k: usize| (self.mean[at + 1 + k] + deviation(at + 1 + k)) * self.left[k];
+            let amplitudes: Vec<f64> = (0..self.modes.len()).map(amplitude).collect();
             for (p, (out, rest)) in out.iter_mut().zip(rest).enumerate() {
-                let low: f64 = self.modes.iter().zip(&has).map(|(mode, has)| mode.values[p] * has).sum();
+                let modes = self.modes.iter().zip(&amplitudes);
+                let low: f64 = modes.map(|(mode, amplitude)| mode.values[p] * amplitude).sum();
                 *out = (total * (rest + low)).max(0.0) as f32 * density;
             }
         }

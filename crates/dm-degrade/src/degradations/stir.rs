@@ -65,6 +65,7 @@ impl Default for StirConfig {
 const SHEARS: usize = 6;
 /// The largest frequency of a shear, in waves per image.
 const FREQUENCIES: u64 = 2;
+
 /// The statistics of the training images that the prior uses: 257 quantiles of the share of values above zero in an image,
 /// then 257 of the values above zero. Empty if there are no images.
 pub fn fit(images: &Images) -> Vec<f32> {

@@ -18,7 +18,7 @@ pub struct CosineMode {
     pub values: Vec<f64>,
 }
 
-/// The modes of images of `shape` whose row and column numbers sum to 1 to `order`.
+/// The modes of images of `shape` whose row and column numbers have a sum from 1 to `order`.
 pub fn low_modes(shape: ImageShape, order: usize) -> Vec<CosineMode> {
     let (height, width) = (Axis::new(shape.height), Axis::new(shape.width));
     let numbers = (0..=order).flat_map(|i| (0..=order - i).map(move |j| (i, j))).filter(|&(i, j)| i + j > 0);
@@ -64,8 +64,8 @@ impl Spectrum {
         Self { height: Axis::new(shape.height), width: Axis::new(shape.width) }
     }
 
-    /// Multiplies every mode of `image` `[C, H, W]` by `gain(lambda_row + lambda_column)` into `out`. This is any function of
-    /// the Laplacian, for example exp(-lambda tau) for the heat equation.
+    /// Writes to `out` the `image` `[C, H, W]` after multiplying every mode by `gain(lambda_row + lambda_column)`. In this
+    /// way any function of the Laplacian is applied, for example exp(-lambda tau) for the heat equation.
     pub fn filter(&self, image: &[f32], gain: impl Fn(f64) -> f64, out: &mut [f32]) {
         self.filter_sum([image], |lambda| [gain(lambda)], out);
     }

@@ -25,13 +25,14 @@ pub struct PlaneKernel {
 }
 
 impl PlaneKernel {
-    /// The kernels `axis(len)` for height and width of `shape`, which must be at most [`MAX_SIDE`].
+    /// The kernels `axis(len)` for the height and the width of `shape`, each of which must be at most [`MAX_SIDE`].
     pub fn new(shape: ImageShape, axis: impl Fn(usize) -> Kernel) -> Self {
         let height = (shape.height != shape.width).then(|| axis(shape.height));
         Self { height, width: axis(shape.width) }
     }
 
-    /// The kernel that acts as `height` from row to row and as `width` from column to column.
+    /// The kernel that acts as `height` from row to row and as `width` from column to column. Each must have at most
+    /// [`MAX_SIDE`] pixels.
     pub fn of_axes(height: Kernel, width: Kernel) -> Self {
         Self { height: Some(height), width }
     }

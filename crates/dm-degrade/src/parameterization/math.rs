@@ -1,4 +1,5 @@
-//! The functions that several parameterizations share. Sums are f64, so that they do not depend on the image's size.
+//! The functions that several parameterizations share. Sums are computed in f64, so that the rounding error does not grow
+//! with the size of the image.
 
 /// Mean of (output - target)^2.
 pub(super) fn squared_error(output: &[f32], target: &[f32]) -> f32 {

@@ -1,7 +1,8 @@
 //! sigmoid: the network predicts the logit z of every pixel of the image in [0, 1].
 //!
-//! The image is I = 1 / (1 + e^-z), between black and white by construction, so this works for every degradation. The loss is
-//! the Bernoulli cross-entropy -I log p - (1 - I) log(1 - p) = softplus(z) - I z, mean over pixels.
+//! The estimate of the image is p = 1 / (1 + e^-z), between black and white by construction, so this works for every
+//! degradation. The loss for the image I is the Bernoulli cross-entropy -I log p - (1 - I) log(1 - p) = softplus(z) - I z,
+//! mean over pixels.
 
 use dm_nn::image::ImageShape;
 

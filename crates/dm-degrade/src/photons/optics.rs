@@ -89,17 +89,18 @@ enum Direction {
 }
 
 impl PointSpread {
-    /// The point spread function with these `weights` `[height, width]`, which are scaled to the sum 1. The pixel in the middle
-    /// is the one that the photons come from.
+    /// The point spread function with these `weights` `[height, width]`, which are scaled to the sum 1. The pixel in the
+    /// middle is the one that the photons come from.
     ///
     /// # Errors
-    /// Unless both sides are odd and at most 129, no weight is negative, their sum is positive, and their centre of mass is
-    /// less than half a pixel from the middle.
+    /// Unless there is a weight for every pixel, both sides are odd and at most 129, no weight is negative, their sum is
+    /// positive, and their centre of mass is less than half a pixel from the middle.
     pub fn new(height: usize, width: usize, weights: &[f32]) -> Result<Self> {
         let odd = |side: usize| !side.is_multiple_of(2) && side <= MAX_SIDE;
         if !odd(height) || !odd(width) || weights.len() != height * width {
             let found = format!("{height}x{width} with {} numbers", weights.len());
-            let expected = format!("height and width that are odd and at most {MAX_SIDE}");
+            let expected =
+                format!("height and width that are odd and at most {MAX_SIDE}, and a number per pixel");
             return Err(Error::invalid("psf: size", found, expected));
         }
         if let Some(bad) = weights.iter().find(|w| !(w.is_finite() && **w >= 0.0)) {

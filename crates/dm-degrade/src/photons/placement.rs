@@ -25,8 +25,8 @@ pub struct Placement {
     /// The spreads sqrt(2 tau) in pixels along height and width that the photons walk in addition.
     pub walk: [f64; 2],
     /// How far a photon's displacement is from that of the process: the total variation distance of the two distributions
-    /// for a photon from the middle of the page, 0 to 1. It is 0, up to rounding, for [`Optics::Sharp`](super::Optics::Sharp) and
-    /// [`Optics::Gaussian`](super::Optics::Gaussian).
+    /// for a photon from the middle of the page, 0 to 1. It is 0, up to rounding, for
+    /// [`Optics::Sharp`](super::Optics::Sharp) and [`Optics::Gaussian`](super::Optics::Gaussian).
     pub mismatch: f64,
     kernel: PlaneKernel,
 }
@@ -46,9 +46,10 @@ impl Placement {
         })?;
         let [down, across] = instrument.optics.variances().map(|variance| 0.5 * variance);
         let last = process.timesteps();
-        let dim = |t: &usize| f64::from(grains.density(Timestep(*t))) <= instrument.photons * (1.0 + EQUAL);
+        let sparse =
+            |t: &usize| f64::from(grains.density(Timestep(*t))) <= instrument.photons * (1.0 + EQUAL);
         let wide = |t: &usize| grains.walking_time(Timestep(*t)) >= down.max(across) - EQUAL;
-        if !dim(&last) {
+        if !sparse(&last) {
             let least = grains.density(Timestep(last));
             let expected = format!("at least {least} per full pixel, the density of the model at T");
             return Err(Error::invalid("photons", instrument.photons, expected));
@@ -58,7 +59,7 @@ impl Placement {
             let expected = format!("at most {most:.2}, the spread of the model at T");
             return Err(Error::invalid("psf: standard deviation in pixels", format!("{found:.2}"), expected));
         }
-        let timestep = Timestep((1..=last).find(|t| dim(t) && wide(t)).unwrap_or(last));
+        let timestep = Timestep((1..=last).find(|t| sparse(t) && wide(t)).unwrap_or(last));
         let tau = grains.walking_time(timestep);
         let walk = [down, across].map(|before| (tau - before).max(0.0));
         let shape = process.shape();

@@ -18,7 +18,8 @@ impl Sampler for Ancestral {
     }
 
     fn summary(&self) -> &'static str {
-        "the degradation's own posterior q(x_s | x_t, x_0), for any degradation that has one; --variance beta is DDPM's larger variance"
+        "the degradation's own posterior q(x_s | x_t, x_0), for any degradation that has one; --variance beta is DDPM's \
+         larger variance"
     }
 
     fn check(&self, degradation: &dyn Degradation) -> Result<()> {

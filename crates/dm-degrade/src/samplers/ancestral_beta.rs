@@ -2,12 +2,16 @@
 //! timesteps.
 //!
 //! x_s = mean of q(x_s | x_t, x0) + sqrt(beta) noise with beta = 1 - (alpha_t/alpha_s)^2, and no noise at s = 0. The larger
-//! variance is right for images that are standard normal noise, the posterior's own for a single image (section 3.2).
+//! variance is right for images that are standard normal noise, and the posterior's own variance is right if there is only
+//! one image (section 3.2).
 
 use super::chain::{Chain, Sampler, TrajectoryObserver};
 use super::gaussian_step::{GaussianStep, check_gaussian, gaussian_of};
 use crate::degradation::Degradation;
 use crate::error::Result;
+
+/// The sampler and its option, as errors name them.
+const WITH_OPTION: &str = "ancestral with variance beta";
 
 /// Ancestral sampling with the variance of the forward step.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +27,7 @@ impl Sampler for AncestralBeta {
     }
 
     fn check(&self, degradation: &dyn Degradation) -> Result<()> {
-        check_gaussian(degradation, "ancestral with variance beta")
+        check_gaussian(degradation, WITH_OPTION)
     }
 
     fn is_deterministic(&self) -> bool {
@@ -31,7 +35,7 @@ impl Sampler for AncestralBeta {
     }
 
     fn sample(&self, chain: &Chain<'_>, observer: &mut TrajectoryObserver<'_>) -> Result<Vec<f32>> {
-        let process = gaussian_of(chain, "ancestral with variance beta")?;
+        let process = gaussian_of(chain, WITH_OPTION)?;
         chain.walk(chain.sample_prior(), observer, |x, t, s| {
             let step = GaussianStep::new(process, t, s);
             let from_t = step.alpha_t / step.alpha_s * (step.sigma_s / step.sigma_t).powi(2);

@@ -1,7 +1,8 @@
 //! The laws of Ink, by chi-square tests with fixed seeds: degrading, filming, the posterior, and the prior at T.
 //!
-//! Every test compares z, chi-square as a standard normal, with 4 on both sides: a right program fails one seed in
-//! 16,000, and the seeds are fixed. Expected counts come from the cosine transform, not from the kernel under test.
+//! Every test converts its chi-square to a standard normal number z and requires that z is between -4 and 4. A correct
+//! program fails for one seed in 16,000, and the seeds are fixed. Expected counts come from the cosine transform, not from
+//! the kernel under test.
 
 use dm_degrade::degradations::IntensityStatistics;
 use dm_degrade::degradations::ink::{Film, Ink, InkConfig};

@@ -23,10 +23,10 @@ fn cdf(mean: f64, k: f64) -> f64 {
 const ROUNDING: f64 = 1e-11;
 
 fn check(mean: f32, u: f32) {
-    let (k, u64) = (f64::from(quantile(mean, u)), f64::from(u) + HALF_CELL);
+    let (k, middle) = (f64::from(quantile(mean, u)), f64::from(u) + HALF_CELL);
     let mean = f64::from(mean);
-    assert!(cdf(mean, k) > u64 - ROUNDING, "mean {mean}, u {u}: {k} is too small");
-    assert!(cdf(mean, k - 1.0) <= u64 + ROUNDING, "mean {mean}, u {u}: {k} is too large");
+    assert!(cdf(mean, k) > middle - ROUNDING, "mean {mean}, u {u}: {k} is too small");
+    assert!(cdf(mean, k - 1.0) <= middle + ROUNDING, "mean {mean}, u {u}: {k} is too large");
 }
 
 /// All values that [`dm_nn::rng::Rng::uniform`] can take.

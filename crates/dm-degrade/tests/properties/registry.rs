@@ -1,5 +1,7 @@
 //! Properties of every registered degradation, for every shape.
 
+use std::path::Path;
+
 use dm_degrade::{Degradation, DegradationConfig, REGISTRY, Timestep};
 use proptest::prelude::*;
 
@@ -44,6 +46,33 @@ fn the_table_of_the_readme_is_the_registry() {
     assert_eq!(rows, REGISTRY.iter().map(expected).collect::<Vec<_>>());
 }
 
+/// A name of a test, as `THEORY.md` quotes it: words joined by at least two underscores.
+fn is_test_name(quoted: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    quoted.matches('_').count() >= 2 && quoted.chars().all(is_word)
+}
+
+#[test]
+fn the_tests_that_theory_names_exist() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut sources = String::new();
+    for folder in ["dm-degrade/tests/properties", "dm-eval/tests"] {
+        for entry in std::fs::read_dir(crates.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let theory = std::fs::read_to_string(crates.join("dm-degrade/THEORY.md")).unwrap();
+    let names: Vec<&str> =
+        theory.split('`').skip(1).step_by(2).filter(|quoted| is_test_name(quoted)).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}(")), "{name} is not a test");
+    }
+}
+
 #[test]
 fn building_accepts_exactly_the_numbers_that_fitting_returns() {
     for registered in REGISTRY {
@@ -64,7 +93,7 @@ fn building_accepts_exactly_the_numbers_that_fitting_returns() {
 }
 
 #[test]
-fn capabilities_are_those_that_the_entries_state() {
+fn the_expected_degradations_have_a_posterior_and_no_inverse_at_t() {
     for process in processes() {
         let (x0, end) = (process.state(&digit(0)), Timestep(process.timesteps()));
         let noise = process.sample_noise(&mut rng(1, 0));

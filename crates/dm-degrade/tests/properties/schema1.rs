@@ -1,4 +1,4 @@
-//! Configs of schema 1: the shipped model files and every recorded run.
+//! Configs of schema 1: every recorded run, and configs that are written out here.
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +56,7 @@ fn configs(folder: &Path, found: &mut Vec<PathBuf>) {
 fn every_recorded_config_is_read() {
     let mut paths = Vec::new();
     configs(&root().join("report/runs"), &mut paths);
+    assert!(!paths.is_empty(), "recorded runs are in the repository");
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
         let table = upgraded(&text);

@@ -8,8 +8,8 @@ use crate::score::Quantity;
 /// Number of images that are denoised together. It does not change a bound.
 pub(super) const BATCH: usize = 32;
 
-/// The timesteps of a chain of `steps` steps from T to 0, or of one step more: timestep 1 is always among them, so that the
-/// decoder starts from a state that is almost clean.
+/// The timesteps of a chain of `steps` steps from T to 0. Timestep 1 is always visited, so that the decoder starts from a state
+/// that is almost clean; if it is not among the timesteps, the chain has one step more.
 ///
 /// The timesteps of Ink are uniform, because its spreads grow geometrically. Those of Gaussian noise are proportional to
 /// squares (as in Song et al. 2021, appendix D.2): the terms of its bound grow with the ratio of the noise at neighbouring

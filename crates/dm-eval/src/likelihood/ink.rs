@@ -3,8 +3,7 @@
 //! **What is bounded.** An image I in [0, 1] becomes grains, n_0(p) ~ Poisson(L I(p)) with L grains per full pixel. The bound is
 //! an upper bound on -log p(n_0), averaged over images and over the random counts. It is specific to the density L of the
 //! model. It contains the shot noise -log p(n_0 | I), which no model can save ([`Bound::irreducible`]), and says nothing about
-//! 256 intensities.
-//! It can therefore not be compared with a bound for another density or with the bound of Gaussian noise.
+//! 256 intensities. It can therefore not be compared with a bound for another density or with the bound of Gaussian noise.
 //!
 //! **The model.** The numbers of grains of the channels follow the prior, and each grain is placed in its channel by the prior's
 //! shares. From timestep t to s each grain moves independently from p to p' with probability K(p, p') h_s(p') / h_t(p), where h is

@@ -34,6 +34,7 @@ impl GrainCounts {
         self.all.iter().zip(self.left(film, i)).map(|(all, left)| ln_factorial[all - left]).sum()
     }
 
+    /// The number of grains of each channel for which `counted` is true, `[C]`.
     fn count(&self, film: &Film, counted: impl Iterator<Item = bool>) -> Vec<usize> {
         let mut counts = vec![0; self.all.len()];
         for (&place, counted) in film.places(0).iter().zip(counted) {
@@ -130,7 +131,7 @@ impl LnKernel {
     }
 }
 
-/// ln, which stays finite for values below the smallest f32.
+/// The natural logarithm of `value`, or of the smallest normal f32 if `value` is smaller, so that the result is finite.
 pub(super) fn ln(value: f64) -> f64 {
     value.max(f64::from(f32::MIN_POSITIVE)).ln()
 }

@@ -33,7 +33,7 @@ impl<'a> EvalContext<'a> {
         Self::with(Reference::Images(reference), training)
     }
 
-    /// A context with the statistics of a reference whose images are not at hand, and without a training set. Metrics that need
+    /// A context with the statistics of a reference whose images are not available, and without a training set. Metrics that need
     /// more are omitted.
     pub fn of_statistics(reference: &'a ReferenceStatistics) -> Self {
         Self::with(Reference::Statistics(reference), None)
@@ -119,8 +119,8 @@ pub struct TrainingSet {
 }
 
 impl TrainingSet {
-    /// The training set `images`. Its nearest images are searched for each image of `unseen`, which receives them too.
-    /// `classifier_sha256` is the hash of the classifier of both sets.
+    /// The training set `images`. The nearest training image of each image of `unseen` is searched for and also stored in
+    /// `unseen`. `classifier_sha256` is the hash of the classifier of both sets.
     ///
     /// # Errors
     /// As [`authenticity`].

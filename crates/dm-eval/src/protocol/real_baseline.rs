@@ -1,5 +1,5 @@
-//! The real baseline: the same metrics on real images, with the same n. It is the best value that a
-//! model can be expected to reach.
+//! The real baseline: the same metrics on real images, with the same n. It is the best value that a model can be expected to
+//! reach.
 //!
 //! Real images outside the reference set are divided into disjoint batches, which give the mean and the spread of a metric; the
 //! images should be in random order. For metrics that compare with the training set the baseline is that of one batch of real

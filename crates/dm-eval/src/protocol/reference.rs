@@ -1,4 +1,4 @@
-//! What metrics need of a reference set whose images are not at hand: its moments and its class counts, with real baselines.
+//! Stored statistics of a reference set whose images are not available: its moments and its class counts, with real baselines.
 //!
 //! A program that contains these statistics of a data set and the classifier behind them can compute the Frechet distance, the
 //! classifier score and the class balance without the data set.

@@ -37,7 +37,7 @@ pub struct ScoreRow {
     pub value: f64,
     /// What the value and the interval are computed from.
     pub design: Design,
-    /// For [`Design::Seeds`] the value of each set; for [`Design::Pooled`] the value of the set without one seed after another.
+    /// For [`Design::Seeds`] the value of each set; for [`Design::Pooled`] the values of the set without each of its seeds.
     pub values: Vec<f64>,
     /// 95 % confidence interval over generation seeds; `None` for a single seed.
     pub interval: Option<[f64; 2]>,
@@ -67,9 +67,9 @@ pub struct ScoreTable {
 
 /// The outcomes of several metrics, as [`evaluate`](super::evaluate) returns them.
 pub enum Outcomes {
-    /// Of sets of different seeds, set by set.
+    /// The outcomes of one set per seed, set by set.
     Seeds(Vec<Vec<Outcome>>),
-    /// Of one set that consists of several seeds, and of this set without one seed after another.
+    /// The outcomes of one set that consists of several seeds, and of this set without each of its seeds.
     Pooled(Vec<Outcome>, Vec<Vec<Outcome>>),
 }
 

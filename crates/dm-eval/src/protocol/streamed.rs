@@ -1,8 +1,7 @@
 //! A set of images that is too large to hold: only sums over its features and logits are kept.
 //!
 //! The images are added part by part. Memory does not grow with their number. The sums are enough for the metrics that depend
-//! on moments, class counts and mean entropies; metrics that compare single images need an
-//! [`ImageSet`](super::ImageSet).
+//! on moments, class counts and mean entropies; metrics that compare single images need an [`ImageSet`](super::ImageSet).
 
 use crate::class_balance::histogram;
 use crate::classifier_output::ClassifierOutput;
@@ -43,7 +42,7 @@ impl StreamedSet {
         self.moments.n()
     }
 
-    /// Mean and covariance of the features.
+    /// The sums from which mean and covariance of the features are computed.
     pub fn moments(&self) -> &MomentSums {
         &self.moments
     }

@@ -43,6 +43,37 @@ fn path(name: &str) -> std::path::PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
 }
 
+/// The SSIM of two planes by its definition, window by window, without a separable filter.
+pub fn defined_ssim(x: &[f64], y: &[f64], height: usize, width: usize) -> f64 {
+    let reach = (11.min(height).min(width) - 1) / 2;
+    let side = 2 * reach + 1;
+    let weight = |i: usize, j: usize| {
+        let (a, b) = (i as f64 - reach as f64, j as f64 - reach as f64);
+        (-(a * a + b * b) / 4.5).exp()
+    };
+    let inside = || (0..side * side).map(|i| (i / side, i % side));
+    let total: f64 = inside().map(|(i, j)| weight(i, j)).sum();
+    let (mut sum, mut windows) = (0.0, 0.0);
+    for top in 0..=height - side {
+        for left in 0..=width - side {
+            let mean = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
+                let value = |(i, j)| {
+                    let at = (top + i) * width + left + j;
+                    weight(i, j) / total * f(x[at], y[at])
+                };
+                inside().map(value).sum()
+            };
+            let (mx, my) = (mean(&|a, _| a), mean(&|_, b| b));
+            let (vx, vy) = (mean(&|a, _| (a - mx).powi(2)), mean(&|_, b| (b - my).powi(2)));
+            let cov = mean(&|a, b| (a - mx) * (b - my));
+            sum +=
+                (2.0 * mx * my + 1e-4) * (2.0 * cov + 9e-4) / ((mx * mx + my * my + 1e-4) * (vx + vy + 9e-4));
+            windows += 1.0;
+        }
+    }
+    sum / windows
+}
+
 /// Checks that `found` agrees with `expected` up to the relative error `relative`.
 #[track_caller]
 pub fn close(found: f64, expected: f64, relative: f64) {

@@ -4,7 +4,7 @@
 //! decoded. The chunks of a PNG carry a CRC-32, so that a flipped bit is noticed. A JPEG has no checksum: a flipped bit in
 //! its data may only change a few pixels. It changes the hash of the data set, which a run records.
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::imageops::FilterType;
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::file_kind::mistaken_kind;
 use crate::hash::sha256_hex;
 use crate::image::ImageShape;
+use crate::params::file::read_at_most;
 
 /// The largest file that is read: 64 MiB.
 const MAX_FILE: u64 = 64 << 20;
@@ -56,13 +57,7 @@ pub(super) fn decode(
     size: Option<(usize, usize)>,
     check: impl FnOnce(ImageShape) -> Result<()>,
 ) -> Result<Decoded> {
-    let io = |e| Error::io(path, e);
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(io)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MAX_FILE {
-        let expected = format!("at most {MAX_FILE} bytes");
-        return Err(Error::format(path, "file size", format!("more than {MAX_FILE} bytes"), expected));
-    }
+    let bytes = read_at_most(path, MAX_FILE)?;
     let image = decode_bytes(path, &bytes, check)?;
     let image = match size {
         Some((height, width)) if (image.height(), image.width()) != (height as u32, width as u32) => {

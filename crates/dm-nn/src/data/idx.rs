@@ -84,13 +84,21 @@ fn check_bytes(path: &Path, item: ItemType, shape: &[usize]) -> Result<()> {
 /// As [`read`], and if the file does not hold at least one image of a supported shape.
 pub fn read_images(path: &Path) -> Result<(ImageShape, Vec<u8>)> {
     let file = read(path)?;
-    let bad = |expected: String| Error::format(path, "shape", format!("{:?}", file.shape), expected);
-    let shape = match *file.shape {
+    Ok((image_shape(path, &file.shape)?, file.items))
+}
+
+/// The shape of one image of an array of images [n, H, W] that has these `dimensions`; `path` names the file in errors.
+///
+/// # Errors
+/// If these are not the dimensions of at least one image of a supported shape.
+pub(super) fn image_shape(path: &Path, dimensions: &[usize]) -> Result<ImageShape> {
+    let bad = |expected: String| Error::format(path, "shape", format!("{dimensions:?}"), expected);
+    let shape = match *dimensions {
         [n, height, width] if n > 0 => ImageShape::new(1, height, width),
         _ => return Err(bad("[n, height, width] with n > 0".to_owned())),
     };
     shape.check("shape").map_err(|_| bad(ImageShape::supported()))?;
-    Ok((shape, file.items))
+    Ok(shape)
 }
 
 /// The content of an IDX file of the grey images `pixels` [n, H, W] of shape `shape`.

@@ -76,13 +76,8 @@ fn plain_name(path: &Path) -> String {
 /// Reads a file of images `[n, H, W]` and a file of labels `[n]`. Also returns the shape of an image.
 fn read_pair(images_path: &Path, labels_path: &Path) -> Result<(ImageShape, Idx, Idx)> {
     let images = idx::read(images_path)?;
-    let bad = |expected: String| Error::format(images_path, "shape", format!("{:?}", images.shape), expected);
-    let (count, shape) = match images.shape[..] {
-        [count, height, width] if count > 0 => (count, ImageShape::new(1, height, width)),
-        _ => return Err(bad("[n, height, width] with n > 0".to_owned())),
-    };
-    shape.check("shape").map_err(|_| bad(ImageShape::supported()))?;
-    let labels = read_labels(labels_path, count)?;
+    let shape = idx::image_shape(images_path, &images.shape)?;
+    let labels = read_labels(labels_path, images.items.len() / shape.len())?;
     Ok((shape, images, labels))
 }
 

@@ -83,12 +83,12 @@ fn is_idx(path: &Path) -> bool {
     name.ends_with(".idx") || name.ends_with("-ubyte")
 }
 
-/// Reads the images at `path`. Images of a folder are in the order of their names; labels are read from sample sets and NumPy
-/// archives only.
+/// Reads the images at `path`. Images of a folder are in the order of their names; labels are read from sample sets and
+/// NumPy archives only.
 ///
 /// # Errors
-/// If reading fails, if there are no images, or if they do not have one supported shape. The error names the file of a folder that
-/// cannot be read.
+/// If reading fails, there are no images, or the images do not have one supported shape. If a file of a folder cannot be
+/// read, the error names the file.
 pub fn read(path: &Path) -> Result<SampleSet> {
     if path.is_dir() {
         let images = image_folder::read_images(path, &ReadOptions::default())?;
@@ -177,7 +177,8 @@ fn write_folder(path: &Path, images: &SampleSet) -> Result<()> {
         fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).map_err(io)?;
     }
     fs::rename(temporary.path(), path).map_err(io)?;
-    // What it was called is free again.
-    let _ = temporary.keep();
+    // The folder has another name now, and another process may take the old one. `keep` stops the guard, which would
+    // remove what has the old name.
+    let _old_name = temporary.keep();
     Ok(())
 }

@@ -72,8 +72,8 @@ impl DataSource for Npz {
 /// Shape of an image, pixels [n, C, H, W], and labels `[n]`.
 type ReadImages = (ImageShape, Vec<u8>, Option<Vec<u8>>);
 
-/// Reads the images in the array `images` of the .npz file at `path`, or in its only array, and the labels in `labels` if there
-/// are any.
+/// Reads the images in the array `images` of the .npz file at `path`, or in its only array, and the labels in the array
+/// `labels`, if there is one.
 ///
 /// # Errors
 /// If reading fails, there is no such array, or it does not hold images of a supported shape.

@@ -246,10 +246,13 @@ impl Opened {
         if self.n != other.n {
             return Err(self.error(TOTAL, self.n, format!("{} as in {of}", other.n)));
         }
-        let described = |opened: &Self| (opened.file.shape().to_string(), opened.file.has_labels());
+        let described = |opened: &Self| {
+            let labels = if opened.file.has_labels() { "with" } else { "without" };
+            format!("{} {labels} labels", opened.file.shape())
+        };
         if described(self) != described(other) {
-            let found = format!("{:?}", described(self));
-            return Err(self.error("shape and labels", found, format!("{:?} as in {of}", described(other))));
+            let expected = format!("{} as in {of}", described(other));
+            return Err(self.error("shape and labels", described(self), expected));
         }
         let mut keys = self.metadata.keys().chain(other.metadata.keys());
         let Some(key) = keys.find(|&key| self.metadata.get(key) != other.metadata.get(key)) else {

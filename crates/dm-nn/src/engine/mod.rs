@@ -1,8 +1,7 @@
 //! The CPU engine: feature maps in the batch-lane layout, and the operations on them with their gradients.
 //!
 //! Networks are written against [`crate::planes`], which runs an operation here for f32 tensors on the CPU and through
-//! candle elsewhere. Each module of the engine uses only the modules before it in this
-//! list:
+//! candle elsewhere. Each module of the engine uses only the modules before it in this list:
 //!
 //! - `substrate`: memory, SIMD vectors and functions of them; does not depend on images.
 //! - `autograd`: the batch-lane layout, and how its feature maps take part in candle's automatic differentiation.

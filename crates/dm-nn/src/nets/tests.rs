@@ -124,12 +124,17 @@ proptest! {
         height in 8usize..40,
         width in 8usize..40,
         channels in 1usize..=3,
-        levels in 1usize..=4,
+        levels in 0usize..=4,
+        hidden in 0usize..=2,
         num_classes in 1usize..=12,
         count in 1usize..4,
     ) {
         let shape = ImageShape::new(channels, height, width);
-        let config = ClassifierConfig { channels: vec![4, 9, 6, 5][..levels].to_vec(), features: 7 };
+        let config = ClassifierConfig {
+            channels: vec![4, 9, 6, 5][..levels].to_vec(),
+            hidden: vec![11, 6][..hidden].to_vec(),
+            features: 7,
+        };
         let mut params = Params::new(Seed(1), &Device::Cpu);
         let network = config.build(shape, num_classes, params.trainable()).unwrap();
         let (x, _) = inputs(shape, count);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::proto::{self, Attribute, Axis, ElementType};
-
 use crate::error::{Error, Result};
 use crate::params::file::TensorFile;
 use crate::protobuf::Message;

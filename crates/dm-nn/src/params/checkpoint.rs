@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 /// Reads the state_dict in the checkpoint at `path`: a file that `torch.save` has written (.pth, .pt, .bin, .ckpt) or a
 /// safetensors file. The content decides which of them it is, not the name.
 ///
-/// The state_dict may be the whole checkpoint or an entry of a dictionary. `key` chooses one of several, with dots between the
-/// keys of nested dictionaries; what is left of the key must be the beginning of some tensors' names. Tensors of integers are
-/// ignored, which is noted.
+/// The state_dict may be the whole checkpoint or an entry of a dictionary. `key` chooses one of several, with dots between
+/// the keys of nested dictionaries; what is left of the key must be the beginning of some tensors' names. Tensors of
+/// integers are ignored, and [`Checkpoint::notes`] says so.
 ///
 /// # Errors
 /// If reading fails, the file is not a checkpoint, there is no state_dict or there are several and no key, or a tensor is

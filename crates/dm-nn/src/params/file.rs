@@ -19,8 +19,8 @@ use crate::storage::{self, Disk, Storage};
 /// written in random order, but equal content must give equal bytes.
 pub(crate) const METADATA: &str = "dm";
 
-/// Metadata entries that state how the file is hashed, and the hash in hexadecimal. There are two, so that damage to the name
-/// of one of them is noticed. The hash is that of the whole file with 64 zeros in place of the hash.
+/// Metadata entries that state how the file is hashed, and the hash in hexadecimal. There are two, so that damage to the
+/// name of one of them is noticed. The hash is that of the whole file with 64 zeros in place of the hash.
 const CHECKSUM: (&str, &str) = ("checksum", "sha256 with zeros here");
 const CHECKSUM_VALUE: &str = "checksum_value";
 /// Number of hexadecimal digits of a SHA-256.

@@ -53,7 +53,8 @@ pub fn read(path: &Path) -> Result<TensorFile> {
 ///
 /// The state_dict may be the whole checkpoint or an entry of a dictionary. If there are several candidates, `key` chooses
 /// one; in a nested dictionary, keys are joined by dots. What is left of the key after the name of a dictionary must be the
-/// beginning of some tensors' names; it is returned as [`Checkpoint::prefix`]. Tensors of integers are ignored, which is noted.
+/// beginning of some tensors' names; it is returned as [`Checkpoint::prefix`]. Tensors of integers are ignored, and
+/// [`Checkpoint::notes`] says so.
 ///
 /// # Errors
 /// If reading fails, the file is not a checkpoint, there is no state_dict or there are several and no key, or a tensor is

@@ -12,7 +12,7 @@ use super::file::TensorFile;
 use crate::error::{Error, Result};
 use crate::rng::{INIT, Seed};
 
-/// How many values more than its file has a network may ask for; see [`Params::for_file`].
+/// How many values a network may ask for beyond twice those of its file; see [`Params::for_file`].
 const SLACK: usize = 1 << 20;
 
 /// The initial value of a parameter.

@@ -30,10 +30,7 @@ pub fn write(path: &Path, shape: ImageShape, images: &[u8], columns: usize, zoom
 /// # Errors
 /// If the images have neither 1 nor 3 channels, or the picture would be too large.
 pub fn to_png(shape: ImageShape, images: &[u8], columns: usize, zoom: u32) -> Result<Vec<u8>> {
-    let mut png = Cursor::new(Vec::new());
-    let encoded = draw(shape, images, columns, zoom)?.write_to(&mut png, ImageFormat::Png);
-    encoded.map_err(|e| Error::invalid("picture", e, "one that PNG can hold"))?;
-    Ok(png.into_inner())
+    encode(&draw(shape, images, columns, zoom)?)
 }
 
 /// The content of a PNG file of one image `[C, H, W]` of shape `shape`.
@@ -43,11 +40,20 @@ pub fn to_png(shape: ImageShape, images: &[u8], columns: usize, zoom: u32) -> Re
 pub fn image_png(shape: ImageShape, image: &[u8]) -> Result<Vec<u8>> {
     let picture = draw(shape, image, 1, 1)?;
     let gap = GAP as u32;
-    let picture = picture.crop_imm(gap, gap, shape.width as u32, shape.height as u32);
+    encode(&picture.crop_imm(gap, gap, shape.width as u32, shape.height as u32))
+}
+
+/// `picture` as a PNG file.
+fn encode(picture: &DynamicImage) -> Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
     let encoded = picture.write_to(&mut png, ImageFormat::Png);
     encoded.map_err(|e| Error::invalid("picture", e, "one that PNG can hold"))?;
     Ok(png.into_inner())
+}
+
+/// The error for images that are neither grey nor in colour.
+fn unsupported(channels: usize) -> Error {
+    Error::invalid("channels of a picture", channels, "1 (grey) or 3 (red, green, blue)")
 }
 
 /// Reads the images of shape `shape` in the grid at `path`, which must not be enlarged: pixels [n, C, H, W], row by row.
@@ -63,13 +69,7 @@ pub fn read(path: &Path, shape: ImageShape) -> Result<Vec<u8>> {
     let pixels = match shape.channels {
         1 => picture.to_luma8().into_raw(),
         3 => picture.to_rgb8().into_raw(),
-        channels => {
-            return Err(Error::invalid(
-                "channels of a picture",
-                channels,
-                "1 (grey) or 3 (red, green, blue)",
-            ));
-        }
+        channels => return Err(unsupported(channels)),
     };
     let count = |extent: usize, side: usize| {
         let count = extent.checked_sub(GAP)? / (side + GAP);
@@ -110,9 +110,7 @@ pub(super) fn draw(shape: ImageShape, images: &[u8], columns: usize, zoom: u32) 
     match shape.channels {
         1 => Ok(page(shape, images, columns, zoom, Luma([BACKGROUND]))?.into()),
         3 => Ok(page(shape, images, columns, zoom, Rgb([BACKGROUND; 3]))?.into()),
-        channels => {
-            Err(Error::invalid("channels of a picture", channels, "1 (grey) or 3 (red, green, blue)"))
-        }
+        channels => Err(unsupported(channels)),
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn group_norm_silu(
 ) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
     if groups == 0 || !c.is_multiple_of(groups) {
-        bail!("group norm of {c} channels in {groups} groups");
+        bail!("group norm: found {groups} groups, expected a divisor of the {c} channels");
     }
     let normal = standardize(&x.reshape((b * groups, c / groups * h * w))?, eps)?.reshape((b, c, h, w))?;
     let per_channel = (1, c, 1, 1);

@@ -67,8 +67,9 @@ pub fn cases() -> Vec<Case> {
         let channels = (0..=below(3)).map(|_| 1 + below(8)).collect();
         let norm = if below(2) == 0 { Norm::Joint } else { Norm::Plane };
         cases.push(ref_cnn(RefCnnConfig { channels, norm }, shape, 1 + below(3), 1 + below(5)));
-        let channels = (0..=below(3)).map(|_| 1 + below(8)).collect();
-        let config = ClassifierConfig { channels, features: 1 + below(20) };
+        let channels = (0..below(5)).map(|_| 1 + below(8)).collect();
+        let hidden = (0..below(3)).map(|_| 1 + below(12)).collect();
+        let config = ClassifierConfig { channels, hidden, features: 1 + below(20) };
         cases.push(classifier(config, shape, 1 + below(12), 1 + below(5)));
     }
     cases

@@ -1,6 +1,7 @@
-//! Networks in other programs: PyTorch with `python/dm_torch.py`, and ONNX Runtime with the files that this crate writes, must
-//! give the outputs that this crate's networks give. The tests need a Python with the packages that they name: the program that
-//! the environment variable DM_PYTHON names, or else `python3`. Without the packages a test says that it is skipped.
+//! Networks in other programs: PyTorch with `python/dm_torch.py`, and ONNX Runtime with the files that this crate writes,
+//! must give the outputs that this crate's networks give. The tests need a Python with the packages that they name: the
+//! program that the environment variable DM_PYTHON names, or else `python3`. Without the packages a test says that it is
+//! skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]

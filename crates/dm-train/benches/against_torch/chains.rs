@@ -1,5 +1,4 @@
-//! Sampling with the samplers of shipped configs. The networks are untrained, because they take the same time and memory as
-//! trained networks.
+//! Sampling with the samplers of shipped configs. The networks are untrained, which does not change time and memory.
 
 use candle_core::Device;
 use dm_degrade::generate::{Request, images};

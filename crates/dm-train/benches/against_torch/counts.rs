@@ -1,6 +1,5 @@
-//! Arithmetic of the convolutions of the two networks, per image: the additions and multiplications of the sums as textbooks
-//! define them, and those that the engine does instead. Norms, activations and the small layers of the time embedding are
-//! left out.
+//! Arithmetic of the convolutions of the two networks, per image: the additions and multiplications of the direct sums, and those
+//! of the algorithms that the engine uses instead. Norms, activations and the small layers of the time embedding are left out.
 
 /// Height and width of the images.
 const SIDE: usize = 28;

@@ -1,7 +1,7 @@
 //! Our side of `cargo xtask bench`: a process that answers one request after the other on standard input, so that its work
 //! can alternate with PyTorch's. xtask decides what is compared and what is printed.
 //!
-//! A request is a line `WORK NAME COUNT REPEATS`, an answer a line of JSON: `{"ms": [..], ..}` or `{"error": ".."}`. The
+//! A request is a line `WORK NAME COUNT REPEATS`. The answer is a line of JSON, `{"ms": [..], ..}` or `{"error": ".."}`. The
 //! first line, which is sent without a request, names the program. `xtask/peers/torch_bench.py` follows the same protocol.
 
 #![allow(clippy::print_stdout, reason = "the answers go to standard output")]
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use dm_train::Result;
 use serde_json::{Value, json};
 
-/// Pause before each measurement: the threads of the other program may still be spinning, with a full core each.
+/// Pause before each measurement, because idle threads of the other program may still be busy-waiting.
 const PAUSE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Independent chains of multiply-adds: a processor starts two per cycle, each takes four or five cycles, plus some reserve.
+/// Number of independent chains of multiply-adds. A core starts two multiply-adds per cycle and each takes four or five cycles, so
+/// that ten chains keep it busy; two are in reserve.
 const CHAINS: usize = 12;
 /// Steps of every chain.
 const STEPS: usize = 20_000_000;

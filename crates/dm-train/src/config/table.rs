@@ -7,9 +7,9 @@ use dm_nn::params::file::read_at_most;
 
 use crate::error::{Error, Result};
 
-/// Larger configs are refused: 1 MiB.
+/// Configs with more bytes are refused: 1 MiB.
 const MAX_BYTES: u64 = 1 << 20;
-/// How many tables the key of an override may go through.
+/// The largest number of nested tables in the key of an override.
 const MAX_DEPTH: usize = 16;
 
 /// The table in the TOML file at `path`.

@@ -1,13 +1,13 @@
-//! The names of tensors in a checkpoint: what comes before the names of the network's parameters, and which tensors are not
-//! parameters.
+//! The names of tensors in a checkpoint: the prefix of the network's parameters, and the tensors that are not parameters.
 
 use dm_nn::params::file::TensorFile;
 
 use crate::error::{Error, Result};
 
-/// Tensors that checkpoints keep beside the parameters and from which something is read.
+/// Tensors that checkpoints hold beside the parameters, and that the import reads or checks: the frequencies of the time embedding,
+/// and the schedule.
 const TABLES: [&str; 5] = ["frequencies", "beta_t", "alpha_t", "betas", "alphas_cumprod"];
-/// Tensors that programs compute from `betas` and keep in their checkpoints.
+/// Tensors that programs compute from `betas` and store in their checkpoints. The import ignores them.
 const DERIVED: [&str; 14] = [
     "alphas",
     "alphas_cumprod_prev",
@@ -27,20 +27,21 @@ const DERIVED: [&str; 14] = [
 
 /// The tensors of a checkpoint.
 pub(super) struct Split {
-    /// Those of the network, under its own names.
+    /// The parameters of the network, under its own names.
     pub weights: TensorFile,
-    /// The tables, each under the last part of its name.
+    /// The tensors of [`TABLES`], each under the last part of its name.
     pub tables: TensorFile,
     /// A line about tensors that were ignored, if there are any.
     pub note: Option<String>,
 }
 
-/// Divides the tensors of `file`. The network has a parameter `first`; what comes before this name in the checkpoint comes before
-/// all its parameters, such as `module.`, `gt.` or `ema_model.`. If there are several possibilities, the one that begins with
-/// `chosen` is taken.
+/// Divides the tensors of `file` into the parameters of one network and tables. In a checkpoint, the names of all parameters of a
+/// network may have a common prefix such as `module.`, `gt.` or `ema_model.`. The prefix is found from the network's parameter
+/// `first`. If the checkpoint holds several networks, the one whose prefix begins with `chosen` is taken.
 ///
 /// # Errors
-/// If there is no such parameter, there are several, tables of one name differ, or there is another tensor.
+/// If there is no parameter `first` with such a prefix, there are several, tables of one name differ, or `chosen` is empty and
+/// there is a tensor that is neither a parameter nor a table.
 pub(super) fn split(file: &TensorFile, chosen: &str, first: &str) -> Result<Split> {
     let before = |name: &'_ str| -> Option<String> {
         let prefix = name.strip_suffix(first)?;
@@ -78,7 +79,7 @@ pub(super) fn split(file: &TensorFile, chosen: &str, first: &str) -> Result<Spli
             }
             tables.insert_values(last, shape.to_vec(), values.to_vec());
         } else if DERIVED.contains(&last) {
-            // It follows from a table.
+            // The tensor can be computed from a table and is not needed.
         } else if let Some(own) = name.strip_prefix(prefix) {
             weights.insert_values(own, shape.to_vec(), values.to_vec());
         } else if !chosen.is_empty() {
@@ -92,7 +93,8 @@ pub(super) fn split(file: &TensorFile, chosen: &str, first: &str) -> Result<Spli
     Ok(Split { weights, tables, note })
 }
 
-/// Whether the tensor `name` is one of the network with the prefix `prefix`: of the prefixes `all`, it is the longest that fits.
+/// Whether the tensor `name` belongs to the network with the prefix `prefix`: the longest of the prefixes `all` that `name` begins
+/// with is `prefix`.
 fn is_of(prefix: &str, name: &str, all: &[String]) -> bool {
     let longest = all.iter().filter(|other| name.starts_with(other.as_str())).max_by_key(|other| other.len());
     longest.is_some_and(|longest| longest == prefix)

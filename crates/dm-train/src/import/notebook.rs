@@ -1,8 +1,8 @@
 //! Checkpoints of the starter notebook (a PyTorch state_dict of its DDPM).
 //!
 //! The state_dict holds the network's parameters, the frequencies of the time embedding, and the tables beta_t and alpha_t, from
-//! which T and the schedule are read. The shape of the LayerNorm weights tells
-//! whether a norm runs over all channels or over single planes, and gives the height and width of the images.
+//! which T and the schedule are read. The shape of the LayerNorm weights tells whether a norm runs over all channels or over
+//! single planes, and gives the height and width of the images.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use crate::config::{DataConfig, DiffusionConfig, DiffusionTrainingConfig, Object
 use crate::error::{Error, Result};
 use crate::optimizer::OptimizerConfig;
 
-/// A parameter of the network.
+/// The parameter by which the network is found in a checkpoint.
 const FIRST: &str = "blocks.0.net.0.weight";
 /// The starter notebook's schedule.
 const NOTEBOOK_SCHEDULE: ScheduleConfig = ScheduleConfig::Linear { beta_1: 1e-4, beta_t: 0.02 };
@@ -49,8 +49,8 @@ pub fn notebook(from: &Path, to: &Path) -> Result<Imported> {
     convert(&checkpoint::read(from, None)?.tensors, "", to)
 }
 
-/// Converts the state_dict in `file` to a model file at `to`. `prefix` is what the names of the parameters begin with, if the file
-/// has several networks.
+/// Converts the state_dict in `file` to a model file at `to`. If the file holds several networks, `prefix` chooses the one whose
+/// parameters have names that begin with it; otherwise it may be empty.
 ///
 /// # Errors
 /// As [`notebook`].
@@ -89,7 +89,7 @@ pub fn convert(file: &TensorFile, prefix: &str, to: &Path) -> Result<Imported> {
     Ok(Imported { config, assumed_schedule, note })
 }
 
-/// The network whose parameters are in `file`, and the shape of its images.
+/// The config of the network whose parameters are in `file`, and the shape of its images.
 fn network_of(file: &TensorFile, tables: &TensorFile) -> Result<(RefCnnConfig, ImageShape)> {
     let bad = |field: &str, found: String, expected: &str| Error::format(file.path(), field, found, expected);
     let notebook = "the starter notebook's DDPM (a CNN of blocks with LayerNorm)";
@@ -118,8 +118,8 @@ fn network_of(file: &TensorFile, tables: &TensorFile) -> Result<(RefCnnConfig, I
             return Err(bad("frequencies", format!("{found:?}"), "0 and 2 pi 1.5^i, i = 0..14"));
         }
     }
-    let Some((&[_, inputs, _, _], _)) = file.get("blocks.0.net.0.weight") else {
-        return Err(bad("blocks.0.net.0.weight", "another shape".into(), "[C, C_in, 7, 7]"));
+    let Some((&[_, inputs, _, _], _)) = file.get(FIRST) else {
+        return Err(bad(FIRST, "another shape".into(), "[C, C_in, 7, 7]"));
     };
     let shape = ImageShape::new(inputs, image.0, image.1);
     Ok((RefCnnConfig { channels, norm }, shape))

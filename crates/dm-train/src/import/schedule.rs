@@ -6,15 +6,16 @@ use dm_nn::params::file::TensorFile;
 
 use crate::error::{Error, Result};
 
-/// Rules without numbers of their own that a table is compared with.
+/// Schedules without free parameters, with which a table is compared.
 const RULES: [ScheduleConfig; 2] =
     [ScheduleConfig::Cosine, ScheduleConfig::Sigmoid { start: -3.0, end: 3.0, tau: 1.0 }];
-/// The largest difference of two entries of a table of f32.
+/// Two values of beta that differ by at most this are taken as equal, because the tables are stored in f32.
 const ROUNDING: f64 = 1e-6;
-/// The largest difference of two products of a table.
+/// Two products of 1 - beta that differ by at most this are taken as equal.
 const ROUNDING_OF_PRODUCTS: f64 = 1e-4;
 
-/// T and the schedule that `tables` state; `None` if they state none. A schedule that follows no rule is a table.
+/// T and the schedule that `tables` state; `None` if they state none. A schedule that is neither linear nor one of [`RULES`] is
+/// kept as a table.
 ///
 /// `beta_t` has an entry for each of t = 0..=T. `betas` and `alphas_cumprod`, in the manner of Ho et al. and diffusers, begin at
 /// t = 1.
@@ -36,7 +37,7 @@ pub(super) fn schedule(tables: &TensorFile) -> Result<Option<(usize, ScheduleCon
         return Ok(None);
     };
     let (timesteps, schedule) = rule(tables, name, &beta)?;
-    // Another process could keep its numbers under these names.
+    // The products are checked because another process could store other numbers under these names.
     for (name, first) in [("alpha_t", 0), ("alphas_cumprod", 1)] {
         let Some(alpha) = get(name) else { continue };
         check_products(tables, name, alpha, beta.get(first..).unwrap_or_default())?;
@@ -67,7 +68,7 @@ pub(super) fn check(tables: &TensorFile, timesteps: usize, expected: &ScheduleCo
     Ok(())
 }
 
-/// The rule that `beta` follows, for t = 0..=T; `name` names it in errors.
+/// T and the schedule of the table `beta`, whose entries are those of t = 0..=T; `name` names the table in errors.
 fn rule(file: &TensorFile, name: &str, beta: &[f32]) -> Result<(usize, ScheduleConfig)> {
     let [first, .., last] = beta else {
         let expected = "an entry for each timestep, at least two";
@@ -81,13 +82,13 @@ fn rule(file: &TensorFile, name: &str, beta: &[f32]) -> Result<(usize, ScheduleC
         };
         !beta.iter().enumerate().any(|(t, &beta)| differs(t, beta))
     };
-    // The table is f32; six digits give back the numbers that were typed.
+    // The table is stored in f32. Rounding to seven digits gives back the numbers that its author typed.
     let typed = |beta: f32| format!("{beta:.6e}").parse::<f64>().unwrap_or(f64::from(beta));
     let linear = ScheduleConfig::Linear { beta_1: typed(*first), beta_t: typed(*last) };
     if let Some(rule) = RULES.into_iter().chain([linear]).find(is_followed) {
         return Ok((timesteps, rule));
     }
-    // As few digits as give back the f32.
+    // The shortest decimal number that gives back the same f32.
     let beta = beta.iter().map(|beta| beta.to_string().parse().unwrap_or(f64::from(*beta))).collect();
     let table = ScheduleConfig::Table { beta };
     match table.table(timesteps) {

@@ -33,9 +33,9 @@ pub fn read_config(path: &Path) -> Result<String> {
     RunConfig::Diffusion(config).to_toml()
 }
 
-/// Converts the parameters in `file` to a model file at `to`, with the config and the other content of `description`. `prefix` is
-/// what the names of the parameters begin with, if the file has several networks. Classes without names are numbered. Returns a
-/// note about tensors that were ignored.
+/// Converts the parameters in `file` to a model file at `to`, with the config and the other content of `description`. If the file
+/// holds several networks, `prefix` chooses the one whose parameters have names that begin with it. Classes without names are
+/// numbered. Returns a note about tensors that were ignored, if there are any.
 ///
 /// # Errors
 /// If the parameters are not exactly those of the network in the config, the config needs numbers that are fitted to a training

@@ -9,7 +9,7 @@ use dm_record::MetricsLine;
 /// equal steps. `None` if no samples have been evaluated.
 pub(super) fn best_step(path: &Path) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
-    // Lines of evaluations are few; the others need not be parsed.
+    // Few lines are evaluations. Only these are parsed.
     let lines = text.lines().filter(|line| line.contains("\"eval\""));
     let evaluations = lines.filter_map(|line| match serde_json::from_str(line) {
         Ok(MetricsLine::Eval(line)) => line.fd.map(|fd| (fd, line.step)),

@@ -5,5 +5,5 @@ use std::time::Duration;
 /// Returns the training time so far.
 pub type Clock<'a> = dyn Fn() -> Duration + 'a;
 
-/// Returns the time since the beginning of 1970 in UTC.
+/// Returns the time since the Unix epoch.
 pub type WallClock<'a> = dyn Fn() -> Duration + 'a;

@@ -35,8 +35,8 @@ pub struct SamplePictures<'a> {
 }
 
 impl<'a> SamplePictures<'a> {
-    /// Pictures of `count` samples go to the samples of `folder`; no pictures are written if `count` is 0. `stop` returns true when the run
-    /// is to be interrupted.
+    /// An observer that writes pictures of `count` samples to the folder `samples` of `folder`, or no pictures if `count` is 0.
+    /// `stop` returns true when the run is to be interrupted.
     pub fn new(
         folder: &'a RunFolder,
         count: usize,

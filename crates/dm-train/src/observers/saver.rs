@@ -1,5 +1,7 @@
 //! Writes checkpoints, the model file and the manifest. A run that was killed continues from them.
 
+use std::path::Path;
+
 use dm_nn::params::file::TensorFile;
 use dm_nn::storage::stage;
 use dm_record::RunStatus;
@@ -23,19 +25,19 @@ use crate::{checkpoint, manifest};
 pub struct Saver<'a> {
     folder: &'a RunFolder,
     clock: &'a Clock<'a>,
-    /// Returns true when the run is to be saved after the next step.
+    /// Called after a step. Returns true if the run is to be saved.
     request: &'a dyn Fn() -> bool,
-    /// The step of the newest checkpoint; `None` if there is none or it is damaged.
+    /// The step of the newest checkpoint; `None` if there is none, it is damaged, or the run did not continue from it.
     newest: Option<u64>,
 }
 
 impl<'a> Saver<'a> {
-    /// Saves into `folder`, as its config says; `clock` tells the training time.
+    /// A saver that writes to `folder`, as the config of the run says. `clock` returns the training time.
     pub fn new(folder: &'a RunFolder, clock: &'a Clock<'a>) -> Self {
         Self { folder, clock, request: &|| false, newest: None }
     }
 
-    /// Also saves after each step before which `request` returns true.
+    /// Also saves after a step if `request`, which is called after the step, returns true.
     #[must_use]
     pub fn on_request(self, request: &'a dyn Fn() -> bool) -> Self {
         Self { request, ..self }
@@ -45,11 +47,11 @@ impl<'a> Saver<'a> {
         self.folder.write_manifest(&manifest::of(state, self.folder, status, (self.clock)()))
     }
 
-    /// Writes a checkpoint. A power cut at any moment leaves the new one or the one before.
+    /// Writes a checkpoint. A power cut at any moment leaves the new checkpoint or the one before.
     fn save<T: Task>(&mut self, state: &TrainingState<T>) -> Result<()> {
         let (storage, path, keep) =
             (self.folder.storage(), self.folder.checkpoint_path(), self.folder.config().checkpoints().keep);
-        // A checkpoint promises that the metrics up to its step are on the disk.
+        // When a checkpoint is on the disk, the metrics up to its step must be there as well.
         JsonLines::new(self.folder).sync()?;
         let file = checkpoint::file(&path, state, self.folder.config_toml(), (self.clock)())?;
         let staged = stage(storage, &path, &file.to_bytes()?)?;
@@ -68,7 +70,7 @@ impl<'a> Saver<'a> {
         let keep = self.folder.config().checkpoints().keep;
         let mut kept = 1;
         for (step, path) in earlier(self.folder.path())? {
-            // A later step is one that a run took before it fell back to an earlier checkpoint.
+            // A checkpoint of a later step was written before the run fell back to an earlier checkpoint.
             if step < newest && kept < keep {
                 kept += 1;
             } else {
@@ -89,7 +91,7 @@ impl<'a> Saver<'a> {
         self.write_model(state, &self.folder.best_model_path())
     }
 
-    fn write_model<T: Task>(&self, state: &TrainingState<T>, path: &std::path::Path) -> Result<()> {
+    fn write_model<T: Task>(&self, state: &TrainingState<T>, path: &Path) -> Result<()> {
         state.task.write_model(&ModelContents {
             path,
             storage: self.folder.storage(),
@@ -101,7 +103,7 @@ impl<'a> Saver<'a> {
         })
     }
 
-    /// The step of the newest checkpoint if it is one of a run at `step`; `None` if there is none or it is damaged.
+    /// The step of the newest checkpoint if it is `step`; `None` if there is no checkpoint, or it is damaged or of another step.
     fn newest_step(&self, step: u64) -> Option<u64> {
         let file = TensorFile::read(&self.folder.checkpoint_path()).ok()?;
         file.metadata("step").ok()?.parse().ok().filter(|found| *found == step)
@@ -113,13 +115,15 @@ impl<T: Task> Observer<T> for Saver<'_> {
         match event {
             Event::Start { state } => {
                 self.newest = self.newest_step(state.step);
-                // A process that was killed may not have come to this.
+                // A process that was killed may have left checkpoints that should have been removed.
                 self.newest.map_or(Ok(()), |newest| self.remove_old(newest))?;
                 self.write_manifest(state, RunStatus::Running)?;
-                // The evaluation of the last epoch may have been made up for only now.
+                // An interrupted run may have ended before its last epoch was evaluated. In that case an observer before this
+                // one has evaluated the epoch only now.
                 if state.ended_epoch().is_some() { self.save_if_best(state) } else { Ok(()) }
             }
-            // After the last step of an epoch, the losses of the epoch have yet to be reported. The event of the epoch saves.
+            // After the last step of an epoch, the losses of the epoch have yet to be reported. The run is then saved at the
+            // event of the epoch.
             Event::Step { step, state, .. } => {
                 let every = self.folder.config().checkpoints().every;
                 let is_due =

@@ -17,10 +17,9 @@ use crate::tensorboard::{EventFile, Histogram, Png, Value, has_event_files};
 /// Copies the run into TensorBoard's event files: every number of metrics.jsonl as a scalar named `EVENT/KEY`, losses by
 /// timestep as histograms over t/T, pictures of samples as images, and the config as text.
 ///
-/// The observer reads metrics.jsonl and the pictures after the observers that write them, so it must come after those, and
-/// before the one that writes checkpoints. Each process that trains begins a new event file, which tells TensorBoard to
-/// forget what a killed run had reported beyond its checkpoint. A run that has no event files yet is copied from its
-/// beginning.
+/// The observer reads metrics.jsonl and the pictures, so it must come after the observers that write them, and before the
+/// observer that writes checkpoints. Each process that trains begins a new event file, which tells TensorBoard to forget what a
+/// killed process had reported beyond its last checkpoint. A run that has no event files yet is copied from its beginning.
 ///
 /// A failure does not end the run. It is reported once, and nothing is written after it.
 pub struct TensorBoard<'a> {
@@ -36,7 +35,7 @@ pub struct TensorBoard<'a> {
 }
 
 impl<'a> TensorBoard<'a> {
-    /// Event files go to `folder`. `clock` tells the time of each event; `warn` receives the first failure.
+    /// An observer that writes event files to `folder`. `clock` returns the time of each event; `warn` receives the first failure.
     pub fn new(folder: &'a RunFolder, clock: &'a WallClock<'a>, warn: &'a dyn Fn(&Error)) -> Self {
         Self { folder, clock, warn, file: None, first_step: 0, copied: 0 }
     }

@@ -23,11 +23,11 @@ pub(crate) struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a new event file in `folder`, in which what other files say of step `step` and of later steps no longer counts.
-    /// `time` is the time since 1970 in UTC.
+    /// Begins a new event file in `folder`. It tells TensorBoard to forget what earlier files say about step `step` and later steps.
+    /// `time` is the time since the Unix epoch.
     ///
-    /// TensorBoard reads the files of a folder in the order of their names, so the name is that of the time, but later than
-    /// the last one.
+    /// TensorBoard reads the files of a folder in the order of their names. The number in the name is therefore the time in
+    /// seconds, or one more than the largest number of an earlier file if this is larger.
     ///
     /// # Errors
     /// If writing fails.

@@ -101,7 +101,7 @@ pub(super) fn session_start(time: Duration, step: u64) -> Vec<u8> {
     event(time, step).message(7, Message::default().varint(1, SESSION_START)).into_bytes()
 }
 
-/// The event of what belongs to step `step`: tags and values.
+/// The event that holds the values of step `step`, each with its tag.
 pub(super) fn summary(time: Duration, step: u64, values: &[(String, Value<'_>)]) -> Vec<u8> {
     let values = values.iter().fold(Message::default(), |summary, (tag, value)| {
         let message = Message::default().text(1, tag);
@@ -120,7 +120,7 @@ pub(super) fn summary(time: Duration, step: u64, values: &[(String, Value<'_>)])
     event(time, step).message(5, values).into_bytes()
 }
 
-/// An `Event` without its content. `time` is the time since 1970 in UTC.
+/// An `Event` without its content. `time` is the time since the Unix epoch.
 fn event(time: Duration, step: u64) -> Message {
     Message::default().double(1, time.as_secs_f64()).varint(2, step)
 }

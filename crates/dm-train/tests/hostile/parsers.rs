@@ -16,8 +16,8 @@ use dm_nn::image::ImageShape;
 use dm_nn::params::file::TensorFile;
 use dm_nn::params::pth;
 use dm_record::{
-    BenchFile, MetricsLine, PcaFile, RankingFile, Record, RestorationFile, RunManifest, SanityFile,
-    ScoreFile, SummaryRow,
+    BenchFile, MetricsLine, PcaFile, PhotonFile, RankingFile, Record, RestorationFile, RunManifest,
+    SanityFile, ScoreFile, SummaryRow,
 };
 use dm_train::{DiffusionTask, RunConfig, TrainingState, checkpoint};
 use serde::de::DeserializeOwned;
@@ -25,14 +25,14 @@ use serde::de::DeserializeOwned;
 use super::peak::peak_of;
 use super::zip::zip;
 
-/// A megabyte, the unit of the bounds.
+/// A mebibyte, the unit of the bounds.
 const MIB: usize = 1 << 20;
-/// The most bytes that deflate unpacks a byte to.
+/// The largest number of bytes that deflate unpacks from one byte.
 const DEFLATE: usize = 1032;
-/// What every parser may take whatever its input: the file under test, buffers, and what other threads do meanwhile.
+/// The bytes that every parser may take whatever its input: for the file under test, for buffers, and for other threads.
 const BASE: usize = 4 * MIB;
 
-/// A parser.
+/// A parser under test.
 pub struct Parser {
     /// Its name, which is also that of its fuzz target and of its folder in `fuzz/corpus`.
     pub name: &'static str,
@@ -85,7 +85,7 @@ pub fn check(parser: &Parser, input: &[u8]) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // What is built once is not the memory of one input.
+    // The run is built once and must not count as memory that this input takes.
     LazyLock::force(&RUN);
     let (errors, peak) = peak_of(|| (parser.run)(folder.path(), input));
     let bound = (parser.bound)(input.len());
@@ -134,7 +134,7 @@ fn run_gzip(folder: &Path, input: &[u8]) -> Vec<String> {
 
 fn run_npz(folder: &Path, input: &[u8]) -> Vec<String> {
     let open = |path: &Path| Dataset::open(path, &ReadOptions::default());
-    // The input as each of the four arrays, beside correct ones.
+    // The input as the training images and as the training labels, beside correct arrays.
     let array = |shape: &str, items: &[u8]| {
         let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
         [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), items].concat()
@@ -180,7 +180,7 @@ fn run_pth(folder: &Path, input: &[u8]) -> Vec<String> {
 fn run_config(folder: &Path, input: &[u8]) -> Vec<String> {
     with_file(folder, "run.toml", input, |path| {
         let config = RunConfig::read(path, &[])?;
-        // What was accepted comes back from its own text.
+        // The text of an accepted config is read back as the same config.
         let again = RunConfig::parse(&config.to_toml()?, path)?;
         assert_eq!(again, config);
         Ok::<_, dm_train::Error>(config)
@@ -213,7 +213,7 @@ fn run_folder(folder: &Path, input: &[u8]) -> Vec<String> {
     for name in input.split(|&byte| byte == b'\n').take(64) {
         let name = String::from_utf8_lossy(name);
         let path = root.join(name.trim_start_matches('/'));
-        // The test's own writing stays inside; a path that the system refuses is left out.
+        // The test itself must not write outside the folder. A path that the system refuses is left out.
         let inside = path
             .strip_prefix(&root)
             .is_ok_and(|path| path.components().all(|c| matches!(c, Component::Normal(_))));
@@ -301,6 +301,12 @@ pub fn tiny_run() -> TinyRun {
     TinyRun { data, config, model, checkpoint }
 }
 
+/// The metadata entries of the smallest model, in the order in which an input chooses them.
+pub const MODEL_ENTRIES: [&str; 6] = ["config", "fitted", "class_names", "schema", "step", "data_sha256"];
+/// The metadata entries of the smallest checkpoint that restoring reads, in the order in which an input chooses them.
+pub const CHECKPOINT_ENTRIES: [&str; 5] =
+    ["step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
+
 /// The state of the smallest run at step 0.
 pub fn tiny_state(config: &RunConfig, data: &Dataset) -> TrainingState<DiffusionTask> {
     let RunConfig::Diffusion(config) = config else { panic!("the config of a diffusion model") };
@@ -308,8 +314,9 @@ pub fn tiny_state(config: &RunConfig, data: &Dataset) -> TrainingState<Diffusion
     TrainingState::new(task, &config.settings(), data, &Device::Cpu).expect("a state")
 }
 
-/// `file` with the metadata entry that the first byte of `input` chooses replaced by the rest.
-fn with_entry(file: &TensorFile, path: &Path, entries: &[&str], input: &[u8]) -> Vec<u8> {
+/// The bytes of `file`, written to `path` with the metadata `entries`, of which the one that the first byte of `input` chooses is
+/// replaced by the other bytes. An empty input replaces nothing.
+pub fn with_entry(file: &TensorFile, path: &Path, entries: &[&str], input: &[u8]) -> Vec<u8> {
     let mut changed = TensorFile::new(path);
     for name in file.names() {
         let (shape, values) = file.get(name).expect("a tensor");
@@ -327,8 +334,7 @@ fn with_entry(file: &TensorFile, path: &Path, entries: &[&str], input: &[u8]) ->
 }
 
 fn run_model(folder: &Path, input: &[u8]) -> Vec<String> {
-    let entries = ["config", "fitted", "class_names", "schema", "step", "data_sha256"];
-    let wrapped = with_entry(&RUN.model, &folder.join("w.safetensors"), &entries, input);
+    let wrapped = with_entry(&RUN.model, &folder.join("w.safetensors"), &MODEL_ENTRIES, input);
     let classifier = |path: &Path| Classifier::read(path, &Device::Cpu);
     [
         with_file(folder, "a.safetensors", input, |path| Model::open(path, &Device::Cpu)),
@@ -341,8 +347,7 @@ fn run_model(folder: &Path, input: &[u8]) -> Vec<String> {
 }
 
 fn run_checkpoint(folder: &Path, input: &[u8]) -> Vec<String> {
-    let entries = ["step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
-    let wrapped = with_entry(&RUN.checkpoint, &folder.join("w.safetensors"), &entries, input);
+    let wrapped = with_entry(&RUN.checkpoint, &folder.join("w.safetensors"), &CHECKPOINT_ENTRIES, input);
     let restore = |path: &Path| {
         let file = TensorFile::read(path)?;
         checkpoint::restore(&file, tiny_state(&RUN.config, &RUN.data)).map(drop)
@@ -379,6 +384,7 @@ fn run_record(_: &Path, input: &[u8]) -> Vec<String> {
         record::<RankingFile>(input),
         record::<PcaFile>(input),
         record::<RestorationFile>(input),
+        record::<PhotonFile>(input),
     ];
     plain
         .into_iter()

@@ -7,7 +7,7 @@ use std::io::{Cursor, Write};
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
-use super::parsers::{CONFIG, tiny_run};
+use super::parsers::{CHECKPOINT_ENTRIES, CONFIG, MODEL_ENTRIES, tiny_run, with_entry};
 use super::zip::zip;
 
 /// Parser, name and content of a file.
@@ -273,7 +273,7 @@ fn config() -> Files {
     vec![
         ("gaussian.toml", CONFIG.as_bytes().to_vec()),
         ("ink.toml", other("\"ink\"", "\"softmax\"")),
-        ("blur.toml", other("\"blur\"", "\"x0\"").into_iter().collect()),
+        ("blur.toml", other("\"blur\"", "\"x0\"")),
         ("classifier.toml", b"name = \"c\"\n[classifier]\nchannels = [4]\nfeatures = 4\n".to_vec()),
         ("bad-empty", Vec::new()),
         ("bad-html", HTML.to_vec()),
@@ -393,24 +393,7 @@ fn names() -> Files {
     ]
 }
 
-/// The bytes of a tensor file.
-fn bytes(file: &dm_nn::params::file::TensorFile) -> Vec<u8> {
-    file.write().expect("writing a temporary file");
-    std::fs::read(file.path()).expect("reading a temporary file")
-}
-
-/// `file` at a place where it can be written.
-fn copy(file: &dm_nn::params::file::TensorFile, path: &std::path::Path, entries: &[&str]) -> Vec<u8> {
-    let mut copy = dm_nn::params::file::TensorFile::new(path);
-    for name in file.names() {
-        let (shape, values) = file.get(name).expect("a tensor");
-        copy.insert_values(name, shape.to_vec(), values.to_vec());
-    }
-    entries.iter().for_each(|entry| copy.set_metadata(entry, file.metadata(entry).expect("an entry")));
-    bytes(&copy)
-}
-
-/// An input that replaces the metadata entry with this number.
+/// An input that replaces the metadata entry with this number, see [`with_entry`].
 fn entry(number: u8, text: &str) -> Vec<u8> {
     [&[number], text.as_bytes()].concat()
 }
@@ -419,8 +402,7 @@ fn model() -> Files {
     let run = tiny_run();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("model.safetensors");
-    let entries = ["config", "fitted", "class_names", "schema", "step", "data_sha256"];
-    let whole = copy(&run.model, &path, &entries);
+    let whole = with_entry(&run.model, &path, &MODEL_ENTRIES, &[]);
     let toml = run.config.to_toml().expect("a config");
     let large = toml.replace("channels = [4]", "channels = [1024, 1024, 1024, 1024, 1024]");
     vec![
@@ -445,8 +427,7 @@ fn checkpoint() -> Files {
     let run = tiny_run();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("checkpoint.safetensors");
-    let entries = ["step", "recent_loss", "elapsed_s", "data_sha256", "loss_by_timestep"];
-    let whole = copy(&run.checkpoint, &path, &entries);
+    let whole = with_entry(&run.checkpoint, &path, &CHECKPOINT_ENTRIES, &[]);
     vec![
         ("checkpoint.safetensors", whole.clone()),
         ("step", entry(0, "1")),

@@ -104,10 +104,13 @@ fn submit(scripts: &Scripts<'_>, folder: &Path, setup: &Setup) -> Result<Submitt
     for path in [folder, &scripts.slurm_logs()] {
         std::fs::create_dir_all(path).with_context(|| path.display().to_string())?;
     }
+    // All scripts are written before the first one is submitted, so that a full disk leaves no job in the queue.
+    for stage in STAGES {
+        write_atomically(&path_of(stage, folder), scripts.script(stage).as_bytes())?;
+    }
     let mut ids: Vec<String> = Vec::new();
     for stage in STAGES {
         let path = path_of(stage, folder);
-        write_atomically(&path, scripts.script(stage).as_bytes())?;
         let dependency = ids.last().and_then(|before| stage.dependency(before));
         match client::sbatch(&path, dependency.as_deref()) {
             Ok(id) => {

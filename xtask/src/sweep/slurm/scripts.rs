@@ -1,5 +1,7 @@
 //! The batch scripts of a sweep: two arrays with one task per run, which train and which sample and evaluate, and one job that
 //! draws the figures. They are meant to be read, and can be submitted by hand.
+//!
+//! Results of `write!` are ignored in this file, because writing to a `String` cannot fail.
 
 use super::options::Options;
 use crate::sweep::study::Job;
@@ -208,6 +210,7 @@ mod tests {
         Job {
             name: name.into(),
             title: name.into(),
+            group: None,
             loss: "error".into(),
             config: "/w/a config.toml".into(),
             set: set.iter().map(ToString::to_string).collect(),

@@ -138,6 +138,7 @@ mod tests {
         let job = Job {
             name: "a".into(),
             title: "a".into(),
+            group: None,
             loss: "error".into(),
             config: "a.toml".into(),
             set: Vec::new(),

@@ -40,8 +40,8 @@ pub struct Args {
     pub(super) metrics: Vec<String>,
     #[command(flatten)]
     pub(super) sampling: SamplingArgs,
-    /// Also train a new classifier on the first set, with the labels that the first of --classifier assigns, and report its
-    /// accuracy on the test images.
+    /// Also train a new classifier on the first set, with the labels that the first classifier of --classifier assigns, and report
+    /// its accuracy on the test images.
     #[arg(long)]
     pub(super) classifier_accuracy: bool,
     /// Also write pictures of the first set and the scores behind them to this folder: best, worst and random images, nearest

@@ -15,7 +15,7 @@ use crate::eval_session::EvalSession;
 /// Number of epochs of the new classifier.
 const EPOCHS: u64 = 2;
 
-/// The row of the score table, for the first set.
+/// The row of the score table, for the first set or the pooled set.
 ///
 /// # Errors
 /// If there are too few images, or training fails.

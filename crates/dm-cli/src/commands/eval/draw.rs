@@ -19,7 +19,7 @@ use crate::provenance;
 /// Images per batch and per cache entry; does not change the images.
 const BLOCK: usize = 256;
 
-/// The sets that `args` ask for.
+/// Draws the sets that `args` ask for: one set for each of the seeds 1 to SEEDS.
 ///
 /// # Errors
 /// If sampling fails.

@@ -47,7 +47,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     if let Some(folder) = &args.panels {
         panels::write(folder, &main, &samples)?;
     }
-    // Metrics that search the training set are slow, so that only the first classifier computes them.
+    // Metrics that search the training set are slow. Only the first classifier computes them.
     let of_classifier: Vec<&dyn Metric> =
         metrics.iter().copied().filter(|metric| !metric.uses_training_set()).collect();
     let others = others.iter().map(|classifier| {

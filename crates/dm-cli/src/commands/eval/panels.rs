@@ -6,7 +6,7 @@
 //! | `best.png`, `worst.png`, `random.png` | 32 images each, ranked by realism; near copies are not among the best |
 //! | `nearest.png` | rows of nine: a random image, its four nearest training images in pixels, then its four nearest in features |
 //! | `closest.png` | the same for the images that are nearest to a training image |
-//! | `failures.png` | one row per pair of classes that the classifier cannot decide between, the largest group first |
+//! | `failures.png` | images of uncertain class: one row per pair of classes that are confused, the largest group first |
 //! | `pca.json` | features of pool and reference along the first two principal components of the reference |
 
 use std::path::Path;
@@ -108,12 +108,12 @@ pub(super) fn write(folder: &Path, main: &EvalResult<'_>, samples: &SampleSets) 
     write_json(&folder.join("pca.json"), &components(&pool.output.features, &reference.output.features)?)
 }
 
-/// The images of `set` with these numbers: pixels [n, C, H, W].
+/// The images of `set` whose indices are `rows`: pixels [n, C, H, W].
 fn pixels(set: &ImageSet, rows: &[usize]) -> Vec<u8> {
     select(&set.pixels, set.shape.len(), rows)
 }
 
-/// Rows of an image and its nearest training images, in pixels and in features.
+/// Rows of an image and its nearest training images, in pixels and in features: pixels [rows * (1 + 2 * NEIGHBORS), C, H, W].
 fn with_neighbors(pool: &ImageSet, training: &ImageSet, rows: &[usize]) -> Result<Vec<u8>> {
     let shown = pool.select("shown images", rows)?;
     let in_pixels = nearest(&shown.unit_values()?, &training.unit_values()?, NEIGHBORS, Exclude::Nothing)?;

@@ -1,4 +1,4 @@
-//! The evaluation of a set that is too large to be held: its shards are read part by part, and only sums are kept.
+//! The evaluation of a set that is too large for memory: its shards are read part by part, and only sums are kept.
 
 use anyhow::{Result, ensure};
 use dm_eval::Classifier;

@@ -28,11 +28,11 @@ pub(super) enum Target {
     Model(Box<Model>),
     /// Images that exist already: one set per entry, or a single entry that is divided into sets.
     Images(Vec<ImageFiles>),
-    /// One set of more images than are held in memory.
+    /// One set of more images than are held in memory, in shards.
     Streamed(ShardedSet),
 }
 
-/// The most images of a set that is held in memory.
+/// Largest number of images of a set that is held in memory.
 const MOST: usize = 100_000;
 
 impl Target {
@@ -104,7 +104,7 @@ impl Target {
     /// The sets to evaluate. A model gives sets of exactly as many images as asked for, images give at most as many.
     ///
     /// # Errors
-    /// If sampling fails, the images do not fit together, or the set is too large to be held.
+    /// If sampling fails, the images do not fit together, or the set is too large for memory.
     pub(super) fn sets(self, args: &Args, session: &EvalSession<'_>) -> Result<SampleSets> {
         match self {
             Self::Model(model) => draw::sets(&model, args, session),
@@ -121,7 +121,7 @@ fn check_n(n: usize) -> Result<()> {
     Ok(())
 }
 
-/// The set whose shards are named: by their folder, or file by file.
+/// The set whose shards `names` are, file by file or as their folder; `None` if `names` are no shards.
 fn sharded_set(names: &[String]) -> Result<Option<ShardedSet>> {
     let paths: Vec<PathBuf> = match names {
         [folder] if !Path::new(folder).join(SAMPLE_SET).is_file() => shards::in_folder(Path::new(folder))?,

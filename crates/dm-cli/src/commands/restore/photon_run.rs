@@ -19,12 +19,12 @@ use super::photons::{self, Origin, PhotonArgs, Restored};
 use crate::folder;
 use crate::terminal::Terminal;
 
-/// The settings of a call besides the options for counts.
+/// The settings of a call other than the options for counts.
 pub struct Call<'a> {
     pub model: &'a Model,
     pub sampling: Sampling,
     pub seed: u64,
-    /// The picture to write. The arrays lie beside it.
+    /// The picture to write. The arrays are written beside it.
     pub out: &'a Path,
     /// The file for the record, if one is named.
     pub scores: Option<&'a Path>,
@@ -61,7 +61,7 @@ impl Call<'_> {
         }
     }
 
-    /// Writes and prints `record`; `lines` say the same in words.
+    /// Writes `record` to the file for it, and prints it as JSON or as `lines`.
     fn finish(&self, record: &PhotonFile, lines: Vec<String>, terminal: &Terminal) -> Result<ExitCode> {
         if let Some(path) = self.scores {
             folder::write_json(path, record).context("--scores")?;
@@ -93,7 +93,8 @@ pub fn measured(call: &Call<'_>, args: &PhotonArgs, counts: &Path, terminal: &Te
     call.finish(&record, lines, terminal)
 }
 
-/// Simulates the counts of test images, whose pixels, labels and number of the first one are given, restores and scores them.
+/// Simulates the counts of test images, restores them and scores the restorations. The images are given as pixels [n, H, W], labels
+/// [n] and the index of the first image.
 ///
 /// # Errors
 /// If an option has a value outside its domain, the counts cannot be restored, or writing fails.
@@ -164,9 +165,9 @@ fn restore(
 
 /// Draws from the posterior with their mean and standard deviation.
 struct Posterior {
-    /// [n, draws, C, H, W], in [0, 1].
+    /// The draws, [n, draws, C, H, W], in [0, 1].
     draws: NumberArray,
-    /// [n, C, H, W], in [0, 1].
+    /// The means of the draws, [n, C, H, W], in [0, 1].
     means: NumberArray,
     /// The standard deviations among the draws, [n, C, H, W].
     deviations: NumberArray,
@@ -200,7 +201,7 @@ impl Posterior {
         }
     }
 
-    /// Writes the picture and the arrays, and returns their paths with what they are.
+    /// Writes the picture and the arrays. Returns one line per file: its path and its content.
     fn write(&self, call: &Call<'_>, clean: Option<&[u8]>, restored: &Restored) -> Result<Vec<String>> {
         let len = call.model.shape.len();
         let count = self.draws.shape[1];

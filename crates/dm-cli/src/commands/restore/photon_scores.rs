@@ -52,7 +52,7 @@ impl Originals<'_> {
         predicted.iter().zip(self.labels).filter(|(predicted, label)| predicted == label).count() as u64
     }
 
-    /// The calibration of posterior draws, which `pixels` [n * D, C, H, W] are, and which `draws` compares.
+    /// The calibration of D posterior draws per image, whose pixels are `pixels` [n * D, C, H, W] and whose errors are in `draws`.
     ///
     /// # Errors
     /// If the draws cannot be classified.
@@ -79,7 +79,7 @@ impl Originals<'_> {
     }
 }
 
-/// The most frequent of `classes`, the smallest one of several, and how often it occurs.
+/// The most frequent of `classes`, and how often it occurs. Of several, the class with the smallest number is taken.
 fn most_frequent(classes: &[u8]) -> (u8, usize) {
     let mut counts = [0usize; 256];
     classes.iter().for_each(|&class| counts[usize::from(class)] += 1);

@@ -19,8 +19,8 @@ pub struct PhotonArgs {
     /// --photons simulates the counts of test images and scores their restorations.
     #[arg(long, value_name = "FILE")]
     counts: Option<PathBuf>,
-    /// The point spread function of the optics: the standard deviation of a Gaussian in pixels, or a small picture or text file
-    /// with odd height and width whose middle is the pixel that the light comes from [default: 0, sharp optics].
+    /// The point spread function of the optics: the standard deviation of a Gaussian in pixels, or a small grey PNG, .npy or text
+    /// file with odd height and width whose middle is the pixel that the light comes from [default: 0, sharp optics].
     #[arg(long, value_name = "SIGMA|FILE")]
     psf: Option<String>,
     /// The mean number of photons that a white pixel sends during the exposure [default: estimated from the counts and the
@@ -32,11 +32,11 @@ pub struct PhotonArgs {
     draws: usize,
 }
 
-/// The most photons of one pixel.
+/// Largest number of photons in one pixel.
 const MAX_COUNT: f32 = 1e6;
 /// Images per batch; does not change the images.
 const BATCH: usize = 256;
-/// Iterations of Richardson-Lucy, a usual number; more of them fit the noise.
+/// Number of iterations of the Richardson-Lucy deconvolution. It is a usual number; more iterations fit the noise.
 const ITERATIONS: usize = 20;
 
 impl PhotonArgs {
@@ -78,7 +78,7 @@ impl PhotonArgs {
         Ok(Optics::Measured(read.with_context(|| format!("--psf: {psf}"))?))
     }
 
-    /// The instrument of counts that are not known yet.
+    /// The instrument that --photons and --psf describe.
     ///
     /// # Errors
     /// If --photons is missing, or an option has a value outside its domain.
@@ -136,7 +136,7 @@ impl PhotonArgs {
     }
 }
 
-/// Where the counts of an instrument lie on the process of a model.
+/// The state of a model's process that counts become, from which the reverse chain starts.
 pub enum Origin {
     /// On a process of grains.
     Grains(Placement),
@@ -166,7 +166,7 @@ impl Origin {
         }
     }
 
-    /// The line that says where the chain starts and what is lost.
+    /// The line that says where the chain starts, and how many photons are left out or misplaced. `timesteps` is T.
     pub fn line(&self, instrument: &Instrument, timesteps: usize) -> String {
         let (photons, t) = (instrument.photons, self.timestep().0);
         match self {
@@ -185,9 +185,9 @@ impl Origin {
     }
 }
 
-/// Counts and what restores them. All images are pixels, [n, H, W] unless stated otherwise.
+/// Counts and their restorations. All images are pixels, [n, H, W] unless stated otherwise.
 pub struct Restored {
-    /// The counts over the photons of a white pixel, as pixels.
+    /// The counts divided by the photons of a white pixel.
     pub counts: Vec<u8>,
     /// Richardson-Lucy deconvolution.
     pub deconvolved: Vec<u8>,

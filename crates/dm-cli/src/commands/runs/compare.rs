@@ -1,4 +1,4 @@
-//! `dm runs compare A B`: how two configs differ, and what became of it.
+//! `dm runs compare A B`: how the configs, the results and the curves of two runs differ.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -43,7 +43,7 @@ pub struct Comparison {
     b: Side,
 }
 
-/// A key of a config that two runs give different values. A run without the key has none.
+/// A key of a config with the values of two runs, which differ. The value is `None` for a run without the key.
 #[derive(Serialize)]
 struct Difference {
     key: String,
@@ -169,9 +169,7 @@ fn result_table(a: &Summary, b: &Summary, width: usize) -> Vec<String> {
         ("epochs", Summary::progress),
         ("training loss", |run| units::number(run.train_loss)),
         ("validation loss", |run| units::number(run.val_loss)),
-        ("accuracy", |run| {
-            run.test_accuracy.map_or(String::new(), |share| format!("{:.2} %", 100.0 * share))
-        }),
+        ("accuracy", |run| run.test_accuracy.map_or(String::new(), units::percent)),
         ("FD", |run| units::number(run.fd)),
         ("images/s", |run| units::number(run.images_per_s)),
         ("time", |run| run.wall_s.map_or(String::new(), |seconds| units::span(seconds.max(0.0) as u64))),

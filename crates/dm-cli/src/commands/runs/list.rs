@@ -42,9 +42,9 @@ pub fn find(folder: Option<&Path>) -> Result<Vec<Run>> {
     }
 }
 
-/// What is said of a folder without runs.
+/// The message about a folder without runs.
 pub fn no_runs(folder: &Path) -> String {
-    format!("no runs in {}; train one: dm train data/configs/ink-unet.toml", folder.display())
+    format!("no runs in {}; train one: dm train data/configs/minute.toml", folder.display())
 }
 
 /// The table, the reasons why runs cannot be read, and a count.
@@ -63,7 +63,7 @@ fn lines(runs: &[Summary], width: usize) -> Vec<String> {
             column("epoch", true, 1, &Summary::progress),
             column("train loss", true, 4, &number(|run| run.train_loss)),
             column("val. loss", true, 3, &number(|run| run.val_loss)),
-            column("accuracy", true, 5, &|run| run.test_accuracy.map_or(String::new(), percent)),
+            column("accuracy", true, 5, &|run| run.test_accuracy.map_or(String::new(), units::percent)),
             column("FD", true, 2, &number(|run| run.fd)),
             column("images/s", true, 7, &number(|run| run.images_per_s)),
             column("age", true, 2, &|run| run.age_s.map_or(String::new(), units::span)),
@@ -75,10 +75,6 @@ fn lines(runs: &[Summary], width: usize) -> Vec<String> {
     lines.extend(unreadable.map(|(run, reason)| cut(&format!("{run}: {reason}"), width.max(40))));
     lines.push(count(runs));
     lines
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
 }
 
 /// For example `13 runs: 1 running, 12 complete; 213 MB`.

@@ -1,4 +1,4 @@
-//! `dm runs`: run folders in a list, one by one, side by side, and without what is no longer needed.
+//! `dm runs`: lists run folders, shows one, compares two, and removes what is no longer needed.
 
 pub mod compare;
 pub mod curves;

@@ -1,4 +1,4 @@
-//! Run folders: finding them, and reading what they say about a run.
+//! Run folders: finding them, and reading their manifests, metrics and configs.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -13,7 +13,7 @@ use dm_record::{MetricsLine, Record, RunManifest, RunStatus};
 use dm_train::{RunConfig, checkpoint_files, run_folder, run_lock};
 use serde::Serialize;
 
-/// The folder that `dm train` makes run folders in.
+/// The folder in which `dm train` creates run folders.
 pub const RUNS: &str = "runs";
 /// The files of a run folder that are read or removed here.
 pub const CONFIG: &str = "config.toml";
@@ -23,7 +23,7 @@ pub const SAMPLES: &str = "samples";
 /// How many folders deep a run folder may lie.
 const DEPTH: usize = 4;
 
-/// What has become of a run.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -40,7 +40,7 @@ pub enum State {
 }
 
 impl State {
-    /// The state in one word.
+    /// The name of the state, one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -58,9 +58,9 @@ pub struct Run {
     pub path: PathBuf,
     /// The path of the folder below the one that was searched.
     pub name: String,
-    /// What has become of the run.
+    /// Its state.
     pub state: State,
-    /// Why it cannot be read.
+    /// Why it cannot be read; `None` if it can.
     pub reason: Option<String>,
     /// Its manifest.
     pub manifest: Option<RunManifest>,
@@ -145,7 +145,7 @@ impl Run {
         Ok(RunConfig::read(&self.path.join(CONFIG), &[])?)
     }
 
-    /// Number of steps that count: those of the checkpoint, and of a process that runs also those that it has reported.
+    /// Number of steps taken: those that the last checkpoint contains or, while a process is training, those that it has reported.
     pub fn step(&self) -> u64 {
         let saved = self.manifest.as_ref().map_or(0, |manifest| manifest.steps_done);
         let reported = self.metrics.iter().filter_map(step).max().unwrap_or(0);
@@ -158,12 +158,12 @@ impl Run {
         Some(step as f64 * manifest.epochs as f64 / manifest.steps_total as f64)
     }
 
-    /// The number and the path of the last picture of samples.
+    /// The epoch and the path of the last picture of samples.
     pub fn last_picture(&self) -> Option<(u64, PathBuf)> {
         self.pictures().pop()
     }
 
-    /// The number and the path of every picture of samples, by rising epoch.
+    /// The epoch and the path of every picture of samples, by rising epoch.
     pub fn pictures(&self) -> Vec<(u64, PathBuf)> {
         let entries = fs::read_dir(self.path.join(SAMPLES)).into_iter().flatten().flatten();
         let epoch = |entry: &DirEntry| {
@@ -221,7 +221,7 @@ fn search(root: &Path, folder: &Path, depth: usize, runs: &mut Vec<Run>) {
     }
 }
 
-/// Whether the folder at `path` is or was meant to be a run folder.
+/// Whether the folder at `path` has one of the files of a run folder.
 fn is_run(path: &Path) -> bool {
     [MANIFEST, METRICS, CONFIG].iter().any(|file| path.join(file).exists())
 }

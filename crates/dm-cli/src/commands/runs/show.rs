@@ -22,7 +22,7 @@ use crate::units;
 const LOSS_HEIGHT: usize = 12;
 const OTHER_HEIGHT: usize = 6;
 
-/// Show a run: how far it is, its curves, and its last samples.
+/// Show a run: its progress, its curves, and its last samples.
 #[derive(clap::Args)]
 pub struct Args {
     /// A run folder, or the name of one in runs.
@@ -90,7 +90,10 @@ fn header(shown: &Shown) -> Vec<String> {
         ("state", Some(state.to_owned())),
         ("epochs", steps.map(|steps| format!("{} ({steps} steps)", summary.progress()))),
         ("loss", (!losses.is_empty()).then(|| losses.join(", "))),
-        ("accuracy", summary.test_accuracy.map(|share| format!("{:.2} % of the test images", 100.0 * share))),
+        (
+            "accuracy",
+            summary.test_accuracy.map(|share| format!("{} of the test images", units::percent(share))),
+        ),
         ("FD", summary.fd.map(|_| format!("{}{samples}", units::number(summary.fd)))),
         ("time", summary.wall_s.map(|seconds| format!("{}{speed}", units::span(seconds.max(0.0) as u64)))),
         ("parameters", summary.parameters.map(|count| units::thousands(count as u64))),

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::read::{Run, State};
 
-/// A run in a few numbers. What a run has not measured is none.
+/// A run in a few numbers. A value that the run has not measured is `None`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Path of the run folder below the folder that was searched.
     pub run: String,
     /// Path of the run folder.
     pub path: String,
-    /// What has become of the run.
+    /// The state of the run.
     pub state: State,
     /// Why the run cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ impl Summary {
     pub fn progress(&self) -> String {
         match (self.epoch, self.epochs) {
             (Some(epoch), Some(epochs)) if epoch.fract() < 0.05 => format!("{epoch:.0}/{epochs}"),
-            // Never more than there is: 19.96 of 20 is 19.9.
+            // Rounded down, so that an unfinished run never looks finished: 19.96 of 20 is 19.9.
             (Some(epoch), Some(epochs)) => format!("{:.1}/{epochs}", (10.0 * epoch).floor() / 10.0),
             _ => String::new(),
         }

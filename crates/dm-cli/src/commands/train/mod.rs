@@ -36,7 +36,7 @@ pub struct Args {
     /// Continue the run in the run folder, or start a new run if the folder has none.
     #[arg(long)]
     resume: bool,
-    /// Train for so many epochs: short for --set training.epochs=N. With --resume this extends a finished run.
+    /// Train for N epochs: short for --set training.epochs=N. With --resume this extends a finished run.
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
     /// Train one run for each of these seeds, one after another, into the run folders DIR-s1, DIR-s2 and so on.

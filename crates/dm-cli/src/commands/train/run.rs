@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::revision::git_revision;
 use crate::terminal::Terminal;
 use crate::training_eval::{self, TrainingEval};
+use crate::units;
 
 /// A run that is about to start or to be resumed.
 pub struct Run<'a> {
@@ -79,7 +80,7 @@ impl Run<'_> {
         let trainer = self.train_task(&run, task, &config.settings(), Vec::new())?;
         let Some(trainer) = trainer else { return Ok(ExitCode::from(INTERRUPTED)) };
         if let Some(accuracy) = trainer.state().task.test_accuracy() {
-            self.terminal.line(format!("test accuracy {:.2} %", 100.0 * accuracy))?;
+            self.terminal.line(format!("test accuracy {}", units::percent(accuracy)))?;
         }
         self.terminal
             .line(format!("evaluate with it: dm eval TARGET --classifier {}", self.path.display()))?;

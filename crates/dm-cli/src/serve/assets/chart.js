@@ -5,9 +5,10 @@ import { number, svg } from "./dom.js";
 const SIZE = { height: 250, left: 56, right: 12, top: 14, bottom: 36 };
 
 /**
- * A chart of `series`, each `{ name, points: [[x, y], ...], className }`. `x` and `y` name the axes. Values that differ by more
- * than a factor of `linear` get a logarithmic axis. `width` is the width that the texts are made
- * for, and `range` the range of the vertical axis if it is known.
+ * A chart of `series`, each `{ name, points: [[x, y], ...], className }`. `x` and `y` name the axes. The vertical axis is
+ * logarithmic if its values are positive and differ by more than a factor of `linear`; the horizontal one is with `logX`. `marker`
+ * is an x at which a vertical line is drawn. `width` is the width in pixels at which the texts have their usual size, and `range`
+ * is the range of the vertical axis if it is known.
  */
 export function chart(series, { x, y, marker, logX = false, linear = 5, width = 640, range }) {
   const points = series.flatMap((one) => one.points).filter(([, value]) => Number.isFinite(value));

@@ -43,9 +43,9 @@ function buildStage() {
   view.none = h("div", { class: "placeholder" }, "");
   view.estimate.tile.append(view.none);
   view.bars = about.classes.map((name) => {
-    const [of_state, of_estimate] = [h("i", {}), h("i", { class: "estimate" })];
-    const row = h("div", {}, h("dt", {}, name), h("dd", {}, of_state, of_estimate));
-    return { row, of_state, of_estimate };
+    const [ofState, ofEstimate] = [h("i", {}), h("i", { class: "estimate" })];
+    const row = h("div", {}, h("dt", {}, name), h("dd", {}, ofState, ofEstimate));
+    return { row, ofState, ofEstimate };
   });
   view.verdict = h("p", { class: "status", role: "status" });
   view.slider = h("input", { type: "range", min: 0, max: 1, value: 0, "aria-label": "timestep t", input: () => { stop(); draw(); } });
@@ -90,8 +90,8 @@ function draw() {
   const [ofState, ofEstimate] = [answer.opinions[i], answer.estimate_opinions?.[i]];
   const top = best(ofEstimate ?? ofState);
   for (const [c, bar] of view.bars.entries()) {
-    bar.of_state.style.setProperty("--share", ofState[c].toFixed(3));
-    bar.of_estimate.style.setProperty("--share", (ofEstimate?.[c] ?? 0).toFixed(3));
+    bar.ofState.style.setProperty("--share", ofState[c].toFixed(3));
+    bar.ofEstimate.style.setProperty("--share", (ofEstimate?.[c] ?? 0).toFixed(3));
     bar.row.classList.toggle("top-class", c === top);
   }
   const reads = (opinion) => `${about.classes[best(opinion)]} (${percent(Math.max(...opinion))})`;

@@ -4,7 +4,7 @@ import { getJson } from "./api.js";
 import { chart } from "./chart.js";
 import { field, h, menu, number, percent, slot } from "./dom.js";
 
-/** Milliseconds between two looks at the folders. */
+/** Milliseconds between two requests for the runs. */
 const REFRESH = 2000;
 
 const view = {};
@@ -63,7 +63,7 @@ async function refresh() {
   else {
     view.head.replaceChildren(
       h("h2", {}, "No runs yet"),
-      h("p", { class: "note" }, "Train a model with ", h("code", {}, "dm train data/configs/ink-unet.toml"),
+      h("p", { class: "note" }, "Train a model with ", h("code", {}, "dm train data/configs/minute.toml"),
         ", or name a folder with runs: ", h("code", {}, "dm serve --run DIR"), "."));
   }
 }
@@ -78,7 +78,7 @@ function list() {
   const entry = ({ id, summary }) => {
     const meta = [
       summary.epochs ? `epoch ${number(Math.floor(10 * (summary.epoch ?? 0)) / 10)} of ${summary.epochs}` : null,
-      summary.val_loss !== null ? `loss ${number(summary.val_loss ?? summary.train_loss)}` : null,
+      summary.val_loss !== null ? `loss ${number(summary.val_loss)}` : null,
       summary.fd !== null ? `FD ${number(summary.fd)}` : null,
     ].filter(Boolean);
     return h("li", {}, h("button", { type: "button", "aria-current": String(id === chosen.run), click: () => choose(id) },

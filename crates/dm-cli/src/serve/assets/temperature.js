@@ -11,6 +11,10 @@ const DIGITS = 4;
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 /** The seed of the live samples, which are the same at every visit. */
 const SEED = 1;
+/** The number of live samples, which the server chooses (LIVE in temperature.rs). */
+const LIVE = 16;
+/** Where blur, whose density is infinite, stands on the axis of densities: to the right of all others. */
+const BLUR = 2400;
 
 const view = {};
 let study;
@@ -75,7 +79,7 @@ function build() {
   const shape = about.test_images.shape;
   drawGrid(view.forward, new Uint8Array(DIGITS * SHARES.length * shape.height * shape.width), { ...shape, channels: 1 }, SHARES.length, 2);
   keepWhole(view.forward, view.forwardTile, 5);
-  view.film.begin(shape, 16, columnsOf(16));
+  view.film.begin(shape, LIVE, columnsOf(LIVE));
 }
 
 function show() {
@@ -87,8 +91,7 @@ function show() {
   view.verdict.textContent = `${percent(point.precision)} of the samples look like real digits (precision), and they cover `
     + `${percent(point.recall)} of the real digits (recall). Fréchet distance: ${number(Math.round(point.frechet_distance))} ± ${number(Math.round(point.frechet_half))}.`;
   const finite = study.filter(({ density }) => density !== null);
-  // Blur stands at the right end: its density is infinite.
-  const place = ({ density }) => density ?? 2400;
+  const place = ({ density }) => density ?? BLUR;
   const series = [
     { name: "precision", points: [...finite, study.at(-1)].map((one) => [place(one), one.precision]), className: "a" },
     { name: "recall", points: [...finite, study.at(-1)].map((one) => [place(one), one.recall]), className: "b" },
@@ -149,7 +152,7 @@ async function live() {
   const own = new AbortController();
   running = own;
   const { density } = study[view.slider.value];
-  view.film.begin(about.test_images.shape, 16, columnsOf(16));
+  view.film.begin(about.test_images.shape, LIVE, columnsOf(LIVE));
   if (density === null) {
     view.status.textContent = "Blur has no grains that the shipped model could read.";
     return;
@@ -163,7 +166,7 @@ async function live() {
         view.status.textContent = `Step ${data.frame} of ${data.frames - 1}`;
       } else if (name === "done") {
         view.film.finish(bytes(data.images));
-        view.status.textContent = `16 images in ${data.seconds.toFixed(1)} s`;
+        view.status.textContent = `${LIVE} images in ${data.seconds.toFixed(1)} s`;
       } else throw new Error(data.error);
     }, own.signal);
   } catch (error) {

@@ -15,7 +15,8 @@ use crate::timestep::Timestep;
 pub struct Film {
     /// Number of values of the image, over all channels.
     len: usize,
-    /// `paths[i][g]` is the place of grain g in frame i, as an index into `[C, H, W]`. Grains that have faded walk on.
+    /// `paths[i][g]` is the place of grain g in frame i, as an index into `[C, H, W]`. Grains that have faded walk on. The
+    /// largest supported images have 4 x 128 x 128 values, so that 16 bits are enough.
     paths: Vec<Vec<u16>>,
     /// The first frame in which grain g is no longer seen.
     faded: Vec<usize>,

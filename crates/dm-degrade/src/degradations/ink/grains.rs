@@ -27,8 +27,8 @@ pub(super) fn move_grains(
     with_runs!(width.len(), change_columns(&between, h_s, width, rng, moved));
 }
 
-/// Takes whole `counts` `[C, H, W]` forward: every grain is kept with probability `keep`, in [0, 1], and those that are kept walk
-/// by `kernel`. Written to `out`.
+/// The forward transition of whole `counts` `[C, H, W]`: keeps every grain with the probability `keep`, in [0, 1], moves
+/// the kept ones by `kernel`, and writes the new counts to `out`.
 pub fn thin_and_walk(counts: &[f32], keep: f64, kernel: &PlaneKernel, rng: &mut Rng, out: &mut [f32]) {
     // Binomial draws are for probabilities of at most one half: of those that stay or of those that fade.
     let mut kept = |n: f32| match keep {

@@ -86,6 +86,7 @@ impl PlaneData {
     /// planes; otherwise each task would compute all planes.
     pub fn materialized(&self) -> Materialized<'_> {
         if self.pending.as_ref().is_some_and(|pending| !pending.is_view()) {
+            // Dereferencing computes the planes.
             let _: &[f32] = self;
         }
         Materialized(self)
@@ -113,6 +114,7 @@ impl PlaneData {
 
     /// The values as a buffer.
     pub fn into_buffer(self) -> Buffer {
+        // Dereferencing computes the planes if they are pending.
         let _: &[f32] = &self;
         self.ready.into_inner().unwrap_or_else(|| Buffer::zeros(0))
     }

@@ -14,7 +14,7 @@ use crate::engine::substrate::pool::Buffer;
 ///
 /// Transformed weights are cached only if the tensor is not tracked by candle's automatic differentiation: a variable
 /// changes with every training step. The cache, a copy of the weight included, takes 5 times the memory of a 3x3 weight
-/// and 23 times that of a 7x7 weight, and lives as long as the `ConvWeight`.
+/// and 22 times that of a 7x7 weight, and lives as long as the `ConvWeight`.
 pub struct ConvWeight {
     tensor: Tensor,
     winograd: FrozenCache<Buffer>,

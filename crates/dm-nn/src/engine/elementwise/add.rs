@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-
 use rayon::prelude::*;
 
 use crate::engine::autograd::{CHUNK, GradSlot, LanePlanes, token, token_grad};

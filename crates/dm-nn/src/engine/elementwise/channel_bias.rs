@@ -6,8 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::engine::autograd::PlaneData;
-use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, token, token_grad, with_slice};
+use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, PlaneData, token, token_grad, with_slice};
 use crate::engine::gemm::products::OUT;
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};
@@ -15,7 +14,8 @@ use crate::engine::substrate::simd::{dispatch, lanes};
 /// `x` [B, C, H, W] plus `bias` [B, C] on every pixel of a plane.
 pub(crate) fn add_channels(x: &LanePlanes, bias: &Tensor) -> Result<LanePlanes> {
     if bias.dims() != [x.shape.batch, x.shape.channels] {
-        candle_core::bail!("add_channels: {:?} and a bias {:?}", x.shape, bias.shape());
+        let (batch, channels) = (x.shape.batch, x.shape.channels);
+        candle_core::bail!("channel bias: found {:?}, expected [{batch}, {channels}]", bias.shape());
     }
     let planes = bias_planes(bias, x.shape)?;
     let (l, channels) = (lanes(), x.shape.channels);

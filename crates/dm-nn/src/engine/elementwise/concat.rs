@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, token, token_grad};
-use crate::engine::autograd::{Pending, PlaneData};
+use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, Pending, PlaneData, token, token_grad};
 
 /// The channels of `a`, then those of `b`.
 pub(crate) fn concat(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {

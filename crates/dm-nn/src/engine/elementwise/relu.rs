@@ -5,8 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::engine::autograd::PlaneData;
-use crate::engine::autograd::{CHUNK, GradSlot, LanePlanes, token, token_grad};
+use crate::engine::autograd::{CHUNK, GradSlot, LanePlanes, PlaneData, token, token_grad};
 use crate::engine::substrate::pool::Buffer;
 
 /// max(x, 0).

@@ -9,13 +9,13 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::engine::autograd::PlaneData;
 use crate::engine::autograd::{
-    GradSlot, LanePlanes, LaneShape, SavedForBackward, token, token_grad, with_slice,
+    GradSlot, LanePlanes, LaneShape, PlaneData, SavedForBackward, token, token_grad, with_slice,
 };
+use crate::engine::substrate::math::sigmoid;
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{V, dispatch, lanes};
-use crate::engine::substrate::vector::inlined;
+use crate::engine::substrate::vector::{F, inlined};
 
 /// silu(gamma * (x - mean) / sigma + beta) of `x` [B, C, H, W] with `gamma` and `beta` `[C]`. Mean and sigma are those
 /// of the channels of each of `groups` groups; `eps` is added to the variance.
@@ -28,10 +28,16 @@ pub(crate) fn group_norm_silu(
 ) -> Result<LanePlanes> {
     let channels = x.shape.channels;
     if groups == 0 || !channels.is_multiple_of(groups) {
-        candle_core::bail!("group norm of {channels} channels in {groups} groups");
+        candle_core::bail!(
+            "group norm: found {groups} groups, expected a divisor of the {channels} channels"
+        );
     }
     if gamma.dims() != [channels] || beta.dims() != [channels] {
-        candle_core::bail!("group norm of {channels} channels with {:?}, {:?}", gamma.shape(), beta.shape());
+        candle_core::bail!(
+            "group norm: found gamma {:?} and beta {:?}, expected both [{channels}]",
+            gamma.shape(),
+            beta.shape()
+        );
     }
     let l = lanes();
     let per_group = channels / groups;
@@ -174,7 +180,7 @@ impl WithSimd for Forward<'_> {
             let shift = simd.splat_f32s(*beta);
             for (x, y) in x.iter().zip(y) {
                 let z = simd.mul_add_e_f32s(simd.sub_f32s(*x, mean), factor, shift);
-                *y = simd.mul_f32s(z, sigmoid(simd, z));
+                *y = simd.mul_f32s(z, sigmoid(F(simd, z)).1);
             }
         }
     }
@@ -251,7 +257,7 @@ impl WithSimd for Backward<'_> {
             for (x, grad) in x.iter().zip(grad) {
                 let centred = simd.sub_f32s(*x, mean);
                 let z = simd.mul_add_e_f32s(centred, factor, beta);
-                let s = sigmoid(simd, z);
+                let s = sigmoid(F(simd, z)).1;
                 let slope = simd.mul_f32s(s, simd.mul_add_e_f32s(z, simd.sub_f32s(one, s), one));
                 let e = simd.mul_f32s(*grad, slope);
                 *grad = e;
@@ -290,27 +296,4 @@ impl WithSimd for Backward<'_> {
             }
         }
     }
-}
-
-/// 1 / (1 + exp(-z)), with exp as in [`math`](crate::engine::substrate::math).
-#[inline(always)]
-fn sigmoid<S: Simd>(simd: S, z: V<S>) -> V<S> {
-    let c = |v: f32| simd.splat_f32s(v);
-    let x = simd.min_f32s(simd.max_f32s(simd.neg_f32s(z), c(-87.0)), c(87.0));
-    // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
-    let magic = c(12_582_912.0);
-    let shifted = simd.mul_add_e_f32s(x, c(std::f32::consts::LOG2_E), magic);
-    let n = simd.sub_f32s(shifted, magic);
-    let r = simd.mul_add_e_f32s(n, c(-0.693_359_4), x);
-    let r = simd.mul_add_e_f32s(n, c(2.121_944_4e-4), r);
-    let p = simd.mul_add_e_f32s(c(1.987_569_1e-4), r, c(1.398_199_9e-3));
-    let p = simd.mul_add_e_f32s(p, r, c(8.333_452e-3));
-    let p = simd.mul_add_e_f32s(p, r, c(4.166_579_6e-2));
-    let p = simd.mul_add_e_f32s(p, r, c(1.666_666_5e-1));
-    let p = simd.mul_add_e_f32s(p, r, c(0.5));
-    let p = simd.mul_add_e_f32s(p, simd.mul_f32s(r, r), simd.add_f32s(r, c(1.0)));
-    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
-    let power = simd.add_u32s(exponent, simd.transmute_u32s_f32s(c(1.0)));
-    let e = simd.mul_f32s(p, simd.transmute_f32s_u32s(power));
-    simd.div_f32s(c(1.0), simd.add_f32s(c(1.0), e))
 }

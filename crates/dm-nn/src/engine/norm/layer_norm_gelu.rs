@@ -10,9 +10,8 @@ use rayon::prelude::*;
 
 use super::loops::{Activate, Centre, Moments, Slope};
 use crate::engine::autograd::{
-    GradSlot, LanePlanes, LaneShape, SavedForBackward, token, token_grad, with_slice,
+    GradSlot, LanePlanes, LaneShape, Pending, PlaneData, SavedForBackward, token, token_grad, with_slice,
 };
-use crate::engine::autograd::{Pending, PlaneData};
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};
 
@@ -37,10 +36,18 @@ pub(crate) fn layer_norm_gelu_bias(
     let LaneShape { batch, channels, height, width } = shape;
     let joint = gamma.dims() == [channels, height, width];
     if gamma.dims() != beta.dims() || !(joint || gamma.dims() == [height, width]) {
-        candle_core::bail!("layer_norm_gelu: {:?}, {:?} on {shape:?}", gamma.dims(), beta.dims());
+        candle_core::bail!(
+            "layer norm: found gamma {:?} and beta {:?}, expected both [{channels}, {height}, {width}] \
+             or both [{height}, {width}]",
+            gamma.dims(),
+            beta.dims()
+        );
     }
-    if channel_bias.is_some_and(|t| t.dims() != [batch, channels]) {
-        candle_core::bail!("layer_norm_gelu: channel bias is not [{batch}, {channels}]");
+    if let Some(bias) = channel_bias.filter(|bias| bias.dims() != [batch, channels]) {
+        candle_core::bail!(
+            "layer norm: found a channel bias {:?}, expected [{batch}, {channels}]",
+            bias.shape()
+        );
     }
     let state = Arc::new(State {
         x: x.data.clone(),

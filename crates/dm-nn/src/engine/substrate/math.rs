@@ -1,14 +1,20 @@
-//! Vector functions for activations: exp, the normal distribution function, and the exact GELU made of them.
+//! Vector functions for activations: exp, the logistic function, the normal distribution function, and the exact GELU.
 
 use pulp::Simd;
 
 use super::vector::{F, inlined};
 
 /// exp(x) for x <= 88 with an error of about 1 ulp. Below -87 the result stays at about 1e-38.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(x: F<S>) -> F<S> {
+    exp_in_range(x.max(F::splat(x.0, -87.3)))
+}
+
+/// [`exp`] for x from -87.3 to 88, which the caller ensures.
 ///
 /// The range reduction and the polynomial are those of the Cephes library (`expf`).
 #[inline(always)]
-pub(crate) fn exp<S: Simd>(x: F<S>) -> F<S> {
+fn exp_in_range<S: Simd>(x: F<S>) -> F<S> {
     let simd = x.0;
     let c = inlined(
         #[inline(always)]
@@ -16,7 +22,6 @@ pub(crate) fn exp<S: Simd>(x: F<S>) -> F<S> {
     );
     // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
     let magic = c(12_582_912.0);
-    let x = x.max(c(-87.3));
     let shifted = x.mul_add(c(std::f32::consts::LOG2_E), magic);
     let n = shifted - magic;
     // ln 2 in two parts. The first has trailing zeros, so that its product with n is exact.
@@ -32,6 +37,15 @@ pub(crate) fn exp<S: Simd>(x: F<S>) -> F<S> {
     let exponent = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
     let power = simd.add_u32s(exponent, simd.splat_u32s(0x3f80_0000));
     p * F(simd, simd.transmute_f32s_u32s(power))
+}
+
+/// The logistic function 1 / (1 + exp(-x)).
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd>(x: F<S>) -> F<S> {
+    let simd = x.0;
+    let one = F::splat(simd, 1.0);
+    let bounded = (-x).max(F::splat(simd, -87.0)).min(F::splat(simd, 87.0));
+    one.div(one + exp_in_range(bounded))
 }
 
 /// The distribution function of the standard normal distribution at x (absolute error below 1.5e-7), and exp(-x^2/2).

@@ -42,6 +42,12 @@ impl<S: Simd> F<S> {
         Self(self.0, self.0.div_f32s(self.1, b.1))
     }
 
+    /// The smaller of self and b in each lane.
+    #[inline(always)]
+    pub fn min(self, b: Self) -> Self {
+        Self(self.0, self.0.min_f32s(self.1, b.1))
+    }
+
     /// The larger of self and b in each lane.
     #[inline(always)]
     pub fn max(self, b: Self) -> Self {

@@ -5,8 +5,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
 use crate::engine::conv::{Algorithm, conv2d_by};
-use crate::engine::elementwise::add_channels;
-use crate::engine::elementwise::upsample2;
+use crate::engine::elementwise::{add_channels, upsample2};
 use crate::engine::*;
 
 /// Largest relative L2 error of values and gradients.

@@ -5,8 +5,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
-use crate::engine::elementwise::add_channels;
-use crate::engine::elementwise::upsample2;
+use crate::engine::elementwise::{add_channels, upsample2};
 use crate::engine::*;
 
 /// Largest relative L2 error of values; the measured one is 1e-6.

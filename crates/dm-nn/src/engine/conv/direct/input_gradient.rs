@@ -8,8 +8,7 @@ use rayon::prelude::*;
 use super::forward::convolve;
 use super::patch::{Geometry, Patch, offsets, rows_per_task, sources, tap_order, tasks};
 use super::sweep::{Run, Sweep, pack};
-use crate::engine::autograd::LaneShape;
-use crate::engine::autograd::PlaneData;
+use crate::engine::autograd::{LaneShape, PlaneData};
 use crate::engine::gemm::products::OUT;
 use crate::engine::substrate::disjoint::DisjointMut;
 use crate::engine::substrate::pool::Buffer;
@@ -50,36 +49,12 @@ fn strided_input_gradient(
     let (k, s, p) = (geometry.kernel, geometry.stride, geometry.padding);
     // An input pixel in row s * q + phase contributes to results in rows q - before to q + after; columns likewise.
     let (before, after) = ((k - 1 - p) / s, p.div_ceil(s));
-    // Along one axis, the input at s * q + phase reaches the result at q + (phase + p - t) / s through tap t, if s
-    // divides phase + p - t. These are the taps of a phase, each with the row (or column) of the patch that it reads
-    // for q = 0.
-    let axis_taps = |phase: usize| -> Vec<(usize, usize)> {
-        (0..k)
-            .map(|t| (t, phase + p + before * s))
-            .filter(|(t, from)| from >= t && (from - t).is_multiple_of(s))
-            .map(|(t, from)| (t, (from - t) / s))
-            .collect()
-    };
-    let phase_rows = shape.height.div_ceil(s);
-    let out = LaneShape { height: phase_rows, width: shape.width.div_ceil(s), ..shape };
+    let out = LaneShape { height: shape.height.div_ceil(s), width: shape.width.div_ceil(s), ..shape };
     let reach = before + after;
     let one = Geometry { kernel: reach + 1, stride: 1, padding: 0 };
     let rows = rows_per_task(grad_shape.channels, one, out);
     let patch = Patch { stride: 1, rows: rows + reach, cols: out.width + reach, left: before };
-    let mut packed = Vec::new();
-    for a in 0..s {
-        for b in 0..s {
-            let taps: Vec<_> = axis_taps(b)
-                .into_iter()
-                .flat_map(|x| axis_taps(a).into_iter().map(move |y| (y, x)))
-                .collect();
-            let weights = pack(grad_shape.channels, shape.channels, taps.len(), |t, f, n| {
-                weight(t, f, (taps[n].0.0, taps[n].1.0))
-            });
-            let at: Vec<_> = taps.iter().map(|(y, x)| (y.1, x.1)).collect();
-            packed.push((a, b, weights, offsets(grad_shape.channels, patch, &at)));
-        }
-    }
+    let phases = phases(grad_shape.channels, shape.channels, weight, geometry, patch);
     let grad = grad.materialized();
     let mut dx = Buffer::recycled(shape.len());
     let target = DisjointMut::new(&mut dx);
@@ -88,7 +63,7 @@ fn strided_input_gradient(
         |buffer, (n, first, rows)| {
             let planes = grad.block(grad_shape, n, 0..grad_shape.channels);
             patch.fill(buffer, &planes, grad_shape, first.cast_signed() - before.cast_signed());
-            for (a, b, weights, offsets) in &packed {
+            for Phase { a, b, weights, offsets } in &phases {
                 let sweep = Sweep {
                     weights,
                     to: shape.channels,
@@ -116,4 +91,43 @@ fn strided_input_gradient(
         },
     );
     dx
+}
+
+/// The pixels (s * row + a, s * column + b) of the input, where s is the stride.
+struct Phase {
+    a: usize,
+    b: usize,
+    /// Packed weights of the taps through which these pixels contribute to results.
+    weights: Vec<[f32; OUT]>,
+    /// For each step, the position in the patch of the gradient that it reads.
+    offsets: Vec<u32>,
+}
+
+/// All phases of an input of `to` channels, whose gradient is computed from patches of a gradient of `from` channels.
+fn phases(
+    from: usize,
+    to: usize,
+    weight: impl Fn(usize, usize, (usize, usize)) -> f32,
+    geometry: Geometry,
+    patch: Patch,
+) -> Vec<Phase> {
+    let (k, s, p) = (geometry.kernel, geometry.stride, geometry.padding);
+    // Along one axis, the input at s * q + phase reaches the result at q + (phase + p - t) / s through tap t, if s
+    // divides phase + p - t. These are the taps of a phase, each with the row (or column) of the patch that it reads
+    // for q = 0.
+    let axis_taps = |phase: usize| -> Vec<(usize, usize)> {
+        (0..k)
+            .map(|t| (t, phase + p + patch.left * s))
+            .filter(|(t, last)| last >= t && (last - t).is_multiple_of(s))
+            .map(|(t, last)| (t, (last - t) / s))
+            .collect()
+    };
+    let phase = |a: usize, b: usize| {
+        let (rows, columns) = (axis_taps(a), axis_taps(b));
+        let taps: Vec<_> = columns.iter().flat_map(|x| rows.iter().map(move |y| (y, x))).collect();
+        let weights = pack(from, to, taps.len(), |t, f, n| weight(t, f, (taps[n].0.0, taps[n].1.0)));
+        let at: Vec<_> = taps.iter().map(|(y, x)| (y.1, x.1)).collect();
+        Phase { a, b, weights, offsets: offsets(from, patch, &at) }
+    };
+    (0..s).flat_map(|a| (0..s).map(move |b| (a, b))).map(|(a, b)| phase(a, b)).collect()
 }

@@ -13,8 +13,9 @@ pub(super) struct Sweep<'a> {
     pub weights: &'a [[f32; OUT]],
     /// Output channels.
     pub to: usize,
-    /// Results of a row, and floats between rows of the sources.
+    /// Results of a row.
     pub width: usize,
+    /// Floats between rows of the sources.
     pub source_row: usize,
     /// Floats between channels, rows and columns of the results.
     pub channel: usize,
@@ -27,8 +28,9 @@ pub(super) struct Run<'a> {
     pub sweep: Sweep<'a>,
     /// For each step, the pixels that its weights multiply in the first row.
     pub sources: &'a [*const f32],
+    /// Rows of results.
     pub rows: usize,
-    /// [output channels rounded up to 4, LANES].
+    /// The bias, [output channels rounded up to 4, LANES].
     pub bias: &'a [f32],
     /// The first result.
     pub out: *mut f32,

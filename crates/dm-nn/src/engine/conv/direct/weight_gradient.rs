@@ -8,8 +8,7 @@ use rayon::prelude::*;
 
 use super::correlate::{Runs, correlate};
 use super::patch::{Geometry, offsets, patch_of, pixels, rows_per_task, sources, tap_order, tasks};
-use crate::engine::autograd::LaneShape;
-use crate::engine::autograd::PlaneData;
+use crate::engine::autograd::{LaneShape, PlaneData};
 use crate::engine::gemm::products::OUT;
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};

@@ -46,7 +46,8 @@ pub(super) enum TileKind {
     DoubledInput,
 }
 
-// The variants of [`TileKind`] and [`Scale`] as constant parameters of the loops.
+// The variants of [`TileKind`] and [`Scale`] as constant parameters of the loops. `DOUBLED` stands for
+// `TileKind::DoubledInput` and for `Scale::Doubled`.
 const INPUT: u8 = 0;
 const GRADIENT: u8 = 1;
 const DOUBLED: u8 = 2;
