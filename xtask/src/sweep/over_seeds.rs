@@ -1,6 +1,6 @@
 //! Scores over training seeds: the mean of runs that differ in their training seed only, with its 95 % t interval.
 
-use crate::markdown;
+use crate::markdown::{self, words};
 use crate::records::distinct;
 use dm_record::{GroupRow, OverSeeds, RunScores, SummaryRow};
 
@@ -42,7 +42,7 @@ pub fn table(groups: &[GroupRow]) -> String {
         let half = half.map_or(String::new(), |half| format!(" ± {half:.places$}"));
         format!("{mean:.places$}{half}")
     };
-    let head = ["runs", "seeds", "FD", "precision", "recall"].map(str::to_owned).to_vec();
+    let head = words(["runs", "seeds", "FD", "precision", "recall"]);
     let cells = groups.iter().map(|row| {
         vec![
             row.group.clone(),
