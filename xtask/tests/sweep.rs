@@ -83,6 +83,29 @@ fn the_scores_of_a_profile_are_in_the_table() {
 }
 
 #[test]
+fn evaluations_of_a_profile_are_made_once_and_again_if_their_command_changes() {
+    let place = Place::new(&[("a", "")]);
+    let sweeps = place.path("sweeps/digits.toml");
+    let text = std::fs::read_to_string(&sweeps).unwrap();
+    let with = |nfe: u32| {
+        let evaluations = format!(
+            "evaluations = [{{ name = \"few\", command = \"eval -n 40 --nfe {nfe}\" }}, \
+             {{ name = \"decided\", command = \"restore --count 7\" }}]"
+        );
+        std::fs::write(&sweeps, text.replace("{ n = 25 }", &format!("{{ n = 25 }}, {evaluations}"))).unwrap();
+        let output = place.sweep(&[]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        place.calls()
+    };
+    assert_eq!(with(5), ["train", "sample", "degrade", "restore", "eval", "restore"]);
+    let scores = place.path("runs/a/scores");
+    assert!(scores.join("few.json").is_file() && scores.join("decided.json").is_file());
+    assert_eq!(with(5), Vec::<String>::new());
+    assert_eq!(with(6), ["eval"]);
+    assert_eq!(std::fs::read_to_string(scores.join("few.txt")).unwrap(), "eval -n 40 --nfe 6");
+}
+
+#[test]
 fn an_archive_has_the_small_files_and_the_same_table() {
     let place = Place::new(&[("a", ""), ("b", "")]);
     let swept = place.sweep(&["--only", "a"]);

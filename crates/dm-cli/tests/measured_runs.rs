@@ -119,7 +119,7 @@ fn a_terminated_run_is_saved_at_once_and_continues() {
             "--set",
             "training.eval_every=1",
             "--set",
-            "training.eval_images=3000",
+            "training.eval_images=1500",
         ],
     ]
     .map(|more| [&["train", arg(&config)], &common[..], &more].concat());

@@ -5,6 +5,7 @@ mod best_worst;
 mod canvas;
 mod chart;
 mod choose;
+mod class_decided;
 mod classes;
 mod components;
 mod contact_sheet;
@@ -18,6 +19,7 @@ mod nearest;
 mod nearest_distances;
 mod over_seeds;
 mod parameter;
+mod photons;
 mod precision_recall;
 mod restoration;
 mod restored;
@@ -51,7 +53,7 @@ pub const OF_RUNS: [Figure<[Run]>; 8] = [
 ];
 
 /// Every figure of evaluations.
-pub const OF_SCORES: [Figure<Scores>; 10] = [
+pub const OF_SCORES: [Figure<Scores>; 12] = [
     ("sanity", sanity::draw),
     ("evaluations", evaluations::draw),
     ("precision-recall", precision_recall::draw),
@@ -59,6 +61,8 @@ pub const OF_SCORES: [Figure<Scores>; 10] = [
     ("components", components::draw),
     ("parameter", parameter::draw),
     ("restoration", restoration::draw),
+    ("class-decided", class_decided::draw),
+    ("photons", photons::draw),
     ("best-worst", best_worst::draw),
     ("nearest", nearest::draw),
     ("nearest-distances", nearest_distances::draw),

@@ -5,8 +5,8 @@ use crate::markdown::thousands;
 use crate::workspace::entries;
 use anyhow::{Context, Result};
 use dm_record::{
-    Classes, ClassifierRecord, ImageSize, NearestTraining, PcaFile, RankingFile, RealBaseline, Record,
-    ReferenceRecord, RestorationFile, SanityFile, ScoreFile, ScoreRow, Target,
+    Classes, ClassifierRecord, ImageSize, NearestTraining, PcaFile, PhotonFile, RankingFile, RealBaseline,
+    Record, ReferenceRecord, RestorationFile, SanityFile, ScoreFile, ScoreRow, Target,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -22,6 +22,7 @@ pub struct Scores {
     /// One table for each evaluation and classifier.
     pub tables: Vec<Table>,
     pub restorations: Vec<RestorationFile>,
+    pub photons: Vec<PhotonFile>,
     pub panels: Vec<Panels>,
 }
 
@@ -55,14 +56,7 @@ impl Scores {
     /// it. Files of other kinds are skipped.
     pub fn read(folder: &Path) -> Result<Self> {
         let mut scores = Self::default();
-        for path in entries(folder)? {
-            if path.is_dir() {
-                scores.panels.extend(Panels::read(path)?);
-            } else if path.extension().is_some_and(|ending| ending == "json") {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                scores.add(&name, &path)?;
-            }
-        }
+        scores.add_folder("", folder)?;
         let panels = folder.with_file_name("panels");
         if panels.is_dir() {
             for path in entries(&panels)? {
@@ -70,6 +64,19 @@ impl Scores {
             }
         }
         Ok(scores)
+    }
+
+    /// Adds the score files of `folder` in order of their names, which begin with `prefix`, and the panels in folders below it.
+    pub fn add_folder(&mut self, prefix: &str, folder: &Path) -> Result<()> {
+        for path in entries(folder)? {
+            if path.is_dir() {
+                self.panels.extend(Panels::read(path)?);
+            } else if path.extension().is_some_and(|ending| ending == "json") {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                self.add(&format!("{prefix}{name}"), &path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds a score file under a name.
@@ -80,6 +87,8 @@ impl Scores {
             self.sanity.push(typed(file, path)?);
         } else if has(&["restoration"]) && has(&["model"]) {
             self.restorations.push(typed(file, path)?);
+        } else if has(&["photons"]) && has(&["methods"]) {
+            self.photons.push(typed(file, path)?);
         } else if has(&["scores"]) {
             self.add_tables(name, typed(file, path)?);
         }

@@ -1,7 +1,7 @@
 //! Archives a study without its weights and images: copies the small files of every run, from which the table and the figures
 //! are made.
 
-use super::folder::GENERATED;
+use super::folder::{EVALUATIONS, GENERATED};
 use super::study::Job;
 use crate::workspace::entries;
 use anyhow::{Context, Result};
@@ -20,14 +20,12 @@ pub fn copy(jobs: &[Job], from: &Path, to: &Path) -> Result<()> {
         for name in OF_RUN {
             copy_file(&run.join(name), &archived.join(name))?;
         }
-        let generated = run.join(GENERATED);
-        if !generated.is_dir() {
-            continue;
-        }
-        for path in entries(&generated)? {
-            let small = path.extension().is_some_and(|ending| ending == "json" || ending == "png");
-            if let (true, Some(name)) = (small, path.file_name()) {
-                copy_file(&path, &archived.join(GENERATED).join(name))?;
+        for folder in [GENERATED, EVALUATIONS].into_iter().filter(|folder| run.join(folder).is_dir()) {
+            for path in entries(&run.join(folder))? {
+                let small = path.extension().is_some_and(|ending| ending == "json" || ending == "png");
+                if let (true, Some(name)) = (small, path.file_name()) {
+                    copy_file(&path, &archived.join(folder).join(name))?;
+                }
             }
         }
     }

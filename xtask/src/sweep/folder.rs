@@ -1,6 +1,6 @@
 //! The run folder of a sweep: deleting runs, and the images of a finished run.
 
-use super::study::{Job, Sample};
+use super::study::{Evaluation, Job, Sample};
 use crate::records::read_json;
 use crate::workspace::{beside, files_below, write_atomically};
 use anyhow::{Context, Result, ensure};
@@ -11,6 +11,8 @@ const LOCK: &str = ".lock";
 /// Folder of a finished run's images. It gets this name when all images are complete.
 pub const GENERATED: &str = "generated";
 const GENERATED_PART: &str = "generated.part";
+/// Folder of the scores of a finished run's further evaluations.
+pub const EVALUATIONS: &str = "scores";
 /// File with the settings that the images were sampled with.
 const SAMPLE: &str = "sample.json";
 
@@ -76,8 +78,45 @@ pub fn close_generated(run: &Path, sample: &Sample) -> Result<()> {
     std::fs::rename(&part, &whole).with_context(|| whole.display().to_string())
 }
 
+/// The files of an evaluation: its scores, and the command that made them, which is written last.
+fn evaluation_files(run: &Path, evaluation: &Evaluation) -> [PathBuf; 2] {
+    ["json", "txt"].map(|ending| run.join(EVALUATIONS).join(format!("{}.{ending}", evaluation.name)))
+}
+
+/// Whether the scores of an evaluation are there and were made by the same command.
+pub fn is_evaluated(run: &Path, evaluation: &Evaluation) -> bool {
+    let [scores, command] = evaluation_files(run, evaluation);
+    scores.is_file() && std::fs::read_to_string(command).is_ok_and(|text| text == evaluation.command)
+}
+
+/// The file for the scores of an evaluation. Older scores are deleted.
+pub fn open_evaluation(run: &Path, evaluation: &Evaluation) -> Result<PathBuf> {
+    let [scores, command] = evaluation_files(run, evaluation);
+    let folder = run.join(EVALUATIONS);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for file in [&command, &scores] {
+        if file.exists() {
+            std::fs::remove_file(file).with_context(|| file.display().to_string())?;
+        }
+    }
+    Ok(scores)
+}
+
+/// Marks an evaluation as complete.
+pub fn close_evaluation(run: &Path, evaluation: &Evaluation) -> Result<()> {
+    let [scores, command] = evaluation_files(run, evaluation);
+    ensure!(scores.is_file(), "{}: dm did not write it", scores.display());
+    write_atomically(&command, evaluation.command.as_bytes())
+}
+
+/// Deletes all images and evaluations of a run.
+pub fn delete_results(run: &Path) -> Result<()> {
+    remove(&run.join(EVALUATIONS))?;
+    delete_generated(run)
+}
+
 /// Deletes all images of a run.
-pub fn delete_generated(run: &Path) -> Result<()> {
+fn delete_generated(run: &Path) -> Result<()> {
     remove(&run.join(GENERATED))?;
     remove(&run.join(GENERATED_PART))
 }
@@ -116,5 +155,24 @@ mod tests {
         assert!(is_sampled(run, &sample) && !is_sampled(run, &Sample { n: 5, ..sample.clone() }));
         delete_generated(run).unwrap();
         assert!(!is_sampled(run, &sample));
+    }
+
+    #[test]
+    fn evaluations_count_only_when_complete_and_made_by_the_same_command() {
+        let run = tempfile::tempdir().unwrap();
+        let run = run.path();
+        let evaluation = |command: &str| Evaluation { name: "few".into(), command: command.into() };
+        let five = evaluation("eval --nfe 5");
+        let file = open_evaluation(run, &five).unwrap();
+        assert!(close_evaluation(run, &five).unwrap_err().to_string().contains("few.json"));
+        std::fs::write(&file, "{}").unwrap();
+        assert!(!is_evaluated(run, &five), "interrupted before it was closed");
+        close_evaluation(run, &five).unwrap();
+        assert!(is_evaluated(run, &five) && !is_evaluated(run, &evaluation("eval --nfe 6")));
+        open_evaluation(run, &five).unwrap();
+        assert!(!is_evaluated(run, &five) && !file.exists());
+        close_evaluation(run, &five).unwrap_err();
+        delete_results(run).unwrap();
+        assert!(std::fs::read_dir(run).unwrap().next().is_none());
     }
 }

@@ -233,7 +233,7 @@ pub fn draw_recorded(report: &Path) -> Result<usize> {
 }
 
 fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
-    let (mut runs, mut scores) = (Vec::new(), Scores::default());
+    let (mut runs, mut scores, mut evaluations) = (Vec::new(), Scores::default(), Scores::default());
     for (place, job) in all.iter().enumerate() {
         let folder = from.join(&job.name);
         if folder.join("manifest.json").is_file() {
@@ -242,10 +242,15 @@ fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
             if path.is_file() {
                 scores.add(&job.name, &path)?;
             }
+            let evaluated = folder.join(folder::EVALUATIONS);
+            if evaluated.is_dir() {
+                evaluations.add_folder(&format!("{}/", job.name), &evaluated)?;
+            }
         }
     }
     let of_runs = figures::draw_all(&figures::OF_RUNS, &runs[..], to)?;
-    let of_scores = figures::draw_all(&figures::OF_STUDIES, &scores, to)?;
+    let of_scores = figures::draw_all(&figures::OF_STUDIES, &scores, to)?
+        + figures::draw_all(&figures::OF_SCORES, &evaluations, to)?;
     let summary = summary::rows(all, from)?;
     Ok(of_runs + of_scores + figures::draw_all(&figures::OF_SUMMARIES, &summary[..], to)?)
 }

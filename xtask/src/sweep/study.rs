@@ -44,6 +44,17 @@ pub struct Job {
     pub config: PathBuf,
     pub set: Vec<String>,
     pub sample: Sample,
+    /// Further evaluations of the finished run.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// A further evaluation of a finished run, written to `scores/NAME.json` in the run folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    pub name: String,
+    /// `eval` or `restore` of `dm` with its options, without the model and the file of the scores.
+    pub command: String,
 }
 
 /// How a finished run is sampled.
@@ -142,6 +153,8 @@ struct ProfileSettings {
     #[serde(default)]
     set: Vec<String>,
     sample: Sample,
+    #[serde(default)]
+    evaluations: Vec<Evaluation>,
 }
 
 /// The file of a study.
@@ -171,13 +184,22 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
         let config = run.config.as_ref().or(study.config.as_ref());
         let config = config.with_context(|| format!("{place}: no config, here or at the top"))?;
         let mut profiles = if run.profiles.is_empty() { study.profiles.clone() } else { run.profiles };
-        let Some(ProfileSettings { set, sample }) = profiles.remove(&profile) else { continue };
+        let Some(ProfileSettings { set, sample, evaluations }) = profiles.remove(&profile) else { continue };
         if let Some(Measure { n, seeds, metrics, .. }) = &sample.measure {
             ensure!(
                 *seeds >= 2 && *n > 0 && n.is_multiple_of(*seeds) && !metrics.is_empty(),
                 "{place}: measure: found n = {n}, seeds = {seeds}, {} metrics; expected at least two seeds, a multiple of them \
                  as n, and a metric",
                 metrics.len()
+            );
+        }
+        for evaluation in &evaluations {
+            let command = evaluation.command.split_whitespace().next().unwrap_or_default();
+            ensure!(
+                is_plain(&evaluation.name) && ["eval", "restore"].contains(&command),
+                "{place}: evaluations: found {:?} = {:?}, expected a name of letters, digits and hyphens, and eval or restore",
+                evaluation.name,
+                evaluation.command
             );
         }
         jobs.push(Job {
@@ -188,6 +210,7 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
             loss: run.loss,
             set: [set, run.set].concat(),
             sample,
+            evaluations,
         });
     }
     ensure!(!jobs.is_empty(), "{}: no run for profile {}", file.display(), profile.name());
@@ -289,6 +312,11 @@ mod tests {
                 "n = 100",
                 "n = 100, measure = { n = 70, seeds = 1, metrics = [\"fd\"] }",
                 "\"plain\": measure: found",
+            ),
+            (
+                "{ sample = { n = 100 } }",
+                "{ sample = { n = 100 }, evaluations = [{ name = \"a\", command = \"train\" }] }",
+                "expected a name of letters, digits and hyphens, and eval or restore",
             ),
             ("n = 100", "n = 100, measure = { n = 71, seeds = 2, metrics = [\"fd\"] }", "measure: found"),
             ("n = 100", "n = 100, measure = { n = 70, seeds = 2, metrics = [] }", "measure: found"),

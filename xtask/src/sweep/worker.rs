@@ -4,7 +4,7 @@
 use super::folder;
 use super::process::{Log, interrupted};
 use super::progress::State;
-use super::study::Job;
+use super::study::{Evaluation, Job};
 use super::training_progress::TrainingProgress;
 use crate::records::{RESTORATION_FILE, SCORE_FILE, read_manifest};
 use crate::workspace;
@@ -66,7 +66,7 @@ pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
     }
     let was_complete = is_complete(&run)?;
     if !was_complete {
-        folder::delete_generated(&run)?;
+        folder::delete_results(&run)?;
     }
     let status = train(job, setup, &run, &mut log, &|state| {
         if !was_complete {
@@ -79,13 +79,20 @@ pub fn run(job: &Job, setup: &Setup, report: &dyn Fn(State)) -> Result<State> {
     check_success(status, "train", &log)?;
     ensure!(is_complete(&run)?, "{}: dm train succeeded, but the manifest is not complete", run.display());
     let is_sampled = folder::is_sampled(&run, &job.sample);
-    if !is_sampled {
+    let is_open = |evaluation: &&Evaluation| !folder::is_evaluated(&run, evaluation);
+    let rest: Vec<_> = job.evaluations.iter().filter(is_open).collect();
+    if !is_sampled || !rest.is_empty() {
         report(State::Sampling);
-        if !sample(job, setup, &run, &mut log)? {
+    }
+    if !is_sampled && !sample(job, setup, &run, &mut log)? {
+        return Ok(State::Interrupted);
+    }
+    for evaluation in &rest {
+        if !evaluate(evaluation, setup, &run, &mut log)? {
             return Ok(State::Interrupted);
         }
     }
-    Ok(State::Complete { made: !was_complete || !is_sampled })
+    Ok(State::Complete { made: !was_complete || !is_sampled || !rest.is_empty() })
 }
 
 fn is_complete(run: &Path) -> Result<bool> {
@@ -139,6 +146,27 @@ fn sample(job: &Job, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
         std::fs::metadata(part.join(name)).with_context(|| format!("{name}: dm did not write it"))?;
     }
     folder::close_generated(run, sample)?;
+    Ok(true)
+}
+
+/// Makes a further evaluation; false after an interrupt.
+fn evaluate(evaluation: &Evaluation, setup: &Setup, run: &Path, log: &mut Log) -> Result<bool> {
+    let file = folder::open_evaluation(run, evaluation)?;
+    let mut words = evaluation.command.split_whitespace();
+    let subcommand = words.next().unwrap_or_default();
+    let mut command = dm_on_device(setup, subcommand);
+    command.arg(run).args(words);
+    if subcommand == "restore" {
+        command.arg("--out").arg(file.with_extension("png")).arg("--scores").arg(&file);
+    } else {
+        command.arg("--out").arg(&file);
+    }
+    let status = log.watch(&mut command, || ())?;
+    if interrupted() {
+        return Ok(false);
+    }
+    check_success(status, subcommand, log)?;
+    folder::close_evaluation(run, evaluation)?;
     Ok(true)
 }
 

@@ -215,6 +215,7 @@ mod tests {
             config: "/w/a config.toml".into(),
             set: set.iter().map(ToString::to_string).collect(),
             sample: Sample { n: 4, nfe: None, seed: 1, restored: 4, measure: None },
+            evaluations: Vec::new(),
         }
     }
 

@@ -143,6 +143,7 @@ mod tests {
             config: "a.toml".into(),
             set: Vec::new(),
             sample,
+            evaluations: Vec::new(),
         };
         let run = dir.path().join("a");
         let of = |train: Option<&str>, evaluate: Option<&str>| {

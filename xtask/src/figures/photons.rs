@@ -1,0 +1,85 @@
+//! Restoration of photon counts: the share of restored images that are classified correctly, and PSNR, over the number of photons
+//! of a white pixel. One line per method of a model.
+
+use super::canvas::Canvas;
+use super::chart::{Axis, Chart, Estimate, Grid, estimates, line, page};
+use super::style::{DOT, THIN, colour};
+use crate::markdown::thousands;
+use crate::records::{Scores, distinct};
+use dm_record::{PhotonFile, PhotonScore};
+
+const GRID: Grid = Grid { columns: 2, width: 400.0, height: 400.0, first_width: None };
+
+/// A measure: its name, and its value with the interval.
+type Measure = (&'static str, fn(&PhotonScore) -> (Option<f64>, Option<[f64; 2]>));
+const MEASURES: [Measure; 2] = [
+    ("classified correctly", |score| (score.accuracy, score.accuracy_interval)),
+    ("PSNR in dB", |score| (score.psnr, score.psnr_interval)),
+];
+
+pub fn draw(scores: &Scores) -> Option<Canvas> {
+    page(MEASURES.iter().filter_map(|measure| chart(&scores.photons, *measure)).collect(), GRID)
+}
+
+fn chart(files: &[PhotonFile], (name, measure): Measure) -> Option<Chart> {
+    let labels: Vec<String> =
+        files.iter().flat_map(|file| file.methods.iter().map(|score| label(file, score))).collect();
+    let mut lines: Vec<(&str, Vec<Estimate>)> = Vec::new();
+    for of in distinct(labels.iter().map(String::as_str)) {
+        let mut points = Vec::new();
+        for file in files {
+            for score in file.methods.iter().filter(|score| label(file, score) == of) {
+                let (value, interval) = measure(score);
+                points.extend(value.map(|value| (file.photons, value, interval)));
+            }
+        }
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        lines.push((of, points));
+    }
+    let all = || lines.iter().flat_map(|(_, points)| points);
+    let (x, y) = (Axis::log_around(all().map(|p| p.0))?, Axis::around(all().map(|p| p.1))?);
+    let mut plots = Vec::new();
+    for (place, (of, points)) in lines.iter().enumerate().filter(|(_, (_, points))| !points.is_empty()) {
+        let curve = points.iter().map(|point| (point.0, point.1));
+        plots.push(line(curve, &colour(place), THIN).with_legend(*of).into());
+        plots.push(estimates(points, y.low, &colour(place), DOT).into());
+    }
+    Some(Chart {
+        title: name.into(),
+        y_label: format!("{} test images", thousands(files.first()?.n)),
+        x_label: "photons of a white pixel".into(),
+        x,
+        y,
+        plots,
+    })
+}
+
+/// The methods that need no model are the same for all models.
+fn label(file: &PhotonFile, score: &PhotonScore) -> String {
+    let without_model = ["counts", "Richardson-Lucy"].iter().any(|start| score.name.starts_with(start));
+    if without_model { score.name.clone() } else { format!("{}, {}", file.model, score.name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::fixtures::{folder, photon_file};
+
+    #[test]
+    fn every_method_has_a_line_over_the_photons() {
+        let files = [
+            ("a.json", photon_file("ink", 1.0, 0.7)),
+            ("b.json", photon_file("ink", 4.0, 0.9)),
+            ("c.json", photon_file("gaussian", 4.0, 0.8)),
+        ];
+        let svg = draw(&folder(&files).unwrap()).unwrap().svg().unwrap();
+        for text in
+            ["classified correctly", "PSNR in dB", "ink, mean of the draws", "gaussian, mean", "counts"]
+        {
+            assert!(svg.contains(text), "{text}");
+        }
+        // Three models' draws and their counts in two charts.
+        assert_eq!(svg.matches("<circle").count(), 12);
+        assert!(draw(&Scores::default()).is_none());
+    }
+}
