@@ -28,17 +28,17 @@ pub struct Args {
 type Block = (&'static str, fn(&Path) -> Result<String>);
 
 /// The pages and the blocks in them.
-const PAGES: [(&str, &[Block]); 2] = [
+const PAGES: [(&str, &[Block]); 3] = [
     (
         "README.md",
         &[
             ("build", build::build),
             ("speed", speed::speed),
-            ("runs", results::runs),
-            ("scores", results::scores),
+            ("headline", results::headline),
             ("promises", promises::promises),
         ],
     ),
+    ("report/RESULTS.md", &[("runs", results::runs), ("scores", results::scores)]),
     (
         "data/models/README.md",
         &[("models", cards::models), ("classifiers", cards::classifiers), ("pytorch", cards::pytorch)],
@@ -114,8 +114,9 @@ mod tests {
         put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
         put(
             "README.md",
-            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- speed -->\n<!-- end speed -->\n<!-- runs -->\n<!-- end runs -->\nby hand\n<!-- scores -->\nold\n<!-- end scores -->\n<!-- promises -->\n<!-- end promises -->\n",
+            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- speed -->\n<!-- end speed -->\n<!-- headline -->\nold\n<!-- end headline -->\nby hand\n<!-- promises -->\n<!-- end promises -->\n",
         );
+        put("report/RESULTS.md", b"<!-- runs -->\n<!-- end runs -->\n<!-- scores -->\n<!-- end scores -->\n");
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
         dir
     }
@@ -123,22 +124,24 @@ mod tests {
     #[test]
     fn pages_follow_their_data_and_a_second_time_changes_nothing() {
         let dir = workspace(3.5);
-        assert_eq!(refresh(dir.path(), true).unwrap().len(), 6);
+        assert_eq!(refresh(dir.path(), true).unwrap().len(), 7);
         let read = |page: &str| std::fs::read_to_string(dir.path().join(page)).unwrap();
         assert!(read("README.md").contains("old"), "a check wrote");
-        assert_eq!(refresh(dir.path(), false).unwrap().len(), 6);
+        assert_eq!(refresh(dir.path(), false).unwrap().len(), 7);
         assert!(refresh(dir.path(), true).unwrap().is_empty());
         let (readme, cards) = (read("README.md"), read("data/models/README.md"));
+        let results = read("report/RESULTS.md");
         for text in [
             "by hand",
             "| `unet`, training step of 128 images",
-            "| `ink-unet` | 5      | 320 ",
-            "4.250",
             "3.50 (3.15 to 3.85)",
             "0.550 (0.500 to 0.600)",
             "n = 1,000",
         ] {
             assert!(readme.contains(text), "{text}: {readme}");
+        }
+        for text in ["| `ink-unet` | 5      | 320 ", "4.250", "3.50 (3.15 to 3.85)"] {
+            assert!(results.contains(text), "{text}: {results}");
         }
         for text in ["### `ink-unet`", "6 parameters", "320 images", "abc", "3.50", "99.39 %", "import torch"]
         {
@@ -158,7 +161,10 @@ mod tests {
         )
         .unwrap();
         let changed = refresh(dir.path(), true).unwrap();
-        assert_eq!(changed, ["report/tables/scores.csv", "README.md", "data/models/README.md"]);
+        assert_eq!(
+            changed,
+            ["report/tables/scores.csv", "README.md", "report/RESULTS.md", "data/models/README.md"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The tables of README.md: the recorded runs, and the scores of their samples.
+//! The tables of README.md and RESULTS.md: the recorded runs, and the scores of their samples.
 
 use super::ranks::{order, rank_agreement};
 use crate::markdown::{self, thousands, words};
@@ -55,12 +55,8 @@ pub fn duration(seconds: f64) -> String {
 pub fn scores(root: &Path) -> Result<String> {
     let all = Scores::read(&root.join("report/scores"))?;
     let groups = all.comparable();
-    let models = |group: &&Vec<&Table>| {
-        group[0].classes.is_some() && group.iter().any(|table| table.target.model.is_some())
-    };
-    let largest = groups.iter().filter(models).max_by_key(|group| group[0].target.n);
-    let group = largest.context("report/scores: found no scores of a model")?;
-    let tables: Vec<&Table> = group.iter().copied().filter(|table| table.target.model.is_some()).collect();
+    let group = largest(&groups)?;
+    let tables = of_models(group);
     let same = |other: &&Vec<&Table>| {
         (other[0].target.n, &other[0].reference) == (group[0].target.n, &group[0].reference)
     };
@@ -70,6 +66,32 @@ pub fn scores(root: &Path) -> Result<String> {
     let command = "Made by `dm eval MODEL --out report/scores/NAME.json`.";
     let notes = format!("{} {command} {agreement}", conditions(&tables));
     Ok(format!("{}\n\n{}", table(&tables), notes.trim_end()))
+}
+
+/// The rows of [`scores`] that share the sampler which most of them have.
+pub fn headline(root: &Path) -> Result<String> {
+    let all = Scores::read(&root.join("report/scores"))?;
+    let groups = all.comparable();
+    let tables = of_models(largest(&groups)?);
+    let alike = |table: &Table| {
+        tables.iter().filter(|other| sampling_label(&other.target) == sampling_label(&table.target)).count()
+    };
+    let most = tables.iter().map(|table| alike(table)).max().unwrap_or(0);
+    let shared: Vec<&Table> = tables.iter().copied().filter(|table| alike(table) == most).collect();
+    Ok(format!("{}\n\n{}", table(&shared), conditions(&shared)))
+}
+
+/// The tables of the first classifier that are comparable and have the most samples.
+fn largest<'a>(groups: &'a [Vec<&'a Table>]) -> Result<&'a Vec<&'a Table>> {
+    let models = |group: &&Vec<&Table>| {
+        group[0].classes.is_some() && group.iter().any(|table| table.target.model.is_some())
+    };
+    let largest = groups.iter().filter(models).max_by_key(|group| group[0].target.n);
+    largest.context("report/scores: found no scores of a model")
+}
+
+fn of_models<'a>(group: &[&'a Table]) -> Vec<&'a Table> {
+    group.iter().copied().filter(|table| table.target.model.is_some()).collect()
 }
 
 /// The conditions that comparable tables share.
