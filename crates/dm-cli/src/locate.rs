@@ -22,6 +22,8 @@ use dm_nn::params::file::{TensorFile, read_bounded};
 
 use crate::embedded::{self, ModelFile};
 
+/// The folder of runs that have no other place.
+const RUNS: &str = "runs";
 /// The model that is used when none is named.
 pub const DEFAULT_MODEL: &str = "ink-unet";
 /// The classifier that is used when none is named.
@@ -36,6 +38,8 @@ const FOLDER: &str = "data";
 
 /// The metadata entries that distinguish a classifier's file (of schema 2 or 1) from a model's.
 const CLASSIFIER_ENTRIES: [&str; 2] = ["classifier", "judge"];
+/// How the names of checkpoints begin.
+const CHECKPOINT: &str = "checkpoint";
 /// The metadata entry that every model file has.
 const MODEL_ENTRY: &str = "config";
 
@@ -54,7 +58,10 @@ impl Found {
     /// If it cannot be read or is not a model.
     pub fn open_model(&self, device: &Device) -> Result<Model> {
         Ok(match self {
-            Self::Path(path) => Model::open(path, device)?,
+            Self::Path(path) => {
+                check("model", path)?;
+                Model::open(path, device)?
+            }
             Self::Embedded(file) => Model::from_bytes(&embedded_path(file), file.bytes, device)?,
         })
     }
@@ -65,7 +72,10 @@ impl Found {
     /// If it cannot be read or is not a classifier.
     pub fn open_classifier(&self, device: &Device) -> Result<Classifier> {
         Ok(match self {
-            Self::Path(path) => Classifier::read(&file_in(path), device)?,
+            Self::Path(path) => {
+                check("classifier", path)?;
+                Classifier::read(&file_in(path), device)?
+            }
             Self::Embedded(file) => Classifier::from_bytes(&embedded_path(file), file.bytes, device)?,
         })
     }
@@ -77,6 +87,7 @@ impl Found {
     pub fn tensor_file(&self) -> Result<(TensorFile, usize)> {
         Ok(match self {
             Self::Path(path) => {
+                check("model", path)?;
                 let path = file_in(path);
                 let bytes = read_bounded(&path)?;
                 (TensorFile::parse(&path, &bytes)?, bytes.len())
@@ -86,7 +97,7 @@ impl Found {
     }
 }
 
-/// Finds a model: `name` is a run folder, a model file, or the name of a shipped model.
+/// Finds a model: `name` is a run folder, a model file, the name of a shipped model, or the name of a run in `runs`.
 ///
 /// # Errors
 /// If there is no such model.
@@ -104,7 +115,8 @@ pub fn shipped_models() -> Vec<String> {
     shipped_names(is_model)
 }
 
-/// Finds a classifier: `name` is a run folder, a classifier's file, or the name of a shipped classifier.
+/// Finds a classifier: `name` is a run folder, a classifier's file, the name of a shipped classifier, or the name of a run in
+/// `runs`.
 ///
 /// # Errors
 /// If there is no such classifier.
@@ -146,12 +158,13 @@ pub fn program_sha256() -> Result<String> {
 
 /// `name` as a path, or the shipped file of that name. `is_kind` returns whether a file is of this kind.
 fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<Found> {
-    let path = Path::new(name);
+    let (path, run) = (Path::new(name), Path::new(RUNS).join(name));
     if path.exists() {
         return Ok(Found::Path(path.to_owned()));
     }
     match shipped_file(name) {
         Some(found) => Ok(found),
+        None if run.is_dir() => Ok(Found::Path(run)),
         None => bail!(
             "{kind} `{name}`: found neither a file, nor a run folder, nor a shipped {kind} of that name; expected one of {}; \
              {}",
@@ -159,6 +172,22 @@ fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<Foun
             places()
         ),
     }
+}
+
+/// Explains what may be missing at `path`, a file or a run folder.
+fn check(kind: &str, path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if path.is_file() && name.starts_with(CHECKPOINT) {
+        bail!("{}: found a checkpoint, expected a {kind}: name its run folder", path.display());
+    }
+    if path.is_dir() && !file_in(path).exists() {
+        bail!(
+            "{}: found no {kind} in this folder, which a run writes when it is first saved; continue a run with \
+             `dm train CONFIG --resume`",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The shipped model or classifier `name`.

@@ -156,6 +156,11 @@ fn run(cli: Cli) -> ExitCode {
 
 /// Prints clap's message where no command runs: a help text, the version, or one line about a wrong argument.
 fn explain(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // If standard error cannot be written to, the exit code still says it.
+        drop(error.print());
+        return ExitCode::from(BAD_INPUT);
+    }
     if error.use_stderr() {
         let text = error.to_string();
         let message = text.split("\nUsage:").next().unwrap_or_default();

@@ -42,6 +42,11 @@ fn the_help_documents_exit_codes_and_places() {
         assert!(help.contains(text), "{text}: {help}");
     }
     assert_eq!(dm(dir.path(), &["info", "nothing"]).status.code(), Some(2));
+    // Without a command, the commands are listed as an error.
+    let bare = dm(dir.path(), &[]);
+    assert_eq!((bare.status.code(), bare.stdout.is_empty()), (Some(2), true));
+    let listed = String::from_utf8_lossy(&bare.stderr).into_owned();
+    assert!(commands(&listed).contains(&"sample"), "{listed}");
 }
 
 #[test]

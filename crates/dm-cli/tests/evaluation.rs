@@ -343,5 +343,11 @@ fn degenerate_sets_have_scores_or_a_reason_for_none() {
     let one = eval(dir.path(), &["one.safetensors"]);
     let omitted = one["omitted"].as_array().unwrap();
     let fd = omitted.iter().find(|omitted| omitted["measure"] == "fd").unwrap();
-    assert!(fd["reason"].as_str().unwrap().contains("at least 65 rows, found 1"), "{fd}");
+    assert!(fd["reason"].as_str().unwrap().contains("at least 65 images, found 1"), "{fd}");
+    // An evaluation without any value has failed.
+    refused(
+        dir.path(),
+        &["eval", "one.safetensors", "--metrics", "fd", "--data", "data"],
+        &["none of the metrics", "65"],
+    );
 }

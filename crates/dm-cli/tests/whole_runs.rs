@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use common::{MNIST, arg, dm, ok, samples, small_config};
+use common::{MNIST, arg, dm, ok, refused, samples, small_config};
 use dm_nn::params::file::TensorFile;
 
 #[test]
@@ -51,6 +51,25 @@ fn train_then_sample_for_both_degradations() {
         assert!(dir.path().join("out/degrade.png").is_file());
         assert!(ok(dir.path(), &["train", arg(&config), "--resume"]).contains("is complete"));
     }
+}
+
+#[test]
+fn a_run_is_found_by_its_name_and_what_is_not_a_model_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = small_config(dir.path(), "ink", "softmax");
+    ok(dir.path(), &["train", arg(&config)]);
+    assert!(ok(dir.path(), &["info", "small"]).contains("kind = \"ink\""));
+    ok(dir.path(), &["sample", "small", "-n", "2", "--nfe", "1"]);
+    let run = dir.path().join("runs/small");
+    for name in ["runs/small/checkpoint.safetensors", "small"] {
+        if name == "small" {
+            fs::remove_file(run.join("model.safetensors")).unwrap();
+        }
+        let words = if name == "small" { "found no model in this folder" } else { "found a checkpoint" };
+        refused(dir.path(), &["sample", name], &["runs/small", words]);
+    }
+    let other = ["train", arg(&config), "--resume", "--set", "degradation.density=9.0"];
+    refused(dir.path(), &other, &["density", "--set name=NAME"]);
 }
 
 #[test]
@@ -165,11 +184,7 @@ fn every_degradation_is_listed_and_described_in_full() {
             serde_json::from_str(&ok(dir.path(), &["degrade", "--list", name, "--json"])).unwrap();
         assert_eq!(&alone[0], entry);
     }
-    common::refused(
-        dir.path(),
-        &["degrade", "--list", "paint"],
-        &["`paint`", "expected one of gaussian, ink"],
-    );
+    refused(dir.path(), &["degrade", "--list", "paint"], &["`paint`", "expected one of gaussian, ink"]);
 }
 
 #[test]
@@ -177,7 +192,7 @@ fn the_notebooks_checkpoint_is_imported_and_sampled() {
     let dir = tempfile::tempdir().unwrap();
     let checkpoint = common::root().join("crates/dm-train/tests/fixtures/starter_joint.pth");
     let missing = ["import", arg(&checkpoint), "--out", "m.safetensors", "--key", "ema"];
-    common::refused(dir.path(), &missing, &["key `ema`"]);
+    refused(dir.path(), &missing, &["key `ema`"]);
     assert!(!dir.path().join("m.safetensors").exists());
     ok(dir.path(), &["import", arg(&checkpoint), "--out", "m.safetensors"]);
     let out = ok(dir.path(), &["sample", "m.safetensors", "-n", "2"]);
@@ -210,7 +225,7 @@ fn parameters_of_any_network_are_imported_with_a_key_and_a_config() {
         checkpoint.write().unwrap();
 
         let refuse = |more: &[&str], words: &[&str]| {
-            common::refused(dir.path(), &import(more), words);
+            refused(dir.path(), &import(more), words);
             assert!(!imported.exists(), "{more:?}");
         };
         let toml = format!("{degradation}/config.toml");

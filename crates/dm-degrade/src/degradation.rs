@@ -4,9 +4,9 @@
 //! [`Degradation::degrade`] is a pure function of image, timestep and noise. Cold diffusion needs the same noise at two
 //! timesteps, and tests need to repeat a degradation.
 //!
-//! Optional capabilities are separate traits, which a [`Degradation`] returns as an `Option`: the signal and noise factors
-//! of a Gaussian process, the posterior q(x_s | x_t, x_0), the units of an intensity, grains that walk and fade, and an
-//! inverse.
+//! Capabilities that only some degradations have are separate traits, which a [`Degradation`] returns as an `Option`: the
+//! signal and noise factors of a Gaussian process, the posterior q(x_s | x_t, x_0), the density of an intensity, grains that
+//! walk and fade, and an inverse.
 
 use dm_nn::image::ImageShape;
 use dm_nn::rng::Rng;
@@ -17,8 +17,9 @@ use crate::timestep::{Noise, Timestep};
 
 /// A degradation of images of one shape.
 ///
-/// An image is `[C, H, W]` floats in [0, 1]; 0 is black (paper), 1 is white (full ink). The process works on *states*: at
-/// timestep 0 the image in the units of the process, afterwards degraded. [`Self::codec`] translates between the two.
+/// An image is `[C, H, W]` floats in [0, 1]. A pixel of 0 is paper and a pixel of 1 is full ink; pictures show paper black and
+/// ink white, as MNIST does. The process works on *states*: at timestep 0 the image in the units of the process, afterwards
+/// degraded. [`Self::codec`] translates between images and states.
 ///
 /// All state slices have `shape().len()` elements, timesteps are at most [`Self::timesteps`], and noise comes from
 /// [`Self::sample_noise`] of the same degradation; anything else may panic.
@@ -41,9 +42,10 @@ pub trait Degradation: Send + Sync {
     /// Writes to `out` a state drawn from the prior: timestep T without knowledge of any image.
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]);
 
-    /// Like [`Self::sample_prior`], but uses the random numbers in `noise` wherever a state at T depends on them, and draws
-    /// only the others. Cold diffusion starts from this state, because its first step subtracts the degradation that
-    /// `noise` made.
+    /// Like [`Self::sample_prior`], but for the given `noise`: a state at T is a function of an image and a noise, and here
+    /// only the part that depends on the image is drawn from `rng`. Gaussian noise draws nothing, and Ink draws an intensity.
+    /// Cold diffusion starts from this state, because its first step subtracts the degradation that `noise` made. The default
+    /// ignores `noise` and draws the whole state.
     fn sample_prior_given(&self, noise: &Noise, rng: &mut Rng, out: &mut [f32]) {
         let _ = noise;
         self.sample_prior(rng, out);
@@ -62,7 +64,8 @@ pub trait Degradation: Send + Sync {
         None
     }
 
-    /// The units of the states, if they are intensities: nonnegative, and conserved in these units.
+    /// The density of the states, if the states are intensities: values that are never negative and whose sum over a channel
+    /// is on average density(t) times the sum over the image's channel.
     fn intensity(&self) -> Option<&dyn Intensity> {
         None
     }
@@ -80,8 +83,8 @@ pub trait Degradation: Send + Sync {
 
 /// An additive Gaussian process: x_t = alpha x_0 + sigma eps, with the standard normal eps as the noise.
 pub trait GaussianProcess: Send + Sync {
-    /// (alpha, sigma), the factors of signal and noise at timestep `t`. This alpha is the square root of the alpha_t of a
-    /// [`Schedule`](crate::schedule::Schedule).
+    /// (alpha, sigma), the factors of x_0 and eps at timestep `t`, with alpha^2 + sigma^2 = 1. The alpha_t of a
+    /// [`Schedule`](crate::schedule::Schedule), which Ho et al. 2020 write alpha-bar_t, is the square of this alpha.
     fn alpha_sigma(&self, t: Timestep) -> (f32, f32);
 
     /// beta_t, the variance that the step from t - 1 to t adds.

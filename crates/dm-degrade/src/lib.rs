@@ -7,8 +7,9 @@
 //! own random stream, so a batch is a plain parallel loop and a result depends on seed and sample alone. This crate does
 //! not know how networks are trained.
 //!
-//! To add your own degradation, parameterization or sampler, implement its trait. The registries of this crate are only for
-//! configs and the command line.
+//! To add your own degradation, parameterization or sampler, implement its trait. It need not be registered anywhere: samplers
+//! and training take any implementation. [`REGISTRY`] and the enums of kinds only give names to those of this crate, so that
+//! configs and the command line can choose them.
 //!
 //! ```
 //! use dm_degrade::degradations::ink::{Ink, InkConfig};
@@ -16,7 +17,8 @@
 //! use dm_nn::image::ImageShape;
 //! use dm_nn::rng::Seed;
 //!
-//! // Ink for grey images of 16x16 pixels. The prior is fitted to a total intensity of 32 full pixels, spread evenly.
+//! // Ink for grey images of 16x16 pixels. The last argument is what `DegradationConfig::fit` usually computes from a training
+//! // set. Here it is only the total intensity: the prior's images hold the ink of 32 white pixels, spread evenly over the page.
 //! let shape = ImageShape::new(1, 16, 16);
 //! let ink = Ink::new(&InkConfig::default(), shape, &[32.0])?;
 //!

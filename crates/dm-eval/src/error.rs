@@ -64,8 +64,8 @@ pub enum EvalError {
         /// Columns of the other set.
         found: usize,
     },
-    /// A set has too few rows for the metric to be defined.
-    #[error("{metric}: the {set} set needs at least {needed} rows, found {found}")]
+    /// A set has too few images (rows of features) for the metric to be defined.
+    #[error("{metric}: the {set} set needs at least {needed} images, found {found}")]
     TooFew {
         /// Name of the metric.
         metric: &'static str,

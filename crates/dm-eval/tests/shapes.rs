@@ -286,7 +286,7 @@ fn metrics_that_need_a_training_set_say_so() {
     let metrics = metrics_named(&["memorised-pixels".to_owned(), "fd-infinity".to_owned()]).unwrap();
     let outcomes = evaluate(&images, &context, &metrics, &mut |_, _, _| {}).unwrap();
     assert!(outcomes[0].as_ref().unwrap_err().contains("nearest training images"));
-    assert!(outcomes[1].as_ref().unwrap_err().contains("needs at least 60 rows, found 20"));
+    assert!(outcomes[1].as_ref().unwrap_err().contains("needs at least 60 images, found 20"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Degradation for Dissolve {
     fn sample_prior(&self, rng: &mut Rng, out: &mut [f32]) { rng.fill_uniform(out); }
 }
 
-/// Trains a network to undo the degradation, samples from it, and compares the samples with test images.
+/// Trains a network to undo the degradation, samples from it, compares the samples with test images, and draws them.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
     let data = Dataset::open(&root.join("mnist"), &ReadOptions::default())?;
@@ -55,5 +55,6 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
         |pixels: &[u8]| classifier.extract_features(pixels, &mut |_| ()).map(|output| output.features);
     let reference = features(&data.test.pixels[..1000 * shape.len()])?;
     println!("Frechet distance {:.1}", dm_eval::frechet::frechet(&features(&samples)?, &reference)?.value);
+    dm_nn::picture::grid::write(&std::env::current_exe()?.with_extension("png"), shape, &samples, 16, 2)?;
     Ok(())
 }

@@ -99,11 +99,14 @@ impl RunFolder {
                 differences.extend(differences_from(manifest, config, data_sha256));
             }
             if !differences.is_empty() {
-                let message = format!("the run is another one: {}", differences.join("; "));
+                let message = format!(
+                    "the folder has a run with another config: {}; give the new run a folder of its own with --run or --set name=NAME",
+                    differences.join("; ")
+                );
                 return Err(Error::config(&config_file, message));
             }
             if !resume {
-                let message = "the run exists; continue it with --resume, or name another folder with --run";
+                let message = "the run exists; continue it with --resume, or name another folder with --run or --set name=NAME";
                 return Err(Error::config(path, message));
             }
         }

@@ -82,7 +82,11 @@ impl TrainingSettings {
     pub fn used_images(&self, train: &Images) -> Result<usize> {
         let used = if self.max_images == 0 { train.len() } else { self.max_images };
         if used > train.len() {
-            return Err(Error::invalid("training.max_images", used, format!("at most {}", train.len())));
+            return Err(Error::invalid(
+                "training.max_images",
+                used,
+                format!("at most {}, or 0 for all images", train.len()),
+            ));
         }
         if used < self.batch_size {
             return Err(Error::invalid(

@@ -286,7 +286,7 @@ fn a_folder_of_another_config_and_a_locked_folder_are_refused() {
     (other.training.batch_size, other.seed) = (9, Seed(8));
     let text = message(open(&other, true));
     let differences = "seed: found 7, expected 8; training.batch_size: found 8, expected 9";
-    assert!(text.ends_with(differences), "{text}");
+    assert!(text.contains(differences), "{text}");
     assert!(open(&config, true).is_ok());
 }
 

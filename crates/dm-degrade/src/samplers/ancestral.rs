@@ -39,7 +39,8 @@ impl Sampler for Ancestral {
     }
 }
 
-/// The posterior of `degradation`, which the sampler `name` needs.
+/// The posterior of `degradation`, which the sampler `name` needs. If there is none, the error suggests a sampler of cold
+/// diffusion: it only needs to degrade an image, with the same noise at every timestep.
 pub(super) fn require_posterior<'a>(
     degradation: &'a dyn Degradation,
     name: &str,

@@ -1,10 +1,11 @@
 //! Ancestral sampling of second order: the estimate is extrapolated through its last two values.
 //!
-//! The estimate of x_0 improves over a step from t to s, so a posterior that keeps the estimate from the start of the step
-//! lags by half a step. As in the multistep solvers (DPM-Solver++ 2M, Lu et al. 2022), the extrapolated estimate for the
-//! middle of the step, x0 + (t - s) / (2 (t' - t)) (x0 - x0'), takes its place, where t' and x0' are the timestep and the
-//! estimate of the step before. For Gaussian noise this is SDE-DPM-Solver++ 2M with t as the variable of the extrapolation.
-//! It costs no network evaluation. The first step has nothing to extrapolate, and the last, to timestep 0, takes x0 itself.
+//! The network's estimate of x_0 improves while a step goes from t down to s. A posterior that uses the estimate x0 of the
+//! step's start therefore lags by half a step. As in the multistep solvers (DPM-Solver++ 2M, Lu et al. 2022), this sampler uses
+//! an estimate for the middle of the step instead. Let t' > t be the timestep before t, with the estimate x0'. The straight
+//! line through both estimates has at t - (t - s)/2 the value x0 + (t - s) / (2 (t' - t)) (x0 - x0'). For Gaussian noise this
+//! is SDE-DPM-Solver++ 2M, with the extrapolation in t. It costs no network evaluation. The first step has no earlier estimate,
+//! and the last, to timestep 0, does not need a better one; both use x0 itself.
 
 use super::ancestral::require_posterior;
 use super::chain::{Chain, Sampler, TrajectoryObserver, blend};

@@ -1,9 +1,9 @@
 //! Ancestral sampling with the larger variance: Ho et al. 2020, algorithm 2, with the variance beta, for any pair of
 //! timesteps.
 //!
-//! x_s = mean of q(x_s | x_t, x0) + sqrt(beta) noise with beta = 1 - (alpha_t/alpha_s)^2, and no noise at s = 0. The larger
-//! variance is right for images that are standard normal noise, and the posterior's own variance is right if there is only
-//! one image (section 3.2).
+//! x_s = mean of q(x_s | x_t, x0) + sqrt(beta) noise with beta = 1 - (alpha_t/alpha_s)^2, and no noise at s = 0. Both this
+//! variance and that of the posterior are exact for one extreme data set: beta if the images are standard normal noise, the
+//! posterior's if the training set contains one image only. Real data lie between the two (section 3.2).
 
 use super::chain::{Chain, Sampler, TrajectoryObserver};
 use super::gaussian_step::{GaussianStep, check_gaussian, gaussian_of};

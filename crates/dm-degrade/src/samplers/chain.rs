@@ -47,9 +47,9 @@ pub trait Sampler: Send + Sync {
     fn sample(&self, chain: &Chain<'_>, observer: &mut TrajectoryObserver<'_>) -> Result<Vec<f32>>;
 }
 
-/// Returns the random stream of a sample, given the number of the sample and the number of the stream: T for the draw from
-/// the prior, T + 1 for the step that leaves T, t for the step that leaves any other timestep t, and 0 for the noise that
-/// cold diffusion keeps.
+/// Returns the random stream of a sample, given the number of the sample and the number of the stream. Every use has a stream
+/// of its own: t for the step that leaves timestep t, for t from 1 to T - 1, T for the draw from the prior, T + 1 for the step
+/// that leaves T (the draw from the prior has taken T), and 0 for the noise that cold diffusion keeps. No step leaves timestep 0.
 pub type Randomness<'a> = dyn Fn(u64, Timestep) -> Rng + Sync + 'a;
 
 /// Returns the state `[C, H, W]` that a sample starts from and the noise that it was made with, given the number of the

@@ -29,8 +29,10 @@ impl GaussianStep {
         }
     }
 
-    /// The variance that going from s to t adds, 1 - (alpha_t / alpha_s)^2. Written as a product of a sum and a difference
-    /// it is exact at both ends of a schedule.
+    /// The variance that going from s to t adds, 1 - (alpha_t / alpha_s)^2. With alpha^2 + sigma^2 = 1 it equals
+    /// (sigma_t^2 alpha_s^2 - alpha_t^2 sigma_s^2) / alpha_s^2, and the numerator is a sum times a difference. This form
+    /// loses no digits: for s = 0 it gives sigma_t^2, and for alpha_t = 0 it gives 1. The direct form would subtract two nearly
+    /// equal numbers where t is small.
     pub fn beta(self) -> f64 {
         let Self { alpha_t, sigma_t, alpha_s, sigma_s } = self;
         (sigma_t * alpha_s + alpha_t * sigma_s) * (sigma_t * alpha_s - alpha_t * sigma_s)

@@ -1,13 +1,14 @@
 //! Heun's method on the probability flow: Karras et al. 2022, algorithm 1 without its churn.
 //!
-//! Karras et al. integrate d(x/alpha) = eps d(sigma/alpha). Where the signal vanishes, as it does at T of a
-//! variance-preserving process, sigma/alpha has no bound. With alpha = cos(phi) and sigma = sin(phi) the same flow is
-//! dx = v d phi, v = alpha eps - sigma x0 (Salimans and Ho 2022), and phi goes from a right angle to zero.
+//! Karras et al. integrate d(x/alpha) = eps d(sigma/alpha). At T of a variance-preserving process alpha is zero or nearly so,
+//! and sigma/alpha is huge. With alpha = cos(phi) and sigma = sin(phi) the same flow is dx = v d phi, v = alpha eps - sigma x0
+//! (Salimans and Ho 2022), and phi runs from nearly a right angle at T to zero at timestep 0. All numbers stay bounded.
 //!
-//! The network is not defined at timestep 0, so the last step cannot be corrected there. Along the flow the estimate is a
-//! function of (sigma/alpha)^2 (dx = -1/2 score d(sigma/alpha)^2 where alpha = 1), and at zero it is the image: the last step
-//! extrapolates it to zero through its last two values. Taking the last value itself, as DDIM does, would make the whole
-//! chain of order 1.5 on the cosine schedule, whose last step shrinks most slowly.
+//! Heun's method averages v at both ends of a step. At the end of the last step, timestep 0, the network is not defined.
+//! There the state is the image, which is what the estimate approaches. Near timestep 0 the estimate is a smooth function of
+//! (sigma/alpha)^2, so the last step extrapolates it in a straight line to (sigma/alpha)^2 = 0, through its values at the last
+//! two timesteps. If the last step used the last estimate unchanged, as DDIM does, the whole chain would only be of order
+//! 1.5 on the cosine schedule, whose last step shrinks most slowly as the number of steps grows.
 
 use super::chain::{Chain, Sampler, TrajectoryObserver, blend};
 use super::gaussian_step::{GaussianStep, check_gaussian, gaussian_of};

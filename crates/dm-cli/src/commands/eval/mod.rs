@@ -13,7 +13,7 @@ mod target;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use dm_eval::protocol::{Metric, ReferenceStatistics, metrics_named};
 
 use crate::eval_session::EvalSession;
@@ -43,6 +43,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let mut main = eval_result::evaluate(main, &samples, &metrics, needs_training, &session)?;
     if args.classifier_accuracy {
         main.table.rows.push(classifier_accuracy::row(&main, &session)?);
+    }
+    if main.table.rows.is_empty() {
+        let reasons =
+            main.table.omitted.iter().map(|omitted| format!("{}: {}", omitted.metric, omitted.reason));
+        bail!("none of the metrics has a value: {}", reasons.collect::<Vec<_>>().join("; "));
     }
     if let Some(folder) = &args.panels {
         panels::write(folder, &main, &samples)?;
