@@ -13,8 +13,8 @@ use crate::{folder, locate};
 
 /// Write the network of a model or a classifier as an ONNX file.
 ///
-/// The file needs ONNX opset 17. A model's inputs are `x`, f32 [batch, channels, height, width], and `t`, f32 [batch], the
-/// timestep divided by T. A model with classes also has the input `classes`, i64 [batch], in which the number of classes stands
+/// The file needs ONNX opset 17. A model's inputs are `x`, f32 [batch, channels, height, width], and `t`, f32 `[batch]`, the
+/// timestep divided by T. A model with classes also has the input `classes`, i64 `[batch]`, in which the number of classes stands
 /// for no class. The output is `y`. The meaning of `x` and `y` follows from the degradation and the parameterization, which the
 /// file's metadata name. A classifier's input is `x`, values 0 to 1; its outputs are `features` and `logits`. The batch may have
 /// any size.

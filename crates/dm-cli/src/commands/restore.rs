@@ -125,7 +125,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     degraded(args, &model, sampling, (clean, labels), classifier.as_ref(), terminal)
 }
 
-/// Degrades the `clean` images [n, C, H, W], whose classes are `labels` [n], restores them, and writes the picture and the table.
+/// Degrades the `clean` images [n, C, H, W], whose classes are `labels` `[n]`, restores them, and writes the picture and the table.
 fn degraded(
     args: &Args,
     model: &Model,

@@ -94,7 +94,7 @@ pub fn measured(call: &Call<'_>, args: &PhotonArgs, counts: &Path, terminal: &Te
 }
 
 /// Simulates the counts of test images, restores them and scores the restorations. The images are given as pixels [n, H, W], labels
-/// [n] and the index of the first image.
+/// `[n]` and the index of the first image.
 ///
 /// # Errors
 /// If an option has a value outside its domain, the counts cannot be restored, or writing fails.
