@@ -6,7 +6,7 @@ use super::chart::{Axis, Chart, Grid, dots, line, page};
 use super::run::Run;
 use super::style::{DOT, THICK, colour, shade};
 use crate::markdown::thousands;
-use crate::records::distinct;
+use crate::records::{distinct, range};
 use dm_record::EvalLine;
 use kuva::plot::band::BandPlot;
 use std::collections::BTreeMap;
@@ -22,23 +22,25 @@ pub fn draw(runs: &[Run]) -> Option<Canvas> {
     let evaluation = runs.iter().find_map(|run| run.metrics.evaluations.last())?;
     let mut plots = Vec::new();
     for (place, (name, values)) in groups.iter().enumerate().filter(|(_, (_, values))| !values.is_empty()) {
-        let column = |of: fn(&[f64]) -> f64| values.values().map(|fd| of(fd)).collect::<Vec<_>>();
         let epochs: Vec<f64> = values.keys().map(|&epoch| epoch as f64).collect();
-        let band = BandPlot::new(epochs.clone(), column(least), column(largest));
+        let (low, high): (Vec<_>, Vec<_>) =
+            values.values().filter_map(|fd| range(fd.iter().copied())).unzip();
+        let band = BandPlot::new(epochs.clone(), low, high);
         plots.push(band.with_color(shade(place, 0.5)).with_opacity(0.5).into());
-        let means: Vec<_> = epochs.into_iter().zip(column(mean)).collect();
+        let mean = |fd: &Vec<f64>| fd.iter().sum::<f64>() / fd.len() as f64;
+        let means: Vec<_> = epochs.into_iter().zip(values.values().map(mean)).collect();
         plots.push(line(means.clone(), &colour(place), THICK).with_legend(*name).into());
         plots.push(dots(means, &colour(place), DOT).into());
     }
-    Some(Chart {
+    let chart = Chart {
         title: "Learning curves".into(),
         y_label: format!("Fréchet distance, {}", conditions(evaluation)),
         x_label: "epoch; lines: mean over training seeds, bands: all of them".into(),
         x,
         y,
         plots,
-    })
-    .and_then(|chart| page(vec![chart], GRID))
+    };
+    page(vec![chart], GRID)
 }
 
 /// How the samples of a line were drawn.
@@ -57,18 +59,6 @@ fn values(runs: &[Run], group: &str) -> BTreeMap<u64, Vec<f64>> {
         }
     }
     values
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn least(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
-}
-
-fn largest(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod worker;
 use crate::records::{SCORE_FILE, Scores};
 use crate::{figures, workspace};
 use anyhow::{Context, Result, ensure};
+use dm_record::SummaryRow;
 use executor::{Executor, Outcome};
 use local::Local;
 use progress::State;
@@ -215,7 +216,7 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
     summary::write(&rows, out)?;
     print!("{}", summary::text(&rows));
     let figures = out.join("figures");
-    announce_figures(draw(all, out, &figures)?, &figures);
+    announce_figures(draw(all, &rows, out, &figures)?, &figures);
     Ok(())
 }
 
@@ -228,11 +229,13 @@ pub fn digits(root: &Path) -> Result<Vec<Job>> {
 pub fn draw_recorded(report: &Path) -> Result<usize> {
     let digits = digits(workspace::root())?;
     let figures = report.join("figures");
-    let of_runs = draw(&digits, &report.join("runs"), &figures)?;
+    let runs = report.join("runs");
+    let of_runs = draw(&digits, &summary::rows(&digits, &runs)?, &runs, &figures)?;
     Ok(of_runs + figures::draw_all(&figures::OF_SCORES, &Scores::read(&report.join("scores"))?, &figures)?)
 }
 
-fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
+/// Draws the figures of the runs in `from`, whose summary is `rows`, in the folder `to`.
+fn draw(all: &[Job], rows: &[SummaryRow], from: &Path, to: &Path) -> Result<usize> {
     let (mut runs, mut scores, mut evaluations) = (Vec::new(), Scores::default(), Scores::default());
     for (place, job) in all.iter().enumerate() {
         let folder = from.join(&job.name);
@@ -251,8 +254,7 @@ fn draw(all: &[Job], from: &Path, to: &Path) -> Result<usize> {
     let of_runs = figures::draw_all(&figures::OF_RUNS, &runs[..], to)?;
     let of_scores = figures::draw_all(&figures::OF_STUDIES, &scores, to)?
         + figures::draw_all(&figures::OF_SCORES, &evaluations, to)?;
-    let summary = summary::rows(all, from)?;
-    Ok(of_runs + of_scores + figures::draw_all(&figures::OF_SUMMARIES, &summary[..], to)?)
+    Ok(of_runs + of_scores + figures::draw_all(&figures::OF_SUMMARIES, rows, to)?)
 }
 
 fn announce_figures(drawn: usize, folder: &Path) {
