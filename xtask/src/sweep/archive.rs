@@ -22,7 +22,9 @@ pub fn copy(jobs: &[Job], from: &Path, to: &Path) -> Result<()> {
         }
         for folder in [GENERATED, EVALUATIONS].into_iter().filter(|folder| run.join(folder).is_dir()) {
             for path in entries(&run.join(folder))? {
-                let small = path.extension().is_some_and(|ending| ending == "json" || ending == "png");
+                let small = path
+                    .extension()
+                    .is_some_and(|ending| ["json", "png", "txt"].iter().any(|small| ending == *small));
                 if let (true, Some(name)) = (small, path.file_name()) {
                     copy_file(&path, &archived.join(folder).join(name))?;
                 }

@@ -120,7 +120,7 @@ fn speed(root: &Path) -> Result<Rows> {
     Ok(steps.chain(images).collect())
 }
 
-/// Text in the format of RFC 4180. The crate `csv` would change features of crates below candle (tests/architecture.rs).
+/// Text in the format of RFC 4180. The crate `csv` would change features of crates below candle (tests/suite/architecture.rs).
 fn csv(head: &str, rows: &[Vec<String>]) -> String {
     let quoted = |cell: &String| {
         if cell.contains([',', '"', '\n']) {

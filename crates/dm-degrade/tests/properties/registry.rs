@@ -56,7 +56,7 @@ fn is_test_name(quoted: &str) -> bool {
 fn the_tests_that_theory_names_exist() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut sources = String::new();
-    for folder in ["dm-degrade/tests/properties", "dm-eval/tests"] {
+    for folder in ["dm-degrade/tests/properties", "dm-eval/tests/suite"] {
         for entry in std::fs::read_dir(crates.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "rs") {

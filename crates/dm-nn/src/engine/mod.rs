@@ -21,14 +21,12 @@ mod elementwise;
 mod gemm;
 mod norm;
 mod substrate;
-#[cfg(test)]
-mod tests;
 
 pub use autograd::LanePlanes;
-pub use conv::{ConvWeight, conv_norm_gelu, conv2d};
-pub(crate) use conv::{conv2d_add, conv2d_stride2, upsample2_conv2d};
-pub(crate) use elementwise::{add, concat, relu};
-pub(crate) use gemm::linear;
-pub(crate) use norm::group_norm_silu;
-pub use norm::layer_norm_gelu;
+pub use conv::{
+    Algorithm, ConvWeight, conv_norm_gelu, conv2d, conv2d_add, conv2d_by, conv2d_stride2, upsample2_conv2d,
+};
+pub use elementwise::{add, add_channels, concat, relu, upsample2};
+pub use gemm::linear;
+pub use norm::{group_norm_silu, layer_norm_gelu};
 pub use substrate::lanes;

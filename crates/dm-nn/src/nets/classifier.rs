@@ -164,7 +164,10 @@ impl ClassifierNet {
     }
 
     /// Like [`Self::forward`], for planes in the engine or in candle.
-    pub(super) fn run(&self, x: &Planes) -> candle_core::Result<ClassifierOutput> {
+    ///
+    /// # Errors
+    /// If the shape does not fit the network.
+    pub fn run(&self, x: &Planes) -> candle_core::Result<ClassifierOutput> {
         let Some(input) = &self.input else { return self.head(&x.leave()?.flatten_from(1)?) };
         let mut h = input.forward(x)?.relu()?;
         for (shrink, conv) in self.shrink.iter().zip(&self.convs) {

@@ -12,13 +12,11 @@ mod onnx;
 mod parts;
 mod ref_cnn;
 mod residual;
-#[cfg(test)]
-mod tests;
 mod unet;
 
 pub use config::NetworkConfig;
 pub use network::{BuildNetwork, Network};
 pub use onnx::to_onnx;
 pub use parts::{in_parts, parts, rows};
-pub use ref_cnn::{Norm, RefCnnConfig, frequencies};
-pub use unet::UNetConfig;
+pub use ref_cnn::{Norm, RefCnn, RefCnnConfig, frequencies};
+pub use unet::{UNet, UNetConfig};

@@ -57,7 +57,7 @@ struct Block {
 }
 
 /// The reference network.
-pub(super) struct RefCnn {
+pub struct RefCnn {
     blocks: Vec<Block>,
     last: Conv,
     time: Vec<Linear>,
@@ -65,8 +65,11 @@ pub(super) struct RefCnn {
 }
 
 impl RefCnnConfig {
-    /// Builds the network without wrapping it for evaluation.
-    pub(super) fn build_ref_cnn(
+    /// Builds the network itself, without wrapping it for evaluation as [`BuildNetwork::build`] does.
+    ///
+    /// # Errors
+    /// As for [`BuildNetwork::build`].
+    pub fn build_ref_cnn(
         &self,
         input: ImageShape,
         outputs: usize,
@@ -182,7 +185,10 @@ impl RefCnn {
     }
 
     /// Maps `x` [B, C_in, H, W], planes in the engine or in candle, to [B, C_out, H, W].
-    pub(super) fn run(&self, x: &Planes, t: &Tensor) -> Result<Planes> {
+    ///
+    /// # Errors
+    /// If the shapes do not fit the network.
+    pub fn run(&self, x: &Planes, t: &Tensor) -> Result<Planes> {
         let time = self.time_encoding(t)?;
         let mut h = x.clone();
         for (i, block) in self.blocks.iter().enumerate() {

@@ -59,7 +59,7 @@ impl Default for UNetConfig {
 
 /// The U-Net. Every list has one entry per level, except `shrink` and `grow`, which have one entry between
 /// each pair of neighbouring levels.
-pub(super) struct UNet {
+pub struct UNet {
     frequencies: Tensor,
     time1: Linear,
     time2: Linear,
@@ -89,13 +89,11 @@ impl UNetConfig {
         self.channels.len().saturating_sub(1)
     }
 
-    /// Builds the network without wrapping it for evaluation.
-    pub(super) fn build_unet(
-        &self,
-        input: ImageShape,
-        outputs: usize,
-        mut path: Path<'_>,
-    ) -> crate::Result<UNet> {
+    /// Builds the network itself, without wrapping it for evaluation as [`BuildNetwork::build`] does.
+    ///
+    /// # Errors
+    /// As for [`BuildNetwork::build`].
+    pub fn build_unet(&self, input: ImageShape, outputs: usize, mut path: Path<'_>) -> crate::Result<UNet> {
         self.check_shape(input)?;
         let (channels, groups, time_dim) = (&self.channels, self.groups, self.time_embed_dim);
         let levels = channels.len();
@@ -303,7 +301,10 @@ impl UNet {
     }
 
     /// Maps `x` [B, C_in, H, W], planes in the engine or in candle, to [B, C_out, H, W].
-    pub(super) fn run(&self, x: &Planes, t: &Tensor, classes: Option<&[u8]>) -> Result<Planes> {
+    ///
+    /// # Errors
+    /// If the shapes do not fit the network, or it takes classes and `classes` are invalid.
+    pub fn run(&self, x: &Planes, t: &Tensor, classes: Option<&[u8]>) -> Result<Planes> {
         let time = self.embed(t, classes)?;
         let mut h = self.input.forward(x)?;
         let mut skips = Vec::with_capacity(self.down.len());

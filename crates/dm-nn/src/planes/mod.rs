@@ -6,8 +6,6 @@
 //! height, width and number of channels from 1 up. Convolutions are cross-correlations, as in PyTorch.
 
 mod portable;
-#[cfg(test)]
-mod tests;
 
 use candle_core::{DType, Result, Tensor, bail};
 

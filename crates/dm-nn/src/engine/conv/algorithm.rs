@@ -12,7 +12,7 @@
 
 /// An algorithm for convolutions with zero padding of half the kernel's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Algorithm {
+pub enum Algorithm {
     /// The sum over the kernel's taps. Takes any odd kernel size and any stride.
     Direct,
     /// Winograd's F(4x4, 3x3). Takes 3x3 kernels with stride 1.

@@ -11,9 +11,7 @@ mod spatial;
 mod weight;
 mod winograd;
 
+pub use algorithm::Algorithm;
 pub use conv_norm_gelu::conv_norm_gelu;
-pub use operations::conv2d;
-pub(crate) use operations::{conv2d_add, conv2d_stride2, upsample2_conv2d};
+pub use operations::{conv2d, conv2d_add, conv2d_by, conv2d_stride2, upsample2_conv2d};
 pub use weight::ConvWeight;
-#[cfg(test)]
-pub(in crate::engine) use {algorithm::Algorithm, operations::conv2d_by};

@@ -23,7 +23,10 @@ pub fn conv2d(x: &LanePlanes, weight: &ConvWeight, bias: &Tensor) -> Result<Lane
 }
 
 /// [`conv2d`] plus `other` [B, O, H, W]. Winograd's algorithm adds `other` as it writes its results.
-pub(crate) fn conv2d_add(
+///
+/// # Errors
+/// As for [`conv2d`], and if `other` has another shape.
+pub fn conv2d_add(
     x: &LanePlanes,
     weight: &ConvWeight,
     bias: &Tensor,
@@ -40,7 +43,10 @@ pub(crate) fn conv2d_add(
 
 /// [`conv2d`] of `x` after nearest-neighbour upsampling by two: [B, O, 2H, 2W]. Winograd's algorithm reads `x` itself,
 /// so that the upsampled planes are never written.
-pub(crate) fn upsample2_conv2d(x: &LanePlanes, weight: &ConvWeight, bias: &Tensor) -> Result<LanePlanes> {
+///
+/// # Errors
+/// As for [`conv2d`].
+pub fn upsample2_conv2d(x: &LanePlanes, weight: &ConvWeight, bias: &Tensor) -> Result<LanePlanes> {
     match fastest(weight, 1)? {
         Algorithm::Winograd => {
             check(x, weight, bias)?;
@@ -51,12 +57,18 @@ pub(crate) fn upsample2_conv2d(x: &LanePlanes, weight: &ConvWeight, bias: &Tenso
 }
 
 /// Every second row and column of [`conv2d`], the first included: [B, O, ceil(H/2), ceil(W/2)].
-pub(crate) fn conv2d_stride2(x: &LanePlanes, weight: &ConvWeight, bias: &Tensor) -> Result<LanePlanes> {
+///
+/// # Errors
+/// As for [`conv2d`].
+pub fn conv2d_stride2(x: &LanePlanes, weight: &ConvWeight, bias: &Tensor) -> Result<LanePlanes> {
     conv2d_by(fastest(weight, 2)?, x, weight, bias, 2)
 }
 
-/// A convolution by an algorithm that can compute it.
-pub(in crate::engine) fn conv2d_by(
+/// [`conv2d`] by a chosen algorithm, and of its rows and columns every `stride`-th.
+///
+/// # Errors
+/// As for [`conv2d`], and if the algorithm does not take this kernel size or stride.
+pub fn conv2d_by(
     algorithm: Algorithm,
     x: &LanePlanes,
     weight: &ConvWeight,
@@ -65,7 +77,7 @@ pub(in crate::engine) fn conv2d_by(
 ) -> Result<LanePlanes> {
     let kernel = check(x, weight, bias)?;
     match algorithm {
-        Algorithm::Direct => {
+        Algorithm::Direct if stride > 0 => {
             let geometry = Geometry { kernel, stride, padding: kernel / 2 };
             convolve(x, weight, bias, Method::Direct(geometry), None)
         }

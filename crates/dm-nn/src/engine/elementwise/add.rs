@@ -9,7 +9,10 @@ use crate::engine::autograd::{CHUNK, GradSlot, LanePlanes, token, token_grad};
 use crate::engine::substrate::pool::Buffer;
 
 /// a + b.
-pub(crate) fn add(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
+///
+/// # Errors
+/// If the shapes differ.
+pub fn add(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
     if a.shape != b.shape {
         candle_core::bail!("add: {:?} and {:?} differ", a.shape, b.shape);
     }

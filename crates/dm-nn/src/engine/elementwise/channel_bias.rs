@@ -12,7 +12,10 @@ use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::{dispatch, lanes};
 
 /// `x` [B, C, H, W] plus `bias` [B, C] on every pixel of a plane.
-pub(crate) fn add_channels(x: &LanePlanes, bias: &Tensor) -> Result<LanePlanes> {
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn add_channels(x: &LanePlanes, bias: &Tensor) -> Result<LanePlanes> {
     if bias.dims() != [x.shape.batch, x.shape.channels] {
         let (batch, channels) = (x.shape.batch, x.shape.channels);
         candle_core::bail!("channel bias: found {:?}, expected [{batch}, {channels}]", bias.shape());

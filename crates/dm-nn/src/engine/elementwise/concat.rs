@@ -10,7 +10,10 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, Pending, PlaneData, token, token_grad};
 
 /// The channels of `a`, then those of `b`.
-pub(crate) fn concat(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
+///
+/// # Errors
+/// If the batches or the planes differ in size.
+pub fn concat(a: &LanePlanes, b: &LanePlanes) -> Result<LanePlanes> {
     if a.shape.with_channels(0) != b.shape.with_channels(0) {
         candle_core::bail!("concat: {:?} and {:?} differ in more than channels", a.shape, b.shape);
     }

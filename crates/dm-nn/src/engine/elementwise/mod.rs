@@ -6,8 +6,10 @@ mod concat;
 mod relu;
 mod upsample;
 
-pub(crate) use add::{add, sum_of};
-pub(crate) use channel_bias::{add_channels, bias_planes, channel_sums, per_image};
-pub(crate) use concat::concat;
-pub(crate) use relu::relu;
-pub(crate) use upsample::upsample2;
+pub use add::add;
+pub(crate) use add::sum_of;
+pub use channel_bias::add_channels;
+pub(crate) use channel_bias::{bias_planes, channel_sums, per_image};
+pub use concat::concat;
+pub use relu::relu;
+pub use upsample::upsample2;

@@ -9,7 +9,10 @@ use crate::engine::autograd::{CHUNK, GradSlot, LanePlanes, PlaneData, token, tok
 use crate::engine::substrate::pool::Buffer;
 
 /// max(x, 0).
-pub(crate) fn relu(x: &LanePlanes) -> Result<LanePlanes> {
+///
+/// # Errors
+/// If candle cannot record the operation.
+pub fn relu(x: &LanePlanes) -> Result<LanePlanes> {
     let mut y = Buffer::recycled(x.data.len());
     let chunks = y.par_chunks_mut(CHUNK).zip(x.data.par_chunks(CHUNK));
     chunks.for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y = x.max(0.0)));

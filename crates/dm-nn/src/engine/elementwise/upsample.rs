@@ -9,8 +9,11 @@ use crate::engine::autograd::{GradSlot, LanePlanes, LaneShape, token, token_grad
 use crate::engine::substrate::pool::Buffer;
 use crate::engine::substrate::simd::lanes;
 
-/// [B, C, H, W] -> [B, C, 2H, 2W].
-pub(crate) fn upsample2(x: &LanePlanes) -> Result<LanePlanes> {
+/// Nearest-neighbour upsampling by two: [B, C, H, W] -> [B, C, 2H, 2W].
+///
+/// # Errors
+/// If candle cannot record the operation.
+pub fn upsample2(x: &LanePlanes) -> Result<LanePlanes> {
     let l = lanes();
     let shape = x.shape.doubled();
     let (row, wide) = (x.shape.width * l, shape.width * l);

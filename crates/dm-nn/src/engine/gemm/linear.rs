@@ -25,7 +25,7 @@ fn rows_per_task(products: usize) -> usize {
 ///
 /// # Errors
 /// If shapes or types do not fit together, or I or O is 0.
-pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let ((_, inputs), (outputs, columns)) = (x.dims2()?, weight.dims2()?);
     if columns != inputs || bias.dims() != [outputs] || inputs * outputs == 0 {
         candle_core::bail!(

@@ -4,4 +4,4 @@ mod linear;
 pub(crate) mod outer;
 pub(crate) mod products;
 
-pub(crate) use linear::linear;
+pub use linear::linear;

@@ -19,7 +19,10 @@ use crate::engine::substrate::vector::{F, inlined};
 
 /// silu(gamma * (x - mean) / sigma + beta) of `x` [B, C, H, W] with `gamma` and `beta` `[C]`. Mean and sigma are those
 /// of the channels of each of `groups` groups; `eps` is added to the variance.
-pub(crate) fn group_norm_silu(
+///
+/// # Errors
+/// If `groups` does not divide the channels, or the shapes do not fit together.
+pub fn group_norm_silu(
     x: &LanePlanes,
     groups: usize,
     gamma: &Tensor,
