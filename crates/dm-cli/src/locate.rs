@@ -105,6 +105,14 @@ pub fn model(name: &str) -> Result<Found> {
     find("model", name, is_model)
 }
 
+/// Finds a model, as [`model`] does, or images: `name` may also be any other file or folder.
+///
+/// # Errors
+/// If there is neither.
+pub fn model_or_images(name: &str) -> Result<Found> {
+    find("model or images", name, is_model)
+}
+
 /// Whether `file` is the file of a model.
 fn is_model(file: &TensorFile) -> bool {
     file.has_metadata(MODEL_ENTRY) && !is_classifier(file)
@@ -166,8 +174,7 @@ fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<Foun
         Some(found) => Ok(found),
         None if run.is_dir() => Ok(Found::Path(run)),
         None => bail!(
-            "{kind} `{name}`: found neither a file, nor a run folder, nor a shipped {kind} of that name; expected one of {}; \
-             {}",
+            "{kind} `{name}`: found no file, run folder or shipped {kind} of that name; expected one of {}; {}",
             shipped_names(is_kind).join(", "),
             places()
         ),

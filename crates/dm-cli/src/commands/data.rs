@@ -43,6 +43,7 @@ enum Action {
         json: bool,
     },
     /// Download MNIST from the Hugging Face hub (needs a build with `--features hub`).
+    #[command(hide = !cfg!(feature = "hub"))]
     Fetch {
         /// Folder for the four IDX files.
         #[arg(default_value = "data/mnist")]

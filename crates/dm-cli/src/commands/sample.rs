@@ -12,7 +12,9 @@ use dm_nn::data::{SampleSet, Shard};
 use dm_nn::image::ImageShape;
 use dm_nn::picture::{film, grid};
 use dm_nn::rng::Seed;
+use dm_record::RunStatus;
 use dm_train::interpolate;
+use dm_train::run_folder::read_manifest;
 
 use crate::device::{self, DeviceKind};
 use crate::eval_session::first;
@@ -157,13 +159,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         terminal.lines(preview::lines(model.shape, &pixels, width, pictures))?;
     }
     terminal.line(format!(
-        "{}: {} images, {} network evaluations each, sampler {}, seed {}: {seconds:.1} s ({:.1} images/s)",
+        "{}: {} images, {} network evaluations each, sampler {}, seed {}: {seconds:.1} s ({:.1} images/s){}",
         model.name,
         range.len(),
         sampling.nfe_taken(),
         sampling.sampler.name(),
         args.seed,
         range.len() as f64 / seconds,
+        unfinished(&model).unwrap_or_default(),
     ))?;
     let mut samples = sample_set(&model, &request, pixels)?;
     if let Some(weak) = &weak {
@@ -213,6 +216,13 @@ pub fn write_grid(folder: &Path, shape: ImageShape, pixels: &[u8]) -> Result<Pat
     let on_grid = first(pixels, GRID.1, shape);
     grid::write(&path, shape, on_grid, (pixels.len() / shape.len()).min(GRID.0), 2)?;
     Ok(path)
+}
+
+/// How far the training of a run is that is not complete.
+fn unfinished(model: &Model) -> Option<String> {
+    let manifest = read_manifest(model.provenance.path.parent()?)?;
+    let note = || format!("; not fully trained: {} of {} steps", model.provenance.step, manifest.steps_total);
+    (manifest.status != RunStatus::Complete).then(note)
 }
 
 /// The model's own sampling with the changes of the command line, checked.

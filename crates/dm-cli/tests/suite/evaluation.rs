@@ -288,7 +288,7 @@ fn bad_input_is_refused_in_one_line() {
     };
     write_samples(&dir.path().join("flat.safetensors"), vec![7; 100 * MNIST.len()]);
     write_samples(&dir.path().join("none.safetensors"), Vec::new());
-    bad(&["nobody"], &["model `nobody`"]);
+    bad(&["nobody"], &["model or images `nobody`"]);
     let no_images = [[0u8, 0, 8, 3], [0, 0, 0, 0], [0, 0, 0, 28], [0, 0, 0, 28]].concat();
     fs::write(dir.path().join("no-images"), no_images).unwrap();
     bad(&["no-images"], &["no-images", "found [0, 28, 28]", "n > 0"]);

@@ -105,19 +105,22 @@ fn a_killed_run_continues_to_the_same_model() {
     ok(dir.path(), &[&["train", arg(&config), "--run", "whole"], &epochs[..]].concat());
     let metrics = dir.path().join("killed/metrics.jsonl");
     let args = [&["train", arg(&config), "--run", "killed", "--resume"], &epochs[..]].concat();
-    // The run is killed as soon as the metrics contain some steps.
+    // The run is killed as soon as there is a model and the metrics contain some steps.
+    let has_model = || dir.path().join("killed/model.safetensors").exists();
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("dm"))
         .current_dir(dir.path())
         .args(&args)
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while fs::read_to_string(&metrics).unwrap_or_default().lines().count() < 7 {
+    while fs::read_to_string(&metrics).unwrap_or_default().lines().count() < 7 || !has_model() {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
         std::thread::sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    let sampled = ok(dir.path(), &["sample", "killed", "-n", "1", "--nfe", "2"]);
+    assert!(sampled.contains("not fully trained: "), "{sampled}");
     ok(dir.path(), &args);
     let model = |run: &str| fs::read(dir.path().join(run).join("model.safetensors")).unwrap();
     assert!(model("whole") == model("killed"));

@@ -50,7 +50,7 @@ impl Target {
             return Ok(Self::Images(vec![ImageFiles::of_shards(Path::new(&names[0]), &set, n)?]));
         }
         for name in names {
-            let found = locate::model(name)?;
+            let found = locate::model_or_images(name)?;
             match &found {
                 Found::Path(path) if !is_model(path) => images.push(ImageFiles::read(path)?),
                 _ => {
