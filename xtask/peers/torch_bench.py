@@ -1,23 +1,16 @@
-"""The PyTorch program of `cargo xtask bench --against-torch`: the same networks, batches and optimizers as in Rust.
+"""The PyTorch program of `cargo xtask bench`: the same networks, batches and optimizers as in Rust.
 
-Usage: torch_bench.py VARIANT, one of eager, channels_last, compiled, compiled_channels_last. It answers requests on standard
-input one after the other: the answer to a line `WORK NETWORK COUNT REPEATS` is a line of JSON, {"ms": [..], ..} or
-{"error": ".."}. Its first line names the program. crates/dm-train/benches/against_torch uses the same protocol.
+Usage: torch_bench.py VARIANT, one of eager, channels_last, compiled, compiled_channels_last; protocol.py has the protocol.
 """
 
 import copy
-import json
 import math
-import os
 import sys
 import time
 
+import protocol
+
 INSTALL = "python3 -m venv target/torch && target/torch/bin/pip install torch numpy, then --python target/torch/bin/python"
-
-
-def say(answer):
-    print(json.dumps(answer), flush=True)
-
 
 try:
     import torch
@@ -25,11 +18,7 @@ try:
     import torch.nn.functional as F
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 except ImportError as error:
-    say({"error": f"PyTorch is missing in {sys.executable} ({error}); to install it: {INSTALL}"})
-    sys.exit(0)
-
-# Pause before each measurement: idle threads of the other program may still occupy a core each while they wait for work.
-PAUSE_S = 0.2
+    protocol.missing("PyTorch", INSTALL, error)
 
 
 def mlp(widths, activation):
@@ -78,18 +67,18 @@ class Residual(nn.Module):
 class UNet(nn.Module):
     """The U-Net of data/configs/ddpm-unet.toml; crates/dm-nn/src/nets/unet.rs."""
 
-    def __init__(self):
+    def __init__(self, channels):
         super().__init__()
         c0, c1, c2 = 32, 64, 64
         self.time = nn.Sequential(mlp([64, 128, 128], nn.SiLU), nn.SiLU())
         self.register_buffer("frequencies", torch.logspace(0, 3, 32))
-        self.input = nn.Conv2d(1, c0, 3, padding=1)
+        self.input = nn.Conv2d(channels, c0, 3, padding=1)
         self.down = nn.ModuleList([Residual(c0, c0), Residual(c0, c1), Residual(c1, c2)])
         self.shrink = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in (c0, c1))
         self.middle = Residual(c2, c2)
         self.up = nn.ModuleList([Residual(2 * c0, c0), Residual(2 * c1, c1), Residual(2 * c2, c2)])
         self.grow = nn.ModuleList([nn.Conv2d(c1, c0, 3, padding=1), nn.Conv2d(c2, c1, 3, padding=1)])
-        self.norm, self.output = nn.GroupNorm(8, c0), nn.Conv2d(c0, 1, 3, padding=1)
+        self.norm, self.output = nn.GroupNorm(8, c0), nn.Conv2d(c0, channels, 3, padding=1)
 
     def forward(self, x, t):
         phase = t[:, None] * self.frequencies
@@ -110,12 +99,14 @@ class Steps:
 
     def __init__(self, name, variant, count):
         torch.manual_seed(0)
-        self.network = {"ref_cnn": RefCnn, "unet": UNet}[name]()
+        network, height, width, channels = protocol.shape(name)
+        self.network = RefCnn() if network == "ref_cnn" else UNet(channels)
+        self.parameters = sum(p.numel() for p in self.network.parameters())
         self.layout = torch.channels_last if variant.endswith("channels_last") else torch.contiguous_format
         self.network = self.network.to(memory_format=self.layout)
         self.call = torch.compile(self.network) if variant.startswith("compiled") else self.network
-        self.is_unet = name == "unet"
-        images = lambda: torch.randn(count, 1, 28, 28).contiguous(memory_format=self.layout)
+        self.is_unet = network == "unet"
+        images = lambda: torch.randn(count, channels, height, width).contiguous(memory_format=self.layout)
         self.x, self.target, self.t = images(), images(), torch.rand(count)
         self.average = None
         self.optimizer = None
@@ -164,35 +155,12 @@ class Steps:
             self.call(self.x, self.t)
 
 
-def measure(work, repeats):
-    time.sleep(PAUSE_S)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - start) * 1e3)
-    return times
-
-
 def main():
     variant = sys.argv[1] if len(sys.argv) == 2 else ""
     if variant not in ("eager", "channels_last", "compiled", "compiled_channels_last"):
         sys.exit(__doc__)
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(threads)
-    say({"name": f"PyTorch {torch.__version__}", "threads": threads})
-    kept = (None, None)
-    for line in sys.stdin:
-        try:
-            work, name, count, repeats = line.split()
-            if kept[0] != (name, count):
-                kept = ((name, count), Steps(name, variant, int(count)))
-            steps = kept[1]
-            parameters = sum(p.numel() for p in steps.network.parameters())
-            ms = measure({"train": steps.train, "forward": steps.forward}[work], int(repeats))
-            say({"ms": ms, "parameters": parameters})
-        except Exception as error:  # Any failure is an answer, so that the benchmark can leave this variant out.
-            say({"error": f"{type(error).__name__}: {error}".splitlines()[0]})
+    torch.set_num_threads(protocol.threads())
+    protocol.serve(f"PyTorch {torch.__version__}", lambda name, count: Steps(name, variant, count))
 
 
 if __name__ == "__main__":

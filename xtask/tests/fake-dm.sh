@@ -75,6 +75,6 @@ restore)
     ;;
 eval)
     [ -d "$model" ]
-    echo '{"schema":2,"target":{"n":40,"seeds":[1,2]},"classifier":{"name":"classifier","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5,"interval":[301.5,341.5]},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
+    echo '{"schema":2,"target":{"n":40,"seeds":[1,2],"pooled":true},"classifier":{"name":"classifier","sha256":"a"},"reference":{"name":"test images","n":9},"scores":[{"name":"frechet distance","value":321.5,"interval":[301.5,341.5]},{"name":"recall","value":0.5}],"classes":{"counts":[],"share_intervals":[],"reference_counts":[]}}' > "$out"
     ;;
 esac

@@ -1,16 +1,21 @@
 #!/bin/bash
-# Replaces both programs of `cargo xtask bench`: our bench program (called with `serve`) and a Python that has PyTorch
-# (called with the script and a variant). PyTorch takes six times as long; its compiled variants refuse. Files beside
-# this script steer it: no-torch, other-network, no-compiler (all variants of PyTorch refuse), broken (ours refuses, too).
+# Replaces the programs of `cargo xtask bench`: our bench program (called with `serve`) and a Python that has PyTorch and JAX, but
+# neither ONNX Runtime nor OpenVINO (called with -B, a script and the name of a program). PyTorch takes six times as long; its
+# compiled variants refuse. Files beside this script steer it: no-torch, other-network, no-compiler (all variants of PyTorch
+# refuse), broken (ours refuses, too).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 case $1 in
 serve) name=ours ms=10 ;;
-*/xtask/peers/torch_bench.py) [ -f "$1" ] && name=$2 ms=60 ;;
+-B) [ -f "$2" ] && name=$3 ms=60 ;;
 *) exit 1 ;;
 esac
 if [ "$name" != ours ] && [ -f "$here/no-torch" ]; then
     echo '{"error": "PyTorch is missing; to install it: pip install torch"}'
+    exit
+fi
+if [ "$name" = onnxruntime ] || [ "$name" = openvino ]; then
+    echo "{\"error\": \"$name is missing; to install it: pip install $name\"}"
     exit
 fi
 echo "{\"name\": \"fake $name\", \"threads\": ${RAYON_NUM_THREADS:-2}}"
@@ -26,6 +31,7 @@ while read -r work net count repeats; do
     case $name in
     compiled*) echo '{"error": "no compiler"}' ; continue ;;
     channels_last) ms=55 ;;
+    jax) ms=50 ;;
     esac
     list=$ms
     for ((i = 1; i < repeats; i++)); do list="$list, $ms"; done

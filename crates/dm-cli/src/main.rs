@@ -73,6 +73,7 @@ Shipped files: models, classifiers and data sets that are not found under the gi
 
 Environment:
   DM_DATA      the folder of shipped files, with models/NAME.safetensors and mnist
+  DM_SIMD      the instruction set: avx512, avx2, neon or scalar, of those that the machine has
   DM_PICTURES  how the terminal shows pictures: kitty, sixel, blocks or letters
   NO_COLOR     no colours
   COLUMNS      the width of tables and charts";
@@ -126,7 +127,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> ExitCode {
     let terminal = terminal::Terminal::new(cli.quiet, cli.verbose);
-    if let Err(error) = interrupt::listen() {
+    let ready = dm_nn::simd::check().map_err(anyhow::Error::from).and_then(|()| interrupt::listen());
+    if let Err(error) = ready {
         terminal.error(&error);
         return ExitCode::from(BAD_INPUT);
     }

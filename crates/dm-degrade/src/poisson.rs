@@ -8,7 +8,8 @@
 
 #![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
 
-use pulp::{Arch, Simd, WithSimd};
+use dm_nn::simd::arch;
+use pulp::{Simd, WithSimd};
 
 /// The largest mean that configs accept. Up to this mean the search starts at a probability that f64 can represent.
 pub const MAX_MEAN: f64 = 600.0;
@@ -44,7 +45,7 @@ pub fn quantile(mean: f32, u: f32) -> f32 {
 /// Replaces every mean in `values` by its [`quantile`] at the uniform in `us`, bit for bit. If the slices differ in length,
 /// the shorter one decides how many means are replaced.
 pub fn quantiles(values: &mut [f32], us: &[f32]) {
-    Arch::new().dispatch(Quantiles { values, us });
+    arch().dispatch(Quantiles { values, us });
 }
 
 /// [`quantiles`] in the widest vectors of this machine; the results are the same in any.

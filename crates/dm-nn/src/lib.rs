@@ -46,6 +46,7 @@ pub mod picture;
 pub mod planes;
 pub mod protobuf;
 pub mod rng;
+pub mod simd;
 pub mod storage;
 pub mod threads;
 

@@ -1,8 +1,9 @@
-//! `bench.json`: the speed of the engine compared with PyTorch's, and how it scales with batch size and threads.
+//! `bench.json`: the speed of the engine compared with that of other programs, and how it scales with batch size, image size
+//! and threads.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything that `cargo xtask bench` measured. Measurements that were not requested are absent from the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,20 +14,31 @@ pub struct BenchFile {
     pub rounds: usize,
     /// The programs that were compared, as they name themselves.
     pub programs: Vec<String>,
+    /// The instruction set that the programs were told to use, if one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isa: Option<String>,
     /// Peak rate of multiply-adds of all threads together, in 10^9 operations per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fma_peak_gflops: Option<f64>,
-    /// Training steps and forward passes of both programs.
+    /// Training steps and forward passes of all programs.
     pub rows: Vec<StepTime>,
-    /// A whole epoch of our program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<EpochTime>,
+    /// Whole epochs of our program.
+    #[serde(
+        default,
+        alias = "epoch",
+        deserialize_with = "one_or_many",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub epochs: Vec<EpochTime>,
     /// The time of a sampled image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sampling: Vec<SamplingTime>,
     /// Throughput of our program over batch size and threads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaling: Vec<Throughput>,
+    /// Throughput of our program over the size of the images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<SizeThroughput>,
     /// Time and memory of drawing many images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drawing: Vec<DrawingTime>,
@@ -55,7 +67,7 @@ pub struct Machine {
     pub rustc: String,
 }
 
-/// One kind of work of one network in both programs. Times are medians in milliseconds per batch.
+/// One kind of work of one network in all programs. Times are medians in milliseconds per batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepTime {
     /// Name of the network.
@@ -66,24 +78,29 @@ pub struct StepTime {
     pub batch: usize,
     /// Our time.
     pub ours_ms: f64,
-    /// Time of PyTorch's fastest variant.
-    pub torch_best_ms: f64,
-    /// Name of that variant.
-    pub torch_best: String,
-    /// PyTorch's time over ours.
+    /// Time of the fastest other program.
+    #[serde(alias = "torch_best_ms")]
+    pub peer_best_ms: f64,
+    /// Name of that program or, for PyTorch, of its variant.
+    #[serde(alias = "torch_best")]
+    pub peer_best: String,
+    /// That time over ours.
     pub ratio: f64,
     /// Our peak memory in 10^6 bytes.
     pub ours_peak_mb: Option<f64>,
-    /// Peak memory of the variant of PyTorch that needs the least.
-    pub torch_peak_mb: Option<f64>,
-    /// Time of each variant of PyTorch.
-    pub torch_ms: BTreeMap<String, f64>,
+    /// Peak memory of the other program that needs the least.
+    #[serde(alias = "torch_peak_mb")]
+    pub peer_peak_mb: Option<f64>,
+    /// Time of each other program.
+    #[serde(alias = "torch_ms")]
+    pub peer_ms: BTreeMap<String, f64>,
     /// Number of trainable parameters.
     pub parameters: Option<u64>,
     /// Our arithmetic per second over the machine's peak.
     pub ours_share_of_peak: Option<f64>,
-    /// PyTorch's arithmetic per second over the machine's peak, counting direct convolutions.
-    pub torch_share_of_peak: Option<f64>,
+    /// The fastest other program's arithmetic per second over the machine's peak, counting direct convolutions.
+    #[serde(alias = "torch_share_of_peak")]
+    pub peer_share_of_peak: Option<f64>,
 }
 
 /// A training epoch with data, validation, pictures and checkpoints, compared with the same number of bare steps.
@@ -113,9 +130,10 @@ pub struct SamplingTime {
     pub nfe: usize,
     /// Our time per image for the whole reverse chain.
     pub ours_ms_per_image: f64,
-    /// Time per image of as many forward passes of PyTorch's fastest variant, without the sampler's own arithmetic.
-    pub torch_network_alone_ms_per_image: f64,
-    /// PyTorch's time over ours.
+    /// Time per image of as many forward passes of the fastest other program, without the sampler's own arithmetic.
+    #[serde(alias = "torch_network_alone_ms_per_image")]
+    pub peer_network_alone_ms_per_image: f64,
+    /// That time over ours.
     pub ratio: f64,
 }
 
@@ -134,6 +152,23 @@ pub struct Throughput {
     pub images_per_s: f64,
 }
 
+/// Throughput of our program on images of one size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SizeThroughput {
+    /// Name of the network.
+    pub net: String,
+    /// `train` or `forward`.
+    pub work: String,
+    /// Height and width of the images, in pixels.
+    pub side: usize,
+    /// Images per batch.
+    pub batch: usize,
+    /// Images per second.
+    pub images_per_s: f64,
+    /// Arithmetic of the convolutions per second, in 10^9 operations, counting direct convolutions.
+    pub direct_gflops: f64,
+}
+
 /// Time and memory of drawing many images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DrawingTime {
@@ -145,4 +180,18 @@ pub struct DrawingTime {
     pub seconds: f64,
     /// Peak memory in 10^6 bytes.
     pub peak_mb: Option<f64>,
+}
+
+/// Reads a list, or the single item that older files have.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EpochTime>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(Box<EpochTime>),
+        Many(Vec<EpochTime>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(epoch) => vec![*epoch],
+        OneOrMany::Many(epochs) => epochs,
+    })
 }

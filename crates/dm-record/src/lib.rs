@@ -51,7 +51,9 @@ mod summary;
 mod target;
 mod value;
 
-pub use bench::{BenchFile, DrawingTime, EpochTime, Machine, SamplingTime, StepTime, Throughput};
+pub use bench::{
+    BenchFile, DrawingTime, EpochTime, Machine, SamplingTime, SizeThroughput, StepTime, Throughput,
+};
 pub use manifest::{RunManifest, RunStatus};
 pub use metrics::{EpochLine, EvalLine, MetricsLine, StepLine};
 pub use panels::{FailureGroup, Failures, PcaFile, Pool, RankedImage, Ranking, RankingFile};

@@ -60,8 +60,11 @@ pub struct OverSeeds {
 /// Scores of one run's images. A score that was not computed is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunScores {
-    /// Number of images behind the scores.
+    /// Number of images of each generation seed or, if `pooled`, of all seeds together.
     pub n: Option<usize>,
+    /// Whether the images of all generation seeds are one set.
+    #[serde(default)]
+    pub pooled: bool,
     /// Name of the reference images.
     #[serde(default)]
     pub reference: Option<String>,

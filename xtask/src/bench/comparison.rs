@@ -1,25 +1,27 @@
-//! Compares our program with PyTorch. For each network and kind of work, new processes take turns, so that a warm or busy machine
-//! affects both programs. Then a whole epoch and the sampling of images are timed.
+//! Compares our program with others. For each network and kind of work, new processes take turns, so that a warm or busy machine
+//! affects all programs. Then whole epochs and the sampling of images are timed.
 
-use super::programs::{Programs, add_program, median};
+use super::programs::{OTHERS, Programs, TORCH, add_program, median};
 use super::worker_process::{Answer, Request, WorkerProcess};
 use anyhow::{Context, Result, ensure};
 use dm_record::{BenchFile, EpochTime, SamplingTime, StepTime};
 use std::collections::BTreeMap;
 
-/// The variants of PyTorch.
-const VARIANTS: [&str; 4] = ["eager", "channels_last", "compiled", "compiled_channels_last"];
-/// Networks, kinds of work, and images per batch.
-const WORKS: [(&str, &str, usize); 4] = [
+/// Networks, kinds of work, and images per batch. 16 images are a block of samples on a screen.
+const WORKS: [(&str, &str, usize); 8] = [
     ("ref_cnn", "train", 128),
     ("ref_cnn", "forward", 256),
+    ("ref_cnn", "forward", 16),
     ("unet", "train", 128),
     ("unet", "forward", 256),
+    ("unet", "forward", 16),
+    ("unet-32x32x3", "train", 128),
+    ("unet-64x64x3", "train", 128),
 ];
 /// Repeats of the work in one turn.
 const REPEATS: usize = 3;
-/// Steps of an epoch of MNIST; the last short batch is dropped.
-const EPOCH: usize = 468;
+/// Networks of which an epoch is timed, and its steps; the last short batch is dropped.
+const EPOCHS: [(&str, usize); 2] = [("ref_cnn", 468), ("unet", 468)];
 /// Models that are sampled: name of the config, its network, images per batch.
 const MODELS: [(&str, &str, usize); 2] = [("ddpm-reference", "ref_cnn", 256), ("ink-unet", "unet", 128)];
 
@@ -32,13 +34,23 @@ struct Timing {
     answer: Answer,
 }
 
-pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Result<()> {
+/// Compares with PyTorch and, if `all`, with the other programs that can be started.
+pub fn run(programs: &Programs, all: bool, rounds: usize, results: &mut BenchFile) -> Result<()> {
     for (net, work, batch) in WORKS {
         let request = Request { work, name: net, count: batch, repeats: REPEATS };
         eprintln!("{net} {work}, batch {batch}: {rounds} rounds");
         let mut workers = vec![programs.ours(None)?];
-        for variant in VARIANTS {
-            workers.push(programs.torch(variant)?);
+        for peer in &TORCH {
+            workers.push(programs.peer(peer)?);
+        }
+        if all {
+            workers[0].ask(&Request { work: "onnx", count: 1, repeats: 1, ..request })?;
+            for peer in OTHERS.iter().filter(|peer| peer.works.contains(&work)) {
+                match programs.peer(peer) {
+                    Ok(worker) => workers.push(worker),
+                    Err(error) => add_note(results, format!("left out: {error:#}")),
+                }
+            }
         }
         for worker in &workers {
             add_program(results, worker.program());
@@ -47,15 +59,17 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
             results.fma_peak_gflops = Some(fma_peak(&mut workers[0])?);
         }
         let (timings, notes) = take_turns(workers, &request, rounds)?;
-        results.notes.extend(notes);
+        notes.into_iter().for_each(|note| add_note(results, note));
         let row = row(&request, &timings, results.fma_peak_gflops)?;
         eprintln!(
             "  ours {:.1} ms, {} {:.1} ms: {:.2}",
-            row.ours_ms, row.torch_best, row.torch_best_ms, row.ratio
+            row.ours_ms, row.peer_best, row.peer_best_ms, row.ratio
         );
         results.rows.push(row);
     }
-    results.epoch = Some(epoch(programs, &results.rows)?);
+    for (net, steps) in EPOCHS {
+        results.epochs.push(epoch(programs, net, steps, &results.rows)?);
+    }
     for (model, net, count) in MODELS {
         eprintln!("{model}: sampling {count} images at a time");
         results.sampling.push(sampling(
@@ -66,6 +80,13 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
         )?);
     }
     Ok(())
+}
+
+/// Adds a note, unless the results contain it already.
+fn add_note(results: &mut BenchFile, note: String) {
+    if !results.notes.contains(&note) {
+        results.notes.push(note);
+    }
 }
 
 /// Peak rate in 10^9 operations per second.
@@ -108,14 +129,15 @@ fn take_turns(
     Ok((able.into_iter().map(timing).collect::<Result<_>>()?, notes))
 }
 
-/// The row that compares our program, the first of `timings`, with the fastest variant of PyTorch.
+/// The row that compares our program, the first of `timings`, with the fastest of the others.
 fn row(request: &Request<'_>, timings: &[Timing], peak: Option<f64>) -> Result<StepTime> {
-    let (ours, torch) = timings.split_first().context("nothing was measured")?;
-    let fastest = torch.iter().min_by(|a, b| a.ms.total_cmp(&b.ms));
-    let best = fastest.with_context(|| format!("{request}: no variant of PyTorch could do this"))?;
-    for other in torch {
+    let (ours, peers) = timings.split_first().context("nothing was measured")?;
+    let fastest = peers.iter().min_by(|a, b| a.ms.total_cmp(&b.ms));
+    let best = fastest.with_context(|| format!("{request}: no other program could do this"))?;
+    for other in peers {
+        // A program that reads our file does not count parameters.
         ensure!(
-            other.answer.parameters == ours.answer.parameters,
+            other.answer.parameters.is_none() || other.answer.parameters == ours.answer.parameters,
             "{}: {}: found {:?} parameters, expected {:?} as ours has: not the same network",
             request.name,
             other.variant,
@@ -129,37 +151,36 @@ fn row(request: &Request<'_>, timings: &[Timing], peak: Option<f64>) -> Result<S
         work: request.work.to_owned(),
         batch: request.count,
         ours_ms: ours.ms,
-        torch_best_ms: best.ms,
-        torch_best: best.variant.clone(),
+        peer_best_ms: best.ms,
+        peer_best: best.variant.clone(),
         ratio: best.ms / ours.ms,
         ours_peak_mb: ours.peak_mb,
-        torch_peak_mb: torch.iter().filter_map(|timing| timing.peak_mb).min_by(f64::total_cmp),
-        torch_ms: torch.iter().map(|timing| (timing.variant.clone(), timing.ms)).collect::<BTreeMap<_, _>>(),
+        peer_peak_mb: peers.iter().filter_map(|timing| timing.peak_mb).min_by(f64::total_cmp),
+        peer_ms: peers.iter().map(|timing| (timing.variant.clone(), timing.ms)).collect::<BTreeMap<_, _>>(),
         parameters: ours.answer.parameters,
         ours_share_of_peak: share(ours.answer.done_gflop, ours.ms),
-        torch_share_of_peak: share(ours.answer.direct_gflop, best.ms),
+        peer_share_of_peak: share(ours.answer.direct_gflop, best.ms),
     })
 }
 
-/// The row of a network and a kind of work.
+/// The first row of a network and a kind of work.
 fn find<'a>(rows: &'a [StepTime], net: &str, work: &str) -> Result<&'a StepTime> {
     let found = rows.iter().find(|row| row.net == net && row.work == work);
     found.with_context(|| format!("{net} {work} was not measured"))
 }
 
-/// The time of a whole epoch of the reference network, beside the time of as many training steps alone.
-fn epoch(programs: &Programs, rows: &[StepTime]) -> Result<EpochTime> {
-    let net = "ref_cnn";
-    let bare_seconds = find(rows, net, "train")?.ours_ms * EPOCH as f64 / 1e3;
-    eprintln!("{net}: an epoch of {EPOCH} steps, about {bare_seconds:.0} s");
-    let answer = programs.ours(None)?.ask(&Request { work: "epoch", name: net, count: EPOCH, repeats: 1 })?;
+/// The time of a whole epoch, beside the time of as many training steps alone.
+fn epoch(programs: &Programs, net: &str, steps: usize, rows: &[StepTime]) -> Result<EpochTime> {
+    let bare_seconds = find(rows, net, "train")?.ours_ms * steps as f64 / 1e3;
+    eprintln!("{net}: an epoch of {steps} steps, about {bare_seconds:.0} s");
+    let answer = programs.ours(None)?.ask(&Request { work: "epoch", name: net, count: steps, repeats: 1 })?;
     let seconds = answer.ms.iter().sum::<f64>() / 1e3;
     let pictures_seconds = answer.pictures_ms.unwrap_or_default() / 1e3;
-    let (net, steps, ratio) = (net.to_owned(), EPOCH, seconds / bare_seconds);
+    let (net, ratio) = (net.to_owned(), seconds / bare_seconds);
     Ok(EpochTime { net, steps, seconds, pictures_seconds, bare_seconds, ratio })
 }
 
-/// The time of a sampled image with its whole reverse chain, beside the time of as many forward passes of PyTorch.
+/// The time of a sampled image with its whole reverse chain, beside the time of as many forward passes of the fastest other program.
 fn sampling(
     ours: &mut WorkerProcess,
     (model, net, count): (&str, &str, usize),
@@ -171,12 +192,12 @@ fn sampling(
     let answer = ours.ask(&request)?;
     let nfe = answer.evaluations.context("ours: sample: no evaluations in the answer")?;
     let ours_ms_per_image = median(&answer.ms).context("ours: sample: no times")?;
-    let torch = forward.torch_best_ms / forward.batch as f64 * nfe as f64;
+    let peer = forward.peer_best_ms / forward.batch as f64 * nfe as f64;
     Ok(SamplingTime {
         model: model.to_owned(),
         nfe,
         ours_ms_per_image,
-        torch_network_alone_ms_per_image: torch,
-        ratio: torch / ours_ms_per_image,
+        peer_network_alone_ms_per_image: peer,
+        ratio: peer / ours_ms_per_image,
     })
 }

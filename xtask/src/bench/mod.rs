@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: times our training step and forward pass in turns with those of PyTorch, a whole epoch, and a sampled
-//! image; measures throughput over batch sizes and threads. Worker processes do the timed work and answer requests
-//! (`crates/dm-train/benches/against_torch`, `xtask/peers/torch_bench.py`).
+//! `cargo xtask bench`: times our training step and forward pass in turns with those of other programs, whole epochs, and a sampled
+//! image; measures throughput over batch sizes, image sizes and threads. Worker processes do the timed work and answer requests
+//! (`crates/dm-train/benches/against_torch`, `xtask/peers`).
 
 mod comparison;
 mod programs;
@@ -10,21 +10,27 @@ mod worker_process;
 
 use crate::workspace;
 use anyhow::{Context, Result, ensure};
-use programs::{Programs, empty_results};
+use programs::{Isa, Programs, empty_results};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["against_torch", "scaling"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["against_torch", "against_peers", "scaling"])))]
 pub struct Args {
     /// Compare with PyTorch: training step, forward pass, memory, and the time of an image
     #[arg(long)]
     against_torch: bool,
-    /// Images per second over batch size and threads, and memory over the number of images drawn
+    /// Compare also with ONNX Runtime, OpenVINO and JAX, as far as Python has them
+    #[arg(long)]
+    against_peers: bool,
+    /// Images per second over batch size, threads and image size, and memory over the number of images drawn
     #[arg(long)]
     scaling: bool,
-    /// A Python that has PyTorch
+    /// Limit all programs to this instruction set. ONNX Runtime has no such switch
+    #[arg(long, value_enum)]
+    isa: Option<Isa>,
+    /// A Python that has the other programs
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
     /// Number of timed turns of every program
@@ -48,11 +54,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let python =
         if args.python.components().count() > 1 { absolute(&args.python)? } else { args.python.clone() };
     let ours = args.ours.as_ref().map_or_else(workspace::build_bench, absolute)?;
-    let programs = Programs { ours, python };
+    let onnx = tempfile::tempdir().context("a folder for ONNX files")?;
+    let programs = Programs { ours, python, isa: args.isa, onnx: onnx.path().to_owned() };
     let rounds = usize::from(args.rounds);
-    let mut results = empty_results(rounds);
-    if args.against_torch {
-        comparison::run(&programs, rounds, &mut results)?;
+    let mut results = empty_results(rounds, args.isa);
+    if args.against_torch || args.against_peers {
+        comparison::run(&programs, args.against_peers, rounds, &mut results)?;
     }
     if args.scaling {
         scaling::run(&programs, rounds, &mut results)?;

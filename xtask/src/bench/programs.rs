@@ -8,10 +8,67 @@ use dm_record::BenchFile;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The two programs that are compared.
+/// A program to compare with, or one of its variants: its name, its script in `xtask/peers`, and the kinds of work that it does.
+pub struct Peer {
+    pub name: &'static str,
+    script: &'static str,
+    pub works: &'static [&'static str],
+}
+
+const STEPS: &[&str] = &["train", "forward"];
+
+/// The variants of PyTorch.
+pub const TORCH: [Peer; 4] = [
+    Peer { name: "eager", script: "torch_bench.py", works: STEPS },
+    Peer { name: "channels_last", script: "torch_bench.py", works: STEPS },
+    Peer { name: "compiled", script: "torch_bench.py", works: STEPS },
+    Peer { name: "compiled_channels_last", script: "torch_bench.py", works: STEPS },
+];
+/// The programs that are compared beside PyTorch.
+pub const OTHERS: [Peer; 3] = [
+    Peer { name: "onnxruntime", script: "onnx_bench.py", works: &["forward"] },
+    Peer { name: "openvino", script: "onnx_bench.py", works: &["forward"] },
+    Peer { name: "jax", script: "jax_bench.py", works: STEPS },
+];
+
+/// An instruction set that all programs are told to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Isa {
+    Avx2,
+    Avx512,
+}
+
+impl Isa {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The variables that limit ours, PyTorch and the libraries below it, OpenVINO, and JAX. ONNX Runtime has none.
+    fn variables(self) -> [(&'static str, &'static str); 5] {
+        let [onednn, mkl, xla] = match self {
+            Self::Avx2 => ["AVX2", "AVX2", "--xla_cpu_max_isa=AVX2"],
+            Self::Avx512 => ["AVX512_CORE", "AVX512", "--xla_cpu_max_isa=AVX512"],
+        };
+        [
+            ("DM_SIMD", self.name()),
+            ("ATEN_CPU_CAPABILITY", self.name()),
+            ("ONEDNN_MAX_CPU_ISA", onednn),
+            ("MKL_ENABLE_INSTRUCTIONS", mkl),
+            ("XLA_FLAGS", xla),
+        ]
+    }
+}
+
+/// The programs that are compared.
 pub struct Programs {
     pub ours: PathBuf,
     pub python: PathBuf,
+    pub isa: Option<Isa>,
+    /// The folder for the networks that we export.
+    pub onnx: PathBuf,
 }
 
 impl Programs {
@@ -22,28 +79,35 @@ impl Programs {
         if let Some(threads) = threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
-        WorkerProcess::start("ours", command)
+        self.start("ours", command)
     }
 
-    /// Starts a variant of PyTorch.
-    pub fn torch(&self, variant: &str) -> Result<WorkerProcess> {
+    /// Starts another program.
+    pub fn peer(&self, peer: &Peer) -> Result<WorkerProcess> {
         let mut command = Command::new(&self.python);
-        command.arg(workspace::root().join("xtask/peers/torch_bench.py")).arg(variant);
-        WorkerProcess::start(variant, command)
+        command.arg("-B").arg(workspace::root().join("xtask/peers").join(peer.script)).arg(peer.name);
+        self.start(peer.name, command)
+    }
+
+    fn start(&self, name: &str, mut command: Command) -> Result<WorkerProcess> {
+        command.envs(self.isa.into_iter().flat_map(Isa::variables)).env("DM_BENCH_ONNX", &self.onnx);
+        WorkerProcess::start(name, command)
     }
 }
 
 /// Results before anything is measured.
-pub fn empty_results(rounds: usize) -> BenchFile {
+pub fn empty_results(rounds: usize, isa: Option<Isa>) -> BenchFile {
     BenchFile {
         machine: machine::this(),
         rounds,
         programs: Vec::new(),
+        isa: isa.map(|isa| isa.name().to_owned()),
         fma_peak_gflops: None,
         rows: Vec::new(),
-        epoch: None,
+        epochs: Vec::new(),
         sampling: Vec::new(),
         scaling: Vec::new(),
+        sizes: Vec::new(),
         drawing: Vec::new(),
         notes: Vec::new(),
     }

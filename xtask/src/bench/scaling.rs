@@ -1,9 +1,10 @@
-//! Measures how our program scales: images per second over batch size and number of threads, and memory while drawing many images.
+//! Measures how our program scales: images per second over batch size, number of threads and image size, and memory while drawing
+//! many images.
 
 use super::programs::{Programs, add_program, median};
 use super::worker_process::{Request, WorkerProcess};
 use anyhow::{Context, Result};
-use dm_record::{BenchFile, DrawingTime, Throughput};
+use dm_record::{BenchFile, DrawingTime, SizeThroughput, Throughput};
 
 const NETWORKS: [&str; 2] = ["ref_cnn", "unet"];
 const WORKS: [&str; 2] = ["train", "forward"];
@@ -11,6 +12,10 @@ const WORKS: [&str; 2] = ["train", "forward"];
 const BATCHES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 /// Least number of images in a turn: small batches are repeated until there is enough work to time.
 const IMAGES: usize = 64;
+/// Heights and widths of grey images, multiples of four as the U-Net needs, and the images per batch. Most are no multiple of the
+/// tiles of the transforms.
+const SIDES: [usize; 12] = [8, 12, 16, 20, 28, 32, 36, 44, 52, 64, 96, 128];
+const OF_A_SIZE: usize = 32;
 /// Numbers of images to draw, and the model. Memory must not depend on the number of images.
 const DRAWN: [usize; 2] = [1000, 10_000];
 const MODEL: &str = "ddpm-unet";
@@ -31,6 +36,13 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
             }
         }
     }
+    for work in WORKS {
+        eprintln!("unet {work}: images of {} to {} pixels a side", SIDES[0], SIDES[SIDES.len() - 1]);
+        let mut ours = programs.ours(None)?;
+        for side in SIDES {
+            results.sizes.push(of_a_size(&mut ours, work, side, rounds)?);
+        }
+    }
     for images in DRAWN {
         eprintln!("{MODEL}: drawing {images} images");
         results.drawing.push(draw(&mut programs.ours(None)?, images)?);
@@ -45,6 +57,24 @@ fn images_per_s(ours: &mut WorkerProcess, net: &str, work: &str, batch: usize, r
     let answer = ours.ask(&Request { repeats, ..once })?;
     let ms = median(&answer.ms).context("ours: no times")?;
     Ok(batch as f64 / ms * 1e3)
+}
+
+/// The U-Net on images of `side` x `side` pixels.
+fn of_a_size(ours: &mut WorkerProcess, work: &str, side: usize, rounds: usize) -> Result<SizeThroughput> {
+    let name = format!("unet-{side}x{side}x1");
+    let once = Request { work, name: &name, count: OF_A_SIZE, repeats: 1 };
+    ours.ask(&once)?;
+    let answer = ours.ask(&Request { repeats: rounds, ..once })?;
+    let seconds = median(&answer.ms).context("ours: no times")? / 1e3;
+    let gflop = answer.direct_gflop.context("ours: no direct_gflop in the answer")?;
+    Ok(SizeThroughput {
+        net: "unet".to_owned(),
+        work: work.to_owned(),
+        side,
+        batch: OF_A_SIZE,
+        images_per_s: OF_A_SIZE as f64 / seconds,
+        direct_gflops: gflop / seconds,
+    })
 }
 
 /// Draws `images` images in a process of its own.

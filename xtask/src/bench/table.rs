@@ -2,7 +2,7 @@
 
 use crate::machine;
 use crate::markdown::{self, number};
-use dm_record::{BenchFile, DrawingTime, EpochTime, SamplingTime, StepTime, Throughput};
+use dm_record::{BenchFile, DrawingTime, EpochTime, SamplingTime, SizeThroughput, StepTime, Throughput};
 use std::collections::BTreeMap;
 
 /// The machine, the programs, and a table for each kind of results.
@@ -16,18 +16,28 @@ pub fn render(results: &BenchFile) -> String {
         }),
     );
     lines.extend(comparison(&results.rows));
-    lines.extend(results.epoch.as_ref().map(epoch));
-    let head = ["model", "evaluations", "ours ms/image", "PyTorch's network alone ms/image", "ratio"];
+    lines.extend(results.epochs.iter().map(epoch));
+    let head = ["model", "evaluations", "ours ms/image", "best other network alone ms/image", "ratio"];
     lines.extend(table(
         &head,
         1,
         results.sampling.iter().map(|row: &SamplingTime| {
-            let (ours, torch) = (row.ours_ms_per_image, row.torch_network_alone_ms_per_image);
-            let times = [ours, torch].map(|ms| format!("{ms:.1}"));
+            let (ours, peer) = (row.ours_ms_per_image, row.peer_network_alone_ms_per_image);
+            let times = [ours, peer].map(|ms| format!("{ms:.1}"));
             [&[row.model.clone(), row.nfe.to_string()][..], &times, &[format!("{:.2}", row.ratio)]].concat()
         }),
     ));
     lines.extend(scaling(&results.scaling));
+    let head = ["network", "work", "side", "images/s", "GFLOP/s of direct convolutions"];
+    lines.extend(table(
+        &head,
+        2,
+        results.sizes.iter().map(|row: &SizeThroughput| {
+            let work = format!("{} of {}", row.work, row.batch);
+            let speeds = [row.images_per_s, row.direct_gflops].map(|speed| format!("{speed:.0}"));
+            [&[row.net.clone(), work, row.side.to_string()][..], &speeds].concat()
+        }),
+    ));
     let head = ["model", "images drawn", "seconds", "peak MB"];
     lines.extend(table(
         &head,
@@ -50,25 +60,26 @@ fn table(head: &[&str], right: usize, rows: impl Iterator<Item = Vec<String>>) -
 
 fn comparison(rows: &[StepTime]) -> Vec<String> {
     let percent = |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.0} %", share * 100.0));
-    let head = ["network", "work", "best PyTorch", "ours ms", "PyTorch ms", "ratio", "MB", "share of peak"];
+    let head = ["network", "work", "best other", "ours ms", "other ms", "ratio", "MB", "share of peak"];
     let cells = rows.iter().map(|row| {
         vec![
             row.net.clone(),
             format!("{} of {}", row.work, row.batch),
-            row.torch_best.clone(),
+            row.peer_best.clone(),
             format!("{:.1}", row.ours_ms),
-            format!("{:.1}", row.torch_best_ms),
+            format!("{:.1}", row.peer_best_ms),
             format!("{:.2}", row.ratio),
-            format!("{} / {}", number(row.ours_peak_mb, 0), number(row.torch_peak_mb, 0)),
-            format!("{} / {}", percent(row.ours_share_of_peak), percent(row.torch_share_of_peak)),
+            format!("{} / {}", number(row.ours_peak_mb, 0), number(row.peer_peak_mb, 0)),
+            format!("{} / {}", percent(row.ours_share_of_peak), percent(row.peer_share_of_peak)),
         ]
     });
     let Some(table) = table(&head, 3, cells) else { return Vec::new() };
-    let note = "\nMB and share of peak: ours / PyTorch's. PyTorch in all variants, ms:".to_owned();
+    let note = "\nMB: ours / the least of the others. Share of peak: ours / the best other. All others, ms:"
+        .to_owned();
     let mut lines = vec![table, note];
     lines.extend(rows.iter().map(|row| {
-        let each: Vec<_> = row.torch_ms.iter().map(|(variant, ms)| format!("{variant} {ms:.1}")).collect();
-        format!("- {} {}: {}", row.net, row.work, each.join(", "))
+        let each: Vec<_> = row.peer_ms.iter().map(|(variant, ms)| format!("{variant} {ms:.1}")).collect();
+        format!("- {} {} of {}: {}", row.net, row.work, row.batch, each.join(", "))
     }));
     lines
 }
@@ -130,7 +141,10 @@ mod tests {
                 });
             }
         }
-        results.rows[0].torch_peak_mb = None;
+        results.rows[0].peer_peak_mb = None;
+        let (net, work) = ("unet".to_owned(), "train".to_owned());
+        let (side, batch, images_per_s, direct_gflops) = (36, 32, 250.0, 99.6);
+        results.sizes.push(SizeThroughput { net, work, side, batch, images_per_s, direct_gflops });
         results
     }
 
@@ -140,12 +154,13 @@ mod tests {
         for part in [
             "dm 0.1.0, 16 lanes, 2 threads",
             "| ref_cnn | train of 128 | eager | 48.2 | 325.5 | 6.76 | 233 / - | 36 % / 80 % |",
-            "- ref_cnn train: channels_last 366.7, compiled 345.4",
+            "- ref_cnn train of 128: channels_last 366.7, compiled 345.4",
             "epoch of ref_cnn: 23.6 s with everything (1.0 s of it sample pictures), 468 bare steps 22.5 s: +4.5 %",
             "| ddpm-reference | 1000 | 144.2 | 826.7 | 5.73 |",
             "| m | 1000 | 2.0 | 100 |",
             "| batch | unet train, 1 threads | unet train, 2 threads |",
             "| 512 | 51200 | 97280 |",
+            "| unet | train of 32 | 36 | 250 | 100 |",
             "left out: compiled: no compiler",
         ] {
             assert!(text.contains(part), "no `{part}` in\n{text}");
@@ -154,10 +169,9 @@ mod tests {
 
     #[test]
     fn tables_without_rows_are_left_out() {
-        let bare =
-            BenchFile { rows: Vec::new(), sampling: Vec::new(), ..crate::bench::programs::empty_results(3) };
+        let bare = crate::bench::programs::empty_results(3, None);
         assert!(!render(&bare).contains('|'), "{}", render(&bare));
         let json = serde_json::to_value(&bare).unwrap();
-        assert!(json.get("scaling").is_none() && json.get("epoch").is_none());
+        assert!(json.get("scaling").is_none() && json.get("epochs").is_none());
     }
 }

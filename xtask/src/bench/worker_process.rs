@@ -94,7 +94,7 @@ impl WorkerProcess {
             .with_context(|| format!("{}: found `{found}`, expected {expected}", self.greeting.name))
     }
 
-    /// `ours`, or the variant of PyTorch.
+    /// `ours`, or the name of the other program.
     pub fn variant(&self) -> &str {
         &self.variant
     }

@@ -24,6 +24,7 @@ pub fn read_run_scores(folder: &Path) -> Result<RunScores> {
                 (row.and_then(|row| row.value), half)
             };
             found.n = Some(table.target.n);
+            found.pooled = table.target.pooled;
             found.reference = Some(table.reference.name.clone());
             found.seeds = Some(table.target.seeds.len()).filter(|&seeds| seeds > 0);
             (found.frechet_distance, found.frechet_half) = value(FRECHET);
@@ -64,9 +65,10 @@ pub fn format_scores(scores: &RunScores) -> Vec<(&'static str, String, String)> 
 pub fn format_conditions(scores: &RunScores) -> Option<String> {
     let n = thousands(scores.n.filter(|_| scores.frechet_distance.is_some())?);
     let seeds = scores.seeds.filter(|_| scores.frechet_half.is_some());
-    let seeds = seeds.map_or(String::new(), |seeds| format!(" of {seeds} generation seeds"));
+    let each = if scores.pooled { "" } else { " each" };
+    let seeds = seeds.map_or(String::new(), |seeds| format!("{each} of {seeds} generation seeds"));
     let reference = scores.reference.as_deref().unwrap_or("test images");
-    Some(format!("{reference}: {n} images each{seeds}"))
+    Some(format!("{reference}: {n} images{seeds}"))
 }
 
 /// The restorations from timesteps below T. At T no trace of the image is left to restore.
@@ -92,6 +94,9 @@ mod tests {
         assert_eq!(format_scores(&found), expected);
         let conditions = "test images: 1,000 images each of 5 generation seeds";
         assert_eq!(format_conditions(&found).as_deref(), Some(conditions));
+        let pooled = RunScores { pooled: true, ..found.clone() };
+        let conditions = "test images: 1,000 images of 5 generation seeds";
+        assert_eq!(format_conditions(&pooled).as_deref(), Some(conditions));
         let below: Vec<_> = below_last_timestep(&found).map(|row| (row.t, row.degraded, row.chain)).collect();
         assert_eq!(below, [(50, None, Some(17.25))]);
         std::fs::remove_file(dir.path().join(SCORE_FILE)).unwrap();

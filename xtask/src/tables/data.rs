@@ -32,7 +32,7 @@ pub fn files(root: &Path) -> Result<Vec<(String, String)>> {
 const SCORES: &str = "file,model,sampler,spacing,nfe,n,seeds,reference_n,classifier,metric,setting,value,low,high,real_low,real_high";
 const STUDIES: &str = "study,run,title,epochs,steps,parameters,train_loss,val_loss,n,seeds,frechet_distance,frechet_half,precision,precision_half,recall,recall_half";
 const RESTORED: &str = "study,run,t,timesteps,degraded,estimate,chain";
-const SPEED: &str = "name,work,batch,ours_ms,torch_best_ms,torch_best,ratio,ours_peak_mb,torch_peak_mb";
+const SPEED: &str = "name,work,batch,ours_ms,peer_best_ms,peer_best,ratio,ours_peak_mb,peer_peak_mb";
 
 /// A value in a cell; empty for none.
 fn cell(value: Option<impl ToString>) -> String {
@@ -105,15 +105,15 @@ fn scores(root: &Path) -> Result<Rows> {
 fn speed(root: &Path) -> Result<Rows> {
     let bench = bench(root)?;
     let steps = bench.rows.iter().map(|row| {
-        let times = [row.ours_ms, row.torch_best_ms].map(|ms| ms.to_string());
+        let times = [row.ours_ms, row.peer_best_ms].map(|ms| ms.to_string());
         let names = [row.net.clone(), row.work.clone(), row.batch.to_string()];
-        let best = [row.torch_best.clone(), row.ratio.to_string()];
-        [&names[..], &times, &best, &[row.ours_peak_mb, row.torch_peak_mb].map(cell)].concat()
+        let best = [row.peer_best.clone(), row.ratio.to_string()];
+        [&names[..], &times, &best, &[row.ours_peak_mb, row.peer_peak_mb].map(cell)].concat()
     });
     let images = bench.sampling.iter().map(|row| {
-        let times = [row.ours_ms_per_image, row.torch_network_alone_ms_per_image].map(|ms| ms.to_string());
+        let times = [row.ours_ms_per_image, row.peer_network_alone_ms_per_image].map(|ms| ms.to_string());
         let names = [row.model.clone(), format!("image of {} evaluations", row.nfe), String::new()];
-        // PyTorch's time is that of the network alone, in the fastest variant.
+        // The other time is that of the network alone, in the fastest program.
         let rest = [String::new(), row.ratio.to_string(), String::new(), String::new()];
         [&names[..], &times, &rest].concat()
     });

@@ -61,19 +61,21 @@ fn both_programs_take_turns_and_the_results_are_in_table_and_file() {
     let json: Value = serde_json::from_slice(&std::fs::read(place.path("all.json")).unwrap()).unwrap();
     let rows = json["rows"].as_array().unwrap();
     let of = |row: &Value| format!("{} {}", row["net"].as_str().unwrap(), row["work"].as_str().unwrap());
-    let works = ["ref_cnn train", "ref_cnn forward", "unet train", "unet forward"];
+    let mut works =
+        ["ref_cnn train", "ref_cnn forward", "ref_cnn forward", "unet train", "unet forward"].to_vec();
+    works.extend(["unet forward", "unet-32x32x3 train", "unet-64x64x3 train"]);
     assert_eq!(rows.iter().map(of).collect::<Vec<_>>(), works);
-    assert!(rows.iter().all(|row| row["ratio"] == 5.5 && row["torch_best"] == "channels_last"));
+    assert!(rows.iter().all(|row| row["ratio"] == 5.5 && row["peer_best"] == "channels_last"));
     if cfg!(target_os = "linux") {
         assert!(rows.iter().all(|row| row["ours_peak_mb"].as_f64().unwrap() > 0.1));
     }
     // 1 GFLOP in 10 ms is the whole peak of 100 GFLOP/s. The 6 GFLOP of direct convolutions in 55 ms are 1.09 times the peak.
     assert!(rows.iter().all(|row| row["ours_share_of_peak"] == 1.0));
-    assert!(rows.iter().all(|row| (row["torch_share_of_peak"].as_f64().unwrap() - 6.0 / 5.5).abs() < 1e-9));
+    assert!(rows.iter().all(|row| (row["peer_share_of_peak"].as_f64().unwrap() - 6.0 / 5.5).abs() < 1e-9));
     // 55 ms for 256 images, a hundred evaluations per image.
-    assert_eq!(json["sampling"][1]["torch_network_alone_ms_per_image"], 100.0 * 55.0 / 256.0);
+    assert_eq!(json["sampling"][1]["peer_network_alone_ms_per_image"], 100.0 * 55.0 / 256.0);
     assert_eq!(json["sampling"][1]["model"], "ink-unet");
-    assert_eq!(json["epoch"]["steps"], 468);
+    assert_eq!((&json["epochs"][1]["net"], &json["epochs"][1]["steps"]), (&"unet".into(), &468.into()));
 
     let calls = place.calls();
     let training: Vec<_> = calls.iter().filter(|call| call.ends_with("train unet 128 3")).collect();
@@ -84,12 +86,31 @@ fn both_programs_take_turns_and_the_results_are_in_table_and_file() {
 }
 
 #[test]
+fn other_programs_join_and_what_is_missing_is_left_out() {
+    let place = Place::new();
+    let table =
+        stdout(&place.bench(&["--against-peers", "--isa", "avx2", "--rounds", "1", "--json", "all.json"]));
+    assert!(table.contains("| unet | train of 128 | jax | 10.0 | 50.0 | 5.00 |"), "{table}");
+    assert_eq!(
+        table.matches("left out: python").count() + table.matches("openvino is missing").count(),
+        1,
+        "{table}"
+    );
+    let json: Value = serde_json::from_slice(&std::fs::read(place.path("all.json")).unwrap()).unwrap();
+    assert_eq!(json["isa"], "avx2");
+    assert!(json["rows"].as_array().unwrap().iter().all(|row| row["peer_ms"]["jax"] == 50.0));
+    assert!(place.calls().contains(&"ours onnx unet 1 1".to_owned()));
+}
+
+#[test]
 fn scaling_asks_every_batch_on_one_and_two_threads_and_draws() {
     let place = Place::new();
     let table = stdout(&place.bench(&["--scaling", "--rounds", "1"]));
     assert!(table.contains("fake ours, 1 threads") && table.contains("fake ours, 2 threads"), "{table}");
     assert!(table.contains("| 512 | 51200 | 51200 |"), "{table}");
     assert!(table.contains("| ddpm-unet | 10000 |"), "{table}");
+    // 6 GFLOP in 10 ms.
+    assert!(table.contains("| unet | train of 32 | 36 | 3200 | 600 |"), "{table}");
     assert!(!table.contains("PyTorch"), "{table}");
     let calls = place.calls();
     assert!(
@@ -111,7 +132,7 @@ fn a_program_that_cannot_be_measured_is_reported_in_one_line() {
     assert!(said.contains("ref_cnn: eager: found Some(1) parameters"), "{said}");
     std::fs::write(place.path("no-compiler"), "").unwrap();
     let said = place.refusal(&json);
-    assert!(said.contains("train ref_cnn 128 3: no variant of PyTorch could do this"), "{said}");
+    assert!(said.contains("train ref_cnn 128 3: no other program could do this"), "{said}");
     std::fs::write(place.path("broken"), "").unwrap();
     let said = place.refusal(&json);
     assert!(said.contains("ours: `peak fma 1 5`: no compiler"), "{said}");

@@ -73,8 +73,7 @@ fn the_scores_of_a_profile_are_in_the_table() {
         "{table}"
     );
     assert!(
-        table.contains(": 40 images each of 2 generation seeds")
-            && table.contains("4 test images, degraded to"),
+        table.contains(": 40 images of 2 generation seeds") && table.contains("4 test images, degraded to"),
         "{table}"
     );
 }

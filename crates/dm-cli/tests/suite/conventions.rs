@@ -7,6 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::{arg, dm, ok, refused, root};
+use dm_nn::data::SampleSet;
 use dm_train::RunConfig;
 use serde_json::Value;
 
@@ -33,9 +34,17 @@ fn the_version_names_the_revision_and_the_features() {
 fn the_help_documents_exit_codes_and_places() {
     let dir = tempfile::tempdir().unwrap();
     let help = ok(dir.path(), &["--help"]);
-    for text in
-        ["Exit codes:", "  0    done", "  2    ", "  130  ", "DM_DATA", "DM_PICTURES", "NO_COLOR", "COLUMNS"]
-    {
+    for text in [
+        "Exit codes:",
+        "  0    done",
+        "  2    ",
+        "  130  ",
+        "DM_DATA",
+        "DM_PICTURES",
+        "DM_SIMD",
+        "NO_COLOR",
+        "COLUMNS",
+    ] {
         assert!(help.contains(text), "{text}: {help}");
     }
     assert_eq!(dm(dir.path(), &["info", "nothing"]).status.code(), Some(2));
@@ -176,4 +185,29 @@ fn reports_have_a_json_form() {
     let written: Value = serde_json::from_slice(&fs::read(dir.path().join("scores.json")).unwrap()).unwrap();
     assert_eq!(restored, written);
     assert_eq!(restored["restoration"][1]["t"], 1000);
+}
+
+/// Lanes, sums and with them the rounding differ between instruction sets, the images hardly.
+#[test]
+fn the_instruction_set_can_be_chosen_and_changes_no_more_than_rounding() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |set: &str| {
+        let mut command = assert_cmd::Command::cargo_bin("dm").unwrap();
+        command.current_dir(dir.path()).env("DM_DATA", root().join("data")).env("DM_SIMD", set);
+        command.args(["sample", "ddpm-unet", "-n", "3", "--nfe", "4", "--out", set]).output().unwrap()
+    };
+    let refused = String::from_utf8(with("sse9").stderr).unwrap();
+    assert!(refused.contains("DM_SIMD: found `sse9`, expected one that this machine has: "), "{refused}");
+    let sets = refused.trim_end().rsplit(": ").next().unwrap().split(", ").map(str::to_owned);
+    let images: Vec<SampleSet> = sets
+        .map(|set| {
+            let output = with(&set);
+            assert!(output.status.success(), "{set}: {}", String::from_utf8_lossy(&output.stderr));
+            SampleSet::read(&dir.path().join(set).join("images.safetensors")).unwrap()
+        })
+        .collect();
+    for other in &images[1..] {
+        let differences = images[0].pixels.iter().zip(&other.pixels).map(|(a, b)| a.abs_diff(*b));
+        assert!(differences.max().unwrap() <= 2);
+    }
 }

@@ -7,7 +7,8 @@
 #![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
 
 use dm_nn::image::{ImageShape, MAX_SIDE};
-use pulp::{Arch, Simd, WithSimd};
+use dm_nn::simd::arch;
+use pulp::{Simd, WithSimd};
 
 use super::kernel::Kernel;
 
@@ -56,14 +57,14 @@ impl PlaneKernel {
     pub fn spread(&self, image: &[f32], out: &mut [f32]) {
         let pixels = self.height().len() * self.width.len();
         for (image, out) in image.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels)) {
-            Arch::new().dispatch(Spread { kernel: self, plane: image, out });
+            arch().dispatch(Spread { kernel: self, plane: image, out });
         }
     }
 }
 
 /// Writes `plane` `[H, W]` after spreading along its width to `out`.
 pub fn spread_columns(kernel: &Kernel, plane: &[f32], out: &mut [f32]) {
-    Arch::new().dispatch(SpreadColumns { kernel, plane, out });
+    arch().dispatch(SpreadColumns { kernel, plane, out });
 }
 
 /// [`PlaneKernel::spread`] of one plane in the widest vectors of this machine.

@@ -82,7 +82,9 @@ proptest! {
                 parameterization.estimate(process.as_ref(), &x_t, Timestep(t), &output, &mut estimate).unwrap();
                 let scale = x0.iter().fold(1.0f32, |top, v| top.max(v.abs()));
                 let error = worst(&estimate, &x0) / scale;
-                prop_assert!(error < 5e-5, "{kind:?} of {} errs by {error}", process.name());
+                // The softmax adds up all values in f32.
+                let tolerance = (x0.len() as f32 * f32::EPSILON / 2.0).max(5e-5);
+                prop_assert!(error < tolerance, "{kind:?} of {} errs by {error}", process.name());
             }
         }
     }

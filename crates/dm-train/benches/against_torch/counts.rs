@@ -1,7 +1,7 @@
 //! Arithmetic of the convolutions of the two networks, per image: the additions and multiplications of the direct sums, and those
 //! of the algorithms that the engine uses instead. Norms, activations and the small layers of the time embedding are left out.
 
-/// Height and width of the images.
+/// Height and width of MNIST's images.
 const SIDE: usize = 28;
 
 /// Operations of a 32-point complex transform as the engine does it: four of 8 points (56), eight of 4 (16), 21
@@ -15,7 +15,7 @@ const FFT_PAIR: f64 = 514.0 * 8.0;
 const WINOGRAD: [f64; 2] = [14.0, 11.0];
 
 /// One convolution: input channels, output channels, kernel size, side of its outputs, and its stride.
-struct Conv(usize, usize, usize, usize, Stride);
+pub struct Conv(usize, usize, usize, usize, Stride);
 
 /// The distance between neighbouring outputs, in pixels of the input.
 #[derive(Clone, Copy)]
@@ -29,8 +29,7 @@ use Stride::{Half, One, Two};
 
 /// Operations per image of the direct sums, and of the algorithms that the engine uses. `training` adds the gradients of
 /// weights and inputs.
-pub fn of(network: &str, training: bool) -> (f64, f64) {
-    let layers = if network == "unet" { unet() } else { ref_cnn() };
+pub fn of(layers: &[Conv], training: bool) -> (f64, f64) {
     let sum = |of: fn(&Conv, f64) -> f64| {
         let each = layers.iter().enumerate().map(|(i, conv)| match (training, i) {
             (false, _) => of(conv, 1.0),
@@ -43,17 +42,18 @@ pub fn of(network: &str, training: bool) -> (f64, f64) {
     (sum(Conv::direct), sum(Conv::executed))
 }
 
-fn ref_cnn() -> Vec<Conv> {
+/// The reference network on MNIST's images.
+pub fn ref_cnn() -> Vec<Conv> {
     let channels = [1, 16, 32, 32, 16];
     let mut layers: Vec<_> = channels.windows(2).map(|c| Conv(c[0], c[1], 7, SIDE, One)).collect();
     layers.push(Conv(16, 1, 3, SIDE, One));
     layers
 }
 
-/// Channels 32, 64, 64 as in `data/configs/ddpm-unet.toml`.
-fn unet() -> Vec<Conv> {
-    let [full, half, quarter] = [SIDE, SIDE / 2, SIDE / 4];
-    let mut layers = vec![Conv(1, 32, 3, full, One)];
+/// The U-Net of `data/configs/ddpm-unet.toml`, with 32, 64 and 64 channels, on images of `side` x `side` pixels.
+pub fn unet(side: usize, channels: usize) -> Vec<Conv> {
+    let [full, half, quarter] = [side, side / 2, side / 4];
+    let mut layers = vec![Conv(channels, 32, 3, full, One)];
     let blocks = [
         (32, 32, full),
         (32, 64, half),
@@ -70,7 +70,11 @@ fn unet() -> Vec<Conv> {
         }
     }
     layers.extend([Conv(32, 32, 3, half, Two), Conv(64, 64, 3, quarter, Two)]);
-    layers.extend([Conv(64, 32, 3, full, Half), Conv(64, 64, 3, half, Half), Conv(32, 1, 3, full, One)]);
+    layers.extend([
+        Conv(64, 32, 3, full, Half),
+        Conv(64, 64, 3, half, Half),
+        Conv(32, channels, 3, full, One),
+    ]);
     layers
 }
 

@@ -1,8 +1,8 @@
 //! Our side of `cargo xtask bench`: a process that answers one request after the other on standard input, so that its work
-//! can alternate with PyTorch's. xtask decides what is compared and what is printed.
+//! can alternate with that of other programs. xtask decides what is compared and what is printed.
 //!
 //! A request is a line `WORK NAME COUNT REPEATS`. The answer is a line of JSON, `{"ms": [..], ..}` or `{"error": ".."}`. The
-//! first line, which is sent without a request, names the program. `xtask/peers/torch_bench.py` follows the same protocol.
+//! first line, which is sent without a request, names the program. The programs in `xtask/peers` follow the same protocol.
 
 #![allow(clippy::print_stdout, reason = "the answers go to standard output")]
 
@@ -12,6 +12,7 @@ mod peak;
 mod steps;
 
 use std::io::BufRead;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ use serde_json::{Value, json};
 /// Pause before each measurement, because idle threads of the other program may still be busy-waiting.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The environment variable that names the folder for ONNX files.
+const ONNX: &str = "DM_BENCH_ONNX";
+
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() != Some("serve") {
         println!("nothing measured: `cargo xtask bench --against-torch` runs this");
@@ -31,6 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> ExitCode {
+    if let Err(error) = dm_nn::simd::check() {
+        println!("{}", json!({ "error": error.to_string() }));
+        return ExitCode::FAILURE;
+    }
     let threads = rayon::current_num_threads();
     let name = format!("dm {}, {} lanes", env!("CARGO_PKG_VERSION"), dm_nn::engine::lanes());
     println!("{}", json!({ "name": name, "threads": threads }));
@@ -69,14 +77,19 @@ impl Work {
                 if self.steps.as_ref().is_none_or(|steps| !steps.is_for(name, count)) {
                     self.steps = Some(steps::Steps::new(name, count)?);
                 }
-                let (direct, executed) = counts::of(name, train);
                 let gflop = |per_image: f64| per_image * count as f64 / 1e9;
                 let Some(steps) = &mut self.steps else { return Ok(Value::Null) };
+                let (direct, executed) = steps.operations(train);
                 let ms = time(repeats, || if train { steps.train() } else { steps.forward() })?;
                 let parameters = steps.parameters();
                 Ok(json!({
                     "ms": ms, "parameters": parameters, "direct_gflop": gflop(direct), "done_gflop": gflop(executed),
                 }))
+            }
+            "onnx" => {
+                let folder = std::env::var_os(ONNX).unwrap_or_else(|| ".".into());
+                let steps = steps::Steps::new(name, count)?;
+                Ok(json!({ "ms": time(1, || steps.write_onnx(Path::new(&folder)))? }))
             }
             "peak" => {
                 let mut executed = 0.0;
@@ -105,7 +118,11 @@ impl Work {
                 let chain = chains::Drawing::short(name)?;
                 Ok(json!({ "ms": time(repeats, || chain.draw(count, chains::BATCH))? }))
             }
-            _ => Err(dm_train::Error::invalid("work", work, "train, forward, epoch, sample, draw or peak")),
+            _ => Err(dm_train::Error::invalid(
+                "work",
+                work,
+                "train, forward, epoch, sample, draw, onnx or peak",
+            )),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use pulp::{Arch, Simd, WithSimd};
+use dm_nn::simd::arch;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Number of independent chains of multiply-adds. A core starts two multiply-adds per cycle and each takes four or five cycles, so
@@ -37,6 +38,6 @@ impl WithSimd for MultiplyAdds {
 /// Runs the multiply-adds; returns the number of operations, a multiply-add counted as two.
 pub fn multiply_adds() -> f64 {
     let threads = rayon::current_num_threads();
-    let run = |_| Arch::new().dispatch(MultiplyAdds(black_box(0.5)));
+    let run = |_| arch().dispatch(MultiplyAdds(black_box(0.5)));
     (0..threads).into_par_iter().with_max_len(1).map(run).sum()
 }

@@ -12,8 +12,9 @@ use dm_degrade::parameterization::{Parameterization, losses};
 use dm_degrade::streams::DEGRADE;
 use dm_nn::data::Dataset;
 use dm_nn::image::ImageShape;
-use dm_nn::nets::{BuildNetwork, Network, rows};
+use dm_nn::nets::{BuildNetwork, Network, rows, to_onnx};
 use dm_nn::params::Params;
+use dm_nn::params::file::TensorFile;
 use dm_nn::rng::Seed;
 use dm_train::config::DiffusionConfig;
 use dm_train::gradients::{Gradients, Pass};
@@ -24,12 +25,15 @@ use dm_train::{
     DiffusionTask, Error, Event, Observer, OpenOptions, Result, RunConfig, RunFolder, Trainer, ema,
 };
 
+use super::counts;
+
 /// The shape of MNIST's images.
 pub const SHAPE: ImageShape = ImageShape::new(1, 28, 28);
 
 /// A network, everything that a training step needs, and one batch.
 pub struct Steps {
     name: String,
+    shape: ImageShape,
     config: DiffusionConfig,
     parameterization: Arc<dyn Parameterization>,
     params: Params,
@@ -58,29 +62,40 @@ pub fn config(name: &str, overrides: &[String]) -> Result<DiffusionConfig> {
     }
 }
 
-/// The shipped config of the network that this benchmark calls `name`.
-fn of_network(name: &str) -> Result<DiffusionConfig> {
-    match name {
-        "ref_cnn" => config("ddpm-reference", &[]),
-        "unet" => config("ddpm-unet", &[]),
-        _ => Err(Error::invalid("network", name, "ref_cnn or unet")),
+/// The shipped config of the network that this benchmark calls `name`, and the shape of its images: MNIST's, or the one that
+/// follows a hyphen, as in `unet-32x32x3` (height, width, channels).
+fn of_network(name: &str) -> Result<(DiffusionConfig, ImageShape)> {
+    let invalid =
+        || Error::invalid("network", name, "ref_cnn, unet, or unet-SxSxC with images of S x S pixels");
+    let (network, shape) = match name.split_once('-') {
+        None => (name, SHAPE),
+        Some((network, sizes)) => {
+            let sizes: Vec<usize> = sizes.split('x').filter_map(|size| size.parse().ok()).collect();
+            let [height, width, channels] = sizes[..] else { return Err(invalid()) };
+            (network, ImageShape::new(channels, height, width))
+        }
+    };
+    match network {
+        "ref_cnn" if shape == SHAPE => Ok((config("ddpm-reference", &[])?, shape)),
+        "unet" if shape.height == shape.width => Ok((config("ddpm-unet", &[])?, shape)),
+        _ => Err(invalid()),
     }
 }
 
 impl Steps {
     /// The network `name` with a batch of `count` images.
     pub fn new(name: &str, count: usize) -> Result<Self> {
-        let config = of_network(name)?;
+        let (config, shape) = of_network(name)?;
         let device = Device::Cpu;
         let mut params = Params::new(config.seed, &device);
-        let network = config.network.build(SHAPE, SHAPE.channels, params.trainable())?;
-        let frozen = config.network.build(SHAPE, SHAPE.channels, params.frozen())?;
+        let network = config.network.build(shape, shape.channels, params.trainable())?;
+        let frozen = config.network.build(shape, shape.channels, params.frozen())?;
         let ema = (config.training.ema_decay > 0.0).then(|| params.deep_copy()).transpose()?;
         let optimizer = Adam::new(&config.optimizer, 100_000, &params)?;
         let images = |place| {
-            let mut values = vec![0.0; count * SHAPE.len()];
+            let mut values = vec![0.0; count * shape.len()];
             Seed(1).stream(DEGRADE, place, 0).fill_normal(&mut values);
-            Tensor::from_vec(values, SHAPE.dims(count), &device)
+            Tensor::from_vec(values, shape.dims(count), &device)
         };
         let mut times = vec![0.0; count];
         Seed(1).stream(TIMESTEP, 0, 0).fill_uniform(&mut times);
@@ -89,6 +104,7 @@ impl Steps {
         let (name, parameterization) = (name.to_owned(), config.objective.parameterization.build());
         Ok(Self {
             name,
+            shape,
             config,
             parameterization,
             params,
@@ -106,6 +122,27 @@ impl Steps {
     /// Whether this is the network `name` with a batch of `count` images.
     pub fn is_for(&self, name: &str, count: usize) -> bool {
         self.name == name && self.x.dims()[0] == count
+    }
+
+    /// Operations of the convolutions for one image: those of direct sums, and those that the engine does.
+    pub fn operations(&self, training: bool) -> (f64, f64) {
+        let side = self.shape.height;
+        if self.name.starts_with("unet") {
+            counts::of(&counts::unet(side, self.shape.channels), training)
+        } else {
+            counts::of(&counts::ref_cnn(), training)
+        }
+    }
+
+    /// Writes the network as `folder/NAME.onnx`.
+    pub fn write_onnx(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(format!("{}.onnx", self.name));
+        let mut weights = TensorFile::new(&path);
+        for (name, var) in self.params.iter() {
+            weights.insert(name, var.as_tensor())?;
+        }
+        let onnx = to_onnx(&self.config.network, self.shape, self.shape.channels, &weights, &[])?;
+        std::fs::write(&path, onnx).map_err(|error| Error::io(&path, error))
     }
 
     /// Number of parameters.
@@ -139,7 +176,7 @@ impl Steps {
 /// One epoch of `steps` steps into a run folder, with data, timesteps, noise, metrics, checkpoints, validation and pictures
 /// of samples. Returns the time spent on the pictures.
 pub fn epoch(name: &str, steps: usize) -> Result<Duration> {
-    let mut config = of_network(name)?;
+    let (mut config, _) = of_network(name)?;
     config.training.epochs = 1;
     config.training.max_images = steps * config.training.batch_size;
     let directory = tempfile::tempdir().map_err(|error| Error::io(&std::env::temp_dir(), error))?;

@@ -13,8 +13,10 @@ use super::parsers::{TinyRun, tiny_run, tiny_state};
 
 /// Numbers the random streams of this test.
 const DAMAGE: Purpose = Purpose(9000);
-/// Number of bits flipped at random places of each file.
-const BITS: u64 = 1000;
+/// Bytes of the header from one flipped bit to the next, and number of bits flipped at random places of each file. `cargo xtask
+/// torture` flips a bit of every byte of the header, and more at random.
+const STEP: usize = 5;
+const BITS: u64 = 300;
 
 /// Every damage that this test does to `content`, with a name.
 fn damages(content: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
@@ -24,7 +26,7 @@ fn damages(content: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
         damaged[at] ^= mask;
         damaged
     };
-    let bytes = (0..header).map(|at| (at, 1 << (at % 8)));
+    let bytes = (0..header).step_by(STEP).map(|at| (at, 1 << (at % 8)));
     let bits = (0..BITS).map(|i| {
         let mut stream = Seed(7).stream(DAMAGE, i, 0);
         (stream.below(content.len() as u64) as usize, 1 << stream.below(8))
@@ -52,7 +54,7 @@ fn all_damage_is_refused<T>(file: &TensorFile, parse: impl Fn(&Path) -> Result<T
         assert!(!message.chars().any(char::is_control), "{damage}: {message:?}");
         count += 1;
     }
-    assert!(count > 2000, "{count} damages");
+    assert!(count > 800, "{count} damages");
 }
 
 #[test]

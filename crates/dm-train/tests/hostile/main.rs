@@ -175,7 +175,7 @@ fn a_flipped_bit_is_noticed_where_the_format_has_a_checksum() {
         let content =
             seeds::seeds().into_iter().find(|(parser, file, _)| *parser == name && file == seed).unwrap().2;
         let mut accepted = 0;
-        for at in 0..content.len() {
+        for at in (0..content.len()).step_by(3) {
             let mut damaged = content.clone();
             damaged[at] ^= 1 << (at % 8);
             let folder = tempfile::tempdir().unwrap();
@@ -192,7 +192,11 @@ fn a_flipped_bit_is_noticed_where_the_format_has_a_checksum() {
                 Err(message) => assert!(message.contains(seed), "{message}"),
             }
         }
-        assert!(accepted * 4 < content.len(), "{name}: {accepted} of {} bits do not matter", content.len());
+        assert!(
+            accepted * 12 < content.len(),
+            "{name}: {accepted} of {} bits do not matter",
+            content.len() / 3
+        );
     }
 }
 

@@ -1,8 +1,11 @@
 //! The SIMD instruction set that this process uses, and vector functions that several operations share.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-/// LANES, the number of f32 in a SIMD vector of this machine: 16 with AVX-512, 8 with AVX2, 4 with NEON, else 1.
+use crate::simd::arch;
+
+/// LANES, the number of f32 in a vector of the instruction set in use ([`arch`]): 16 with AVX-512, 8 with AVX2, 4 with NEON, else
+/// 1.
 ///
 /// It is also the number of images in a block of the batch-lane layout.
 pub fn lanes() -> usize {
@@ -16,9 +19,9 @@ pub fn lanes() -> usize {
     dispatch(Width)
 }
 
-/// Runs `op` compiled for the best instruction set of this machine.
+/// Runs `op` compiled for the instruction set in use.
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
-    Arch::new().dispatch(op)
+    arch().dispatch(op)
 }
 
 /// A vector of [`lanes`] floats.
