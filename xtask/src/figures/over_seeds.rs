@@ -15,9 +15,12 @@ const APART: f64 = 0.13;
 
 pub fn draw(rows: &[SummaryRow]) -> Option<Canvas> {
     let names = distinct(rows.iter().filter_map(|row| row.group.as_deref()));
-    let scored =
-        || rows.iter().filter(|row| row.group.is_some()).filter_map(|row| row.scores.frechet_distance);
-    let x = Axis::log_around(scored().collect::<Vec<_>>())?;
+    let ends = |row: &SummaryRow| {
+        let (fd, half) = (row.scores.frechet_distance?, row.scores.frechet_half.unwrap_or(0.0));
+        Some([fd, fd + half, if half < fd { fd - half } else { fd }])
+    };
+    let grouped = rows.iter().filter(|row| row.group.is_some());
+    let x = Axis::log_around(grouped.filter_map(ends).flatten().collect::<Vec<_>>())?;
     let mut plots = Vec::new();
     for (place, name) in names.iter().enumerate() {
         let runs: Vec<_> = rows.iter().filter(|row| row.group.as_deref() == Some(*name)).collect();
@@ -36,7 +39,7 @@ pub fn draw(rows: &[SummaryRow]) -> Option<Canvas> {
     let chart = Chart {
         title: String::new(),
         y_label: String::new(),
-        x_label: "Fréchet distance; a dot for each training seed, a bar at their mean".into(),
+        x_label: "Fréchet distance; a dot for each training seed with its interval over generation seeds, a bar at their mean".into(),
         x,
         y: Axis::linear(0.5, names.len() as f64 + 0.5),
         plots,

@@ -17,7 +17,8 @@ pub fn bench(root: &Path) -> Result<BenchFile> {
 pub fn speed(root: &Path) -> Result<String> {
     let bench = bench(root)?;
     let milliseconds = |ms: f64| format!("{ms:.0} ms");
-    let mut rows = vec![words(["", "`dm`", "fastest other program", "times as fast", "memory"])];
+    let mut rows =
+        vec![words(["", "`dm`", "fastest other program", "times as fast", "memory over the least other"])];
     for step in &bench.rows {
         let work = if step.work == "train" { "training step" } else { "forward pass" };
         let share = step.ours_peak_mb.zip(step.peer_peak_mb).map(|(ours, peer)| ours / peer);
@@ -26,7 +27,7 @@ pub fn speed(root: &Path) -> Result<String> {
             milliseconds(step.ours_ms),
             format!("{} ({})", milliseconds(step.peer_best_ms), program(&step.peer_best)),
             format!("{:.1}", step.ratio),
-            share.map_or(String::new(), |share| format!("{share:.2} of the least")),
+            share.map_or(String::new(), |share| format!("{share:.2}")),
         ]);
     }
     for image in &bench.sampling {
@@ -44,9 +45,8 @@ pub fn speed(root: &Path) -> Result<String> {
     let what = if only_torch { "--against-torch" } else { "--against-peers" };
     let note = format!(
         "Medians of {rounds} rounds in turns on {} threads of one machine ({}): {}. PyTorch's time is that of its fastest variant \
-         (eager, `channels_last` or compiled); for an image the other time is that of the network alone; memory is compared with \
-         the program that needs the least. The file `{FILE}` is written by `cargo xtask bench {what} --rounds {rounds} --json \
-         {FILE}`.",
+         (eager, `channels_last` or compiled); for an image the other time is that of the network alone. The file `{FILE}` is \
+         written by `cargo xtask bench {what} --rounds {rounds} --json {FILE}`.",
         machine.threads,
         machine.cpu,
         programs.join(" against ")

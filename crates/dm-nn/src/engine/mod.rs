@@ -11,7 +11,7 @@
 //! - `conv`: convolutions by three algorithms.
 //!
 //! Every operation is a candle custom operation with a complete backward pass. All `unsafe` code of this crate is here.
-//! The tests `engine::tests::slow::tiny_...` are small enough for Miri; see `crates/ARCHITECTURE.md`.
+//! The integration tests `engine::slow::tiny_...` are small enough for Miri; see `crates/ARCHITECTURE.md`.
 
 #![allow(clippy::inline_always, reason = "a vector operation that is not inlined loses its instruction set")]
 
