@@ -132,7 +132,8 @@ impl<'a> Archive<'a> {
 
     /// Reads `count` bytes of the file from position `start` on.
     fn bytes(&mut self, start: u64, count: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(count);
+        // Grows with what the file delivers: a damaged record may claim any length.
+        let mut bytes = Vec::new();
         let read = |file: &mut File, bytes: &mut Vec<u8>| {
             file.seek(SeekFrom::Start(start))?;
             file.take(count as u64).read_to_end(bytes)

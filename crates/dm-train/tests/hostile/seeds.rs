@@ -128,6 +128,9 @@ fn npz() -> Files {
     let mut count = set(keras, None);
     let end = count.len() - 22;
     count[end + 8..end + 12].fill(0xff);
+    // The list claims to be almost as long as a list may be.
+    let mut length = set(keras, None);
+    length[end + 12..end + 16].copy_from_slice(&((16u32 << 20) - 1).to_le_bytes());
     vec![
         ("keras.npz", set(keras, None)),
         ("medmnist.npz", set(medmnist, None)),
@@ -141,6 +144,7 @@ fn npz() -> Files {
         ("bad-twice.npz", set(["x_train.npy"; 4], None)),
         ("bad-checksum.npz", checksum),
         ("bad-count.npz", count),
+        ("bad-length.npz", length),
         ("bad-truncated.npz", set(keras, None)[..300].to_vec()),
         ("bad-objects.npz", changed(0, npy("'|O'", "False", "(2,)", pickle))),
         ("bad-floats.npz", changed(0, npy("'<f4'", "False", "(2, 8, 8)", &[0; 512]))),
