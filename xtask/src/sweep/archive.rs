@@ -1,5 +1,5 @@
-//! Archives a study without its weights and images: copies the small files of every run, from which the table and the figures
-//! are made.
+//! Archives a study without its weights: copies the small files of every run, from which the table and the figures
+//! are made. A sweep into a copy of an archive trains only what is missing.
 
 use super::folder::{EVALUATIONS, GENERATED};
 use super::study::Job;
