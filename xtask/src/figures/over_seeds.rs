@@ -39,7 +39,7 @@ pub fn draw(rows: &[SummaryRow]) -> Option<Canvas> {
     let chart = Chart {
         title: String::new(),
         y_label: String::new(),
-        x_label: "Fréchet distance; a dot for each training seed with its interval over generation seeds, a bar at their mean".into(),
+        x_label: "Fréchet distance; dots: training seeds with their intervals, bars: means".into(),
         x,
         y: Axis::linear(0.5, names.len() as f64 + 0.5),
         plots,
