@@ -1,5 +1,5 @@
 //! The instruction set of all vector loops: the best one of this machine, or the one that the environment variable `DM_SIMD`
-//! names. Results of different instruction sets differ by rounding.
+//! names. Outputs of networks differ by rounding from one to another.
 
 use std::sync::LazyLock;
 

@@ -2,7 +2,7 @@
 //! many images.
 
 use super::programs::{Programs, add_program, median};
-use super::worker_process::{Request, WorkerProcess};
+use super::worker_process::{Answer, Request, WorkerProcess};
 use anyhow::{Context, Result};
 use dm_record::{BenchFile, DrawingTime, SizeThroughput, Throughput};
 
@@ -51,21 +51,24 @@ pub fn run(programs: &Programs, rounds: usize, results: &mut BenchFile) -> Resul
 }
 
 fn images_per_s(ours: &mut WorkerProcess, net: &str, work: &str, batch: usize, rounds: usize) -> Result<f64> {
-    let once = Request { work, name: net, count: batch, repeats: 1 };
-    ours.ask(&once)?;
     let repeats = rounds.max(IMAGES / batch);
-    let answer = ours.ask(&Request { repeats, ..once })?;
+    let (_, seconds) = warm(ours, Request { work, name: net, count: batch, repeats })?;
+    Ok(batch as f64 / seconds)
+}
+
+/// The answer to `request`, after a first repeat that is not timed, and its median time in seconds.
+fn warm(ours: &mut WorkerProcess, request: Request<'_>) -> Result<(Answer, f64)> {
+    ours.ask(&Request { repeats: 1, ..request })?;
+    let answer = ours.ask(&request)?;
     let ms = median(&answer.ms).context("ours: no times")?;
-    Ok(batch as f64 / ms * 1e3)
+    Ok((answer, ms / 1e3))
 }
 
 /// The U-Net on images of `side` x `side` pixels.
 fn of_a_size(ours: &mut WorkerProcess, work: &str, side: usize, rounds: usize) -> Result<SizeThroughput> {
     let name = format!("unet-{side}x{side}x1");
-    let once = Request { work, name: &name, count: OF_A_SIZE, repeats: 1 };
-    ours.ask(&once)?;
-    let answer = ours.ask(&Request { repeats: rounds, ..once })?;
-    let seconds = median(&answer.ms).context("ours: no times")? / 1e3;
+    let request = Request { work, name: &name, count: OF_A_SIZE, repeats: rounds };
+    let (answer, seconds) = warm(ours, request)?;
     let gflop = answer.direct_gflop.context("ours: no direct_gflop in the answer")?;
     Ok(SizeThroughput {
         net: "unet".to_owned(),
