@@ -174,7 +174,7 @@ fn find(kind: &str, name: &str, is_kind: fn(&TensorFile) -> bool) -> Result<Foun
         Some(found) => Ok(found),
         None if run.is_dir() => Ok(Found::Path(run)),
         None => bail!(
-            "{kind} `{name}`: found no file, run folder or shipped {kind} of that name; expected one of {}; {}",
+            "{kind} `{name}`: found no file, no folder and no run of that name; the shipped ones are {}; {}",
             shipped_names(is_kind).join(", "),
             places()
         ),

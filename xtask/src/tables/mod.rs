@@ -4,6 +4,7 @@
 mod build;
 mod cards;
 mod data;
+mod minute;
 mod model_file;
 mod promises;
 mod ranks;
@@ -33,6 +34,7 @@ const PAGES: [(&str, &[Block]); 3] = [
         "README.md",
         &[
             ("build", build::build),
+            ("minute", minute::minute),
             ("speed", speed::speed),
             ("headline", results::headline),
             ("promises", promises::promises),
@@ -110,11 +112,14 @@ mod tests {
         put("report/runs/ink-unet/metrics.jsonl", format!("{line}\n").as_bytes());
         put("crates/dm-nn/python/dm_torch.py", b"import torch\n");
         put("report/build.json", &std::fs::read(root().join("report/build.json")).unwrap());
+        for name in ["report/runs/minute/manifest.json", "report/runs/minute/scores.json"] {
+            put(name, &std::fs::read(root().join(name)).unwrap());
+        }
         put("report/bench.json", &std::fs::read(root().join("report/bench.json")).unwrap());
         put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
         put(
             "README.md",
-            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- speed -->\n<!-- end speed -->\n<!-- headline -->\nold\n<!-- end headline -->\nby hand\n<!-- promises -->\n<!-- end promises -->\n",
+            b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- minute -->\n<!-- end minute -->\n<!-- speed -->\n<!-- end speed -->\n<!-- headline -->\nold\n<!-- end headline -->\nby hand\n<!-- promises -->\n<!-- end promises -->\n",
         );
         put("report/RESULTS.md", b"<!-- runs -->\n<!-- end runs -->\n<!-- scores -->\n<!-- end scores -->\n");
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");

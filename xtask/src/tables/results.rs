@@ -135,7 +135,7 @@ pub fn table(tables: &[&Table]) -> String {
 }
 
 /// Value and interval.
-fn value(row: &ScoreRow) -> String {
+pub fn value(row: &ScoreRow) -> String {
     let Some(value) = row.value else { return "-".into() };
     let interval =
         row.interval.map_or(String::new(), |[low, high]| format!(" ({} to {})", show(low), show(high)));

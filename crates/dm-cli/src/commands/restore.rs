@@ -159,7 +159,13 @@ fn degraded(
         .iter()
         .map(|stage| scores(model, stage, clean, classifier.map(|classifier| (classifier, labels))))
         .collect::<Result<Vec<_>>>()?;
-    let lines = table(&rows, &model.name, count, seconds);
+    let mut lines = table(&rows, &model.name, count, seconds);
+    let shown = count.min(SHOWN);
+    lines.push(format!(
+        "{}: a row is one of {shown} test images: clean, then {} for each t of the table",
+        args.out.display(),
+        STAGES.join(", ")
+    ));
     let record = RestorationFile {
         schema: SCHEMA,
         model: model.name.clone(),
@@ -178,7 +184,6 @@ fn degraded(
         terminal.line(serde_json::to_string_pretty(&record)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    terminal.line(args.out.display())?;
     terminal.lines(lines)?;
     Ok(ExitCode::SUCCESS)
 }
