@@ -1,5 +1,5 @@
 //! Restoration of photon counts: the share of restored images that are classified correctly, and PSNR, over the number of photons
-//! of a white pixel. One line per method of a model.
+//! of a white pixel. One row of charts per point spread function, and one line per method of a model.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Estimate, Grid, estimates, line, page};
@@ -17,13 +17,28 @@ const MEASURES: [Measure; 2] = [
     ("PSNR in dB", |score| (score.psnr, score.psnr_interval)),
 ];
 
+/// The methods in the charts. A single draw is as good as the posterior is wide, so that its scores judge no model.
+const METHODS: [&str; 4] = ["counts", "Richardson-Lucy", "one evaluation", "mean of the draws"];
+
 pub fn draw(scores: &Scores) -> Option<Canvas> {
-    page(MEASURES.iter().filter_map(|measure| chart(&scores.photons, *measure)).collect(), GRID)
+    let mut optics: Vec<[f64; 2]> = Vec::new();
+    for file in &scores.photons {
+        if !optics.contains(&file.psf) {
+            optics.push(file.psf);
+        }
+    }
+    let files = |psf| scores.photons.iter().filter(move |file| file.psf == psf).collect::<Vec<_>>();
+    let row = |psf| MEASURES.iter().filter_map(move |measure| chart(&files(psf), *measure));
+    page(optics.into_iter().flat_map(row).collect(), GRID)
 }
 
-fn chart(files: &[PhotonFile], (name, measure): Measure) -> Option<Chart> {
-    let labels: Vec<String> =
-        files.iter().flat_map(|file| file.methods.iter().map(|score| label(file, score))).collect();
+/// The chart of one measure of `files`, which have equal optics.
+fn chart(files: &[&PhotonFile], (name, measure): Measure) -> Option<Chart> {
+    let shown = |score: &&PhotonScore| METHODS.contains(&score.name.as_str());
+    let scored = |file: &'_ PhotonFile| {
+        file.methods.iter().filter(shown).map(|score| label(file, score)).collect::<Vec<_>>()
+    };
+    let labels: Vec<String> = files.iter().flat_map(|file| scored(file)).collect();
     let mut lines: Vec<(&str, Vec<Estimate>)> = Vec::new();
     for of in distinct(labels.iter().map(String::as_str)) {
         let mut points = Vec::new();
@@ -44,9 +59,14 @@ fn chart(files: &[PhotonFile], (name, measure): Measure) -> Option<Chart> {
         plots.push(line(curve, &colour(place), THIN).with_legend(*of).into());
         plots.push(estimates(points, y.low, &colour(place), DOT).into());
     }
+    let first = files.first()?;
+    let optics = match first.psf {
+        [0.0, 0.0] => "sharp optics".to_owned(),
+        [high, _] => format!("point spread function of {high:.1} pixels"),
+    };
     Some(Chart {
-        title: name.into(),
-        y_label: format!("{} test images", thousands(files.first()?.n)),
+        title: format!("{name}, {optics}"),
+        y_label: format!("{} test images", thousands(first.n)),
         x_label: "photons of a white pixel".into(),
         x,
         y,
@@ -67,19 +87,26 @@ mod tests {
 
     #[test]
     fn every_method_has_a_line_over_the_photons() {
+        let mut sharp = photon_file("ink", 4.0, 0.9);
+        sharp["psf"] = [0.0, 0.0].into();
         let files = [
             ("a.json", photon_file("ink", 1.0, 0.7)),
             ("b.json", photon_file("ink", 4.0, 0.9)),
             ("c.json", photon_file("gaussian", 4.0, 0.8)),
+            ("d.json", sharp),
         ];
         let svg = draw(&folder(&files).unwrap()).unwrap().svg().unwrap();
-        for text in
-            ["classified correctly", "PSNR in dB", "ink, mean of the draws", "gaussian, mean", "counts"]
-        {
+        for text in [
+            "classified correctly, sharp optics",
+            "PSNR in dB, point spread function of 1.0 pixels",
+            "ink, mean of the draws",
+            "gaussian, mean",
+            "counts",
+        ] {
             assert!(svg.contains(text), "{text}");
         }
-        // Three models' draws and their counts in two charts.
-        assert_eq!(svg.matches("<circle").count(), 12);
+        // The draws and the counts of four files in two charts each.
+        assert_eq!(svg.matches("<circle").count(), 16);
         assert!(draw(&Scores::default()).is_none());
     }
 }
