@@ -18,8 +18,10 @@ const WORKS: [(&str, &str, usize); 8] = [
     ("unet-32x32x3", "train", 128),
     ("unet-64x64x3", "train", 128),
 ];
-/// Repeats of the work in one turn.
+/// Fewest repeats of the work in one turn, and fewest images of all repeats together: a small batch needs more repeats until caches
+/// and threads are warm.
 const REPEATS: usize = 3;
+const IMAGES: usize = 256;
 /// Networks of which an epoch is timed, and its steps; the last short batch is dropped.
 const EPOCHS: [(&str, usize); 2] = [("ref_cnn", 468), ("unet", 468)];
 /// Models that are sampled: name of the config, its network, images per batch.
@@ -37,7 +39,7 @@ struct Timing {
 /// Compares with PyTorch and, if `all`, with the other programs that can be started.
 pub fn run(programs: &Programs, all: bool, rounds: usize, results: &mut BenchFile) -> Result<()> {
     for (net, work, batch) in WORKS {
-        let request = Request { work, name: net, count: batch, repeats: REPEATS };
+        let request = Request { work, name: net, count: batch, repeats: REPEATS.max(IMAGES / batch) };
         eprintln!("{net} {work}, batch {batch}: {rounds} rounds");
         let mut workers = vec![programs.ours(None)?];
         for peer in &TORCH {

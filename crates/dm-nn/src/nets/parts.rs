@@ -10,6 +10,7 @@ use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::network::Network;
+use crate::threads::on_awake_threads;
 
 /// The largest number of images in a part. A part should fill several SIMD registers, because in training every part
 /// transforms the weights again.
@@ -54,7 +55,7 @@ fn forward_parts(
     let parts = parts(count, x.device());
     // If times and images differ in number, the network itself reports the error.
     if parts.len() == 1 || t.dims() != [count] {
-        return network(x, t, 0..count);
+        return on_awake_threads(|| network(x, t, 0..count));
     }
     let one = |part: Range<usize>| network(&rows(x, &part)?, &rows(t, &part)?, part);
     Tensor::cat(&parts.into_par_iter().map(one).collect::<Result<Vec<_>>>()?, 0)
