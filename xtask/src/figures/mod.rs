@@ -28,12 +28,13 @@ mod sanity;
 mod sheet;
 mod strips;
 mod style;
+mod throughput;
 mod tiles;
 
 use crate::records::Scores;
 use anyhow::{Context, Result};
 use canvas::Canvas;
-use dm_record::SummaryRow;
+use dm_record::{BenchFile, SummaryRow};
 pub use run::Run;
 use std::path::Path;
 
@@ -73,6 +74,9 @@ pub const OF_STUDIES: [Figure<Scores>; 1] = [("parameter", parameter::draw)];
 
 /// Every figure of a study's summary.
 pub const OF_SUMMARIES: [Figure<[SummaryRow]>; 1] = [("over-seeds", over_seeds::draw)];
+
+/// Every figure of measured speeds.
+pub const OF_BENCHES: [Figure<BenchFile>; 1] = [("throughput", throughput::draw)];
 
 /// Draws all `figures` that have data, and returns their number.
 pub fn draw_all<M: ?Sized>(figures: &[Figure<M>], data: &M, out: &Path) -> Result<usize> {

@@ -15,10 +15,10 @@ mod summary;
 mod training_progress;
 mod worker;
 
-use crate::records::{SCORE_FILE, Scores};
+use crate::records::{SCORE_FILE, Scores, read_json};
 use crate::{figures, workspace};
 use anyhow::{Context, Result, ensure};
-use dm_record::SummaryRow;
+use dm_record::{BenchFile, SummaryRow};
 use executor::{Executor, Outcome};
 use local::Local;
 use progress::State;
@@ -231,7 +231,14 @@ pub fn draw_recorded(report: &Path) -> Result<usize> {
     let figures = report.join("figures");
     let runs = report.join("runs");
     let of_runs = draw(&digits, &summary::rows(&digits, &runs)?, &runs, &figures)?;
-    Ok(of_runs + figures::draw_all(&figures::OF_SCORES, &Scores::read(&report.join("scores"))?, &figures)?)
+    let of_scores = figures::draw_all(&figures::OF_SCORES, &Scores::read(&report.join("scores"))?, &figures)?;
+    let scaling = report.join("scaling.json");
+    let of_benches = if scaling.is_file() {
+        figures::draw_all(&figures::OF_BENCHES, &read_json::<BenchFile>(&scaling)?, &figures)?
+    } else {
+        0
+    };
+    Ok(of_runs + of_scores + of_benches)
 }
 
 /// Draws the figures of the runs in `from`, whose summary is `rows`, in the folder `to`.

@@ -5,11 +5,13 @@
 //! its data may only change a few pixels. It changes the hash of the data set, which a run records.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
+use super::jpeg_sampling::too_fine;
 use crate::error::{Error, Result};
 use crate::file_kind::mistaken_kind;
 use crate::hash::sha256_hex;
@@ -83,6 +85,14 @@ fn decode_bytes(
     if let Some(kind) = mistaken_kind(bytes) {
         return Err(Error::format(path, "image", kind, expected));
     }
+    if let Some(found) = too_fine(bytes) {
+        return Err(Error::format(
+            path,
+            "sampling",
+            found,
+            "no component of a JPEG with more samples than the first",
+        ));
+    }
     let bad = |e: image::ImageError| Error::format(path, "image", e, expected);
     let mut reader = ImageReader::new(Cursor::new(bytes));
     let mut limits = Limits::default();
@@ -102,5 +112,9 @@ fn decode_bytes(
     }
     let (width, height) = decoder.dimensions();
     check(ImageShape::new(if color.has_color() { 3 } else { 1 }, height as usize, width as usize))?;
-    DynamicImage::from_decoder(decoder).map_err(bad)
+    // A decoder that panics is a fault of the decoder, but must not end a program that reads thousands of files.
+    let decoded = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
+    decoded
+        .map_err(|_| Error::format(path, "image", "data on which the decoder fails", expected))?
+        .map_err(bad)
 }

@@ -18,6 +18,7 @@ pub mod idx_files;
 mod idx_names;
 pub mod image_file;
 pub mod image_folder;
+mod jpeg_sampling;
 mod npy;
 pub mod npz;
 mod open;

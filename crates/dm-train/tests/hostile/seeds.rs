@@ -342,9 +342,15 @@ fn jpeg() -> Files {
     huge[size + 5..size + 9].fill(0xff);
     let mut empty = good.clone();
     empty[size + 5..size + 9].fill(0);
+    let colour = file(RgbImage::from_fn(8, 8, |x, y| Rgb([x as u8, y as u8, 200])).into());
+    // The second of the three components has two by four samples, the first one by one.
+    let mut finer = colour.clone();
+    let frame = finer.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a frame header");
+    (finer[frame + 11], finer[frame + 14]) = (0x11, 0x24);
     vec![
         ("grey.jpg", good.clone()),
-        ("colour.jpg", file(RgbImage::from_fn(8, 8, |x, y| Rgb([x as u8, y as u8, 200])).into())),
+        ("colour.jpg", colour),
+        ("bad-sampling.jpg", finer),
         ("large.jpg", file(grey(60, 40).into())),
         ("bad-empty", Vec::new()),
         ("bad-html", HTML.to_vec()),
