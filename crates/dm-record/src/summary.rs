@@ -40,6 +40,9 @@ pub struct GroupRow {
     pub group: String,
     /// Frechet distance.
     pub frechet_distance: Option<OverSeeds>,
+    /// Fréchet distance minus that of the run of the first group with the same training seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_from_first: Option<OverSeeds>,
     /// Precision.
     pub precision: Option<OverSeeds>,
     /// Recall.

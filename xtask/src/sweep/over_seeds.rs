@@ -1,6 +1,6 @@
 //! Scores over training seeds: the mean of runs that differ in their training seed only, with its 95 % t interval.
 
-use crate::markdown::{self, words};
+use crate::markdown;
 use crate::records::distinct;
 use dm_record::{GroupRow, OverSeeds, RunScores, SummaryRow};
 
@@ -11,18 +11,33 @@ const T: [f64; 9] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.
 /// One row per group that has at least two evaluated runs, in the order of the study.
 pub fn groups(rows: &[SummaryRow]) -> Vec<GroupRow> {
     let names = distinct(rows.iter().filter_map(|row| row.group.as_deref()));
+    let first = names.first().copied();
     let group = |name: &str| {
+        let differences = first.filter(|first| *first != name).map(|first| differences(rows, name, first));
         let scores = || rows.iter().filter(|row| row.group.as_deref() == Some(name)).map(|row| &row.scores);
         let over = |score: fn(&RunScores) -> Option<f64>| over_seeds(scores().filter_map(score).collect());
         GroupRow {
             group: name.to_owned(),
             frechet_distance: over(|scores| scores.frechet_distance),
+            distance_from_first: differences.and_then(over_seeds),
             precision: over(|scores| scores.precision),
             recall: over(|scores| scores.recall),
         }
     };
     let several = |row: &GroupRow| row.frechet_distance.as_ref().is_some_and(|score| score.values.len() > 1);
     names.into_iter().map(group).filter(several).collect()
+}
+
+/// Fréchet distances of the runs of a group minus those of the runs of the group `first` with the same training seed, which ends
+/// the name of a run.
+fn differences(rows: &[SummaryRow], group: &str, first: &str) -> Vec<f64> {
+    let seed = |row: &SummaryRow| row.run.rsplit('-').next().unwrap_or_default().to_owned();
+    let is_in = |row: &SummaryRow, of: &str| row.group.as_deref() == Some(of);
+    let other = |row: &SummaryRow| {
+        rows.iter().find(|of| is_in(of, first) && seed(of) == seed(row))?.scores.frechet_distance
+    };
+    let difference = |row: &SummaryRow| Some(row.scores.frechet_distance? - other(row)?);
+    rows.iter().filter(|row| is_in(row, group)).filter_map(difference).collect()
 }
 
 /// Mean of a score, and its 95 % t interval for two to ten values; none without a value.
@@ -42,26 +57,33 @@ pub fn table(groups: &[GroupRow]) -> String {
         let half = half.map_or(String::new(), |half| format!(" ± {half:.places$}"));
         format!("{mean:.places$}{half}")
     };
-    let head = words(["runs", "seeds", "FD", "precision", "recall"]);
+    let first = groups.first().map_or("", |row| &row.group);
+    let head = ["runs", "seeds", "FD", &format!("FD minus that of {first}"), "precision", "recall"];
+    let head = head.map(str::to_owned).to_vec();
     let cells = groups.iter().map(|row| {
         vec![
             row.group.clone(),
             row.frechet_distance.as_ref().map_or(0, |score| score.values.len()).to_string(),
             format(&row.frechet_distance, 0),
+            format(&row.distance_from_first, 0),
             format(&row.precision, 3),
             format(&row.recall, 3),
         ]
     });
     let table = markdown::table(&std::iter::once(head).chain(cells).collect::<Vec<_>>(), 1);
-    format!("\n{table}\n\nMeans over training seeds; ±: half of the 95 % t interval of the mean.\n")
+    format!(
+        "\n{table}\n\nMeans over training seeds; ±: half of the 95 % t interval of the mean. Differences are between runs \
+         of equal training seed.\n"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(group: Option<&str>, fd: Option<f64>) -> SummaryRow {
+    fn row(seed: usize, group: Option<&str>, fd: Option<f64>) -> SummaryRow {
         SummaryRow {
+            run: format!("{}-{seed}", group.unwrap_or("alone").to_lowercase()),
             group: group.map(str::to_owned),
             scores: RunScores {
                 frechet_distance: fd,
@@ -75,12 +97,12 @@ mod tests {
     #[test]
     fn means_have_the_t_interval_of_their_seeds() {
         let rows = [
-            row(Some("Ink"), Some(10.0)),
-            row(Some("Ink"), Some(14.0)),
-            row(Some("Ink"), Some(12.0)),
-            row(Some("Gaussian"), Some(20.0)),
-            row(Some("Gaussian"), None),
-            row(None, Some(7.0)),
+            row(1, Some("Ink"), Some(10.0)),
+            row(2, Some("Ink"), Some(14.0)),
+            row(3, Some("Ink"), Some(12.0)),
+            row(1, Some("Gaussian"), Some(20.0)),
+            row(2, Some("Gaussian"), None),
+            row(1, None, Some(7.0)),
         ];
         let found = groups(&rows);
         assert_eq!(found.len(), 1, "a group of one value has no interval");
@@ -91,5 +113,21 @@ mod tests {
         let text = table(&found);
         assert!(text.contains("12 ± 5") && text.contains("0.120 ± 0.050") && text.contains(" 3 "), "{text}");
         assert!(groups(&rows[5..]).is_empty());
+    }
+
+    #[test]
+    fn runs_of_equal_seed_are_compared() {
+        let rows = [
+            row(1, Some("Ink"), Some(10.0)),
+            row(2, Some("Ink"), Some(20.0)),
+            row(2, Some("Blur"), Some(23.0)),
+            row(1, Some("Blur"), Some(14.0)),
+            row(3, Some("Blur"), Some(90.0)),
+        ];
+        let found = groups(&rows);
+        assert_eq!(found[0].distance_from_first, None);
+        let difference = found[1].distance_from_first.as_ref().unwrap();
+        assert_eq!((difference.values.clone(), difference.mean), (vec![3.0, 4.0], 3.5));
+        assert!(table(&found).contains("FD minus that of Ink"));
     }
 }
