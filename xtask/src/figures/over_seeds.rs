@@ -20,7 +20,7 @@ pub fn draw(rows: &[SummaryRow]) -> Option<Canvas> {
         Some([fd, fd + half, if half < fd { fd - half } else { fd }])
     };
     let grouped = rows.iter().filter(|row| row.group.is_some());
-    let x = Axis::log_around(grouped.filter_map(ends).flatten().collect::<Vec<_>>())?;
+    let x = Axis::around(grouped.filter_map(ends).flatten().collect::<Vec<_>>())?;
     let mut plots = Vec::new();
     for (place, name) in names.iter().enumerate() {
         let runs: Vec<_> = rows.iter().filter(|row| row.group.as_deref() == Some(*name)).collect();

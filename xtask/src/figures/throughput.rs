@@ -53,7 +53,7 @@ fn over_sizes(bench: &BenchFile) -> Option<Chart> {
     let highest = rows.iter().map(|row| row.direct_gflops).fold(0.0, f64::max);
     Some(Chart {
         title: "Throughput over the image size, U-Net".into(),
-        y_label: format!("10^9 operations per second, counted as in direct convolutions, {batch} images"),
+        y_label: format!("10^9 direct-convolution operations per second, {batch} images"),
         x_label: "height and width in pixels".into(),
         x: Axis::log_around(rows.iter().map(|row| row.side as f64))?,
         y: Axis::linear(0.0, 1.1 * highest),

@@ -87,7 +87,10 @@ fn everything_works_in_an_empty_folder() {
     // Refused: what needs training images or other files. The error says where they were looked for.
     let places = ["DM_DATA (not set)", "the working directory", arg(dm.folder.path()), "inside the program"];
     dm.refused(&["sanity"], &[&["data/mnist"][..], &places].concat());
-    dm.refused(&["sample", "ddpm-unet"], &[&["`ddpm-unet`", "one of ink-unet"][..], &places].concat());
+    dm.refused(
+        &["sample", "ddpm-unet"],
+        &[&["`ddpm-unet`", "the shipped ones are ink-unet"][..], &places].concat(),
+    );
     dm.refused(&["likelihood", "--reference", "train"], &["data/mnist", "DM_DATA"]);
     dm.refused(&["eval", "out", "--metrics", "memorised-pixels"], &["data/mnist", "DM_DATA"]);
     dm.refused(&["eval", "out", "--reference", "train"], &["data/mnist", "`classifier` only"]);
