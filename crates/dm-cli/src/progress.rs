@@ -52,7 +52,7 @@ impl<T: Task> Observer<T> for Progress {
             }
             Event::Interrupted { state } => {
                 self.bar.finish();
-                info!("interrupted after step {}; continue with --resume", state.step);
+                info!("interrupted after step {}; continue with `dm train CONFIG --resume`", state.step);
             }
             Event::Complete { .. } => self.bar.finish(),
         }

@@ -92,7 +92,7 @@ impl TrainingSettings {
             return Err(Error::invalid(
                 "training.batch_size",
                 self.batch_size,
-                format!("at most {used} images"),
+                format!("at most {used} images, those of the run; `--set training.batch_size=` changes it"),
             ));
         }
         Ok(used)

@@ -18,9 +18,9 @@ const WORKS: [(&str, &str, usize); 8] = [
     ("unet-32x32x3", "train", 128),
     ("unet-64x64x3", "train", 128),
 ];
-/// Fewest repeats of the work in one turn, and fewest images of all repeats together: a small batch needs more repeats until caches
-/// and threads are warm.
+/// Fewest repeats of the work in one turn.
 const REPEATS: usize = 3;
+/// Fewest images of all repeats together: a small batch needs more repeats until caches and threads are warm.
 const IMAGES: usize = 256;
 /// Networks of which an epoch is timed, and its steps; the last short batch is dropped.
 const EPOCHS: [(&str, usize); 2] = [("ref_cnn", 468), ("unet", 468)];

@@ -17,7 +17,7 @@ const MEASURES: [Measure; 2] = [
     ("PSNR in dB", |score| (score.psnr, score.psnr_interval)),
 ];
 
-/// The methods in the charts. A single draw is as good as the posterior is wide, so that its scores judge no model.
+/// The methods in the charts. Single draws are left out: even those of the exact posterior score worse than their mean.
 const METHODS: [&str; 4] = ["counts", "Richardson-Lucy", "one evaluation", "mean of the draws"];
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {

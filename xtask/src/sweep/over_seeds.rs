@@ -11,6 +11,10 @@ const T: [f64; 9] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.
 /// One row per group that has at least two evaluated runs, in the order of the study.
 pub fn groups(rows: &[SummaryRow]) -> Vec<GroupRow> {
     let names = distinct(rows.iter().filter_map(|row| row.group.as_deref()));
+    let is_in = |row: &SummaryRow, name: &str| row.group.as_deref() == Some(name);
+    let is_scored = |row: &SummaryRow, name: &str| is_in(row, name) && row.scores.frechet_distance.is_some();
+    let several = |name: &&str| rows.iter().filter(|row| is_scored(row, name)).count() > 1;
+    let names: Vec<&str> = names.into_iter().filter(several).collect();
     let first = names.first().copied();
     let group = |name: &str| {
         let differences = first.filter(|first| *first != name).map(|first| differences(rows, name, first));
@@ -24,8 +28,7 @@ pub fn groups(rows: &[SummaryRow]) -> Vec<GroupRow> {
             recall: over(|scores| scores.recall),
         }
     };
-    let several = |row: &GroupRow| row.frechet_distance.as_ref().is_some_and(|score| score.values.len() > 1);
-    names.into_iter().map(group).filter(several).collect()
+    names.into_iter().map(group).collect()
 }
 
 /// Fréchet distances of the runs of a group minus those of the runs of the group `first` with the same training seed, which ends
@@ -73,7 +76,7 @@ pub fn table(groups: &[GroupRow]) -> String {
     let table = markdown::table(&std::iter::once(head).chain(cells).collect::<Vec<_>>(), 1);
     format!(
         "\n{table}\n\nMeans over training seeds; ±: half of the 95 % t interval of the mean. Differences are between runs \
-         of equal training seed.\n"
+         of equal training seed; their intervals are not corrected for their number.\n"
     )
 }
 
@@ -118,6 +121,8 @@ mod tests {
     #[test]
     fn runs_of_equal_seed_are_compared() {
         let rows = [
+            // A group of one run is left out and is not what others are compared with.
+            row(1, Some("Alone"), Some(1.0)),
             row(1, Some("Ink"), Some(10.0)),
             row(2, Some("Ink"), Some(20.0)),
             row(2, Some("Blur"), Some(23.0)),

@@ -18,7 +18,7 @@ pub fn minute(root: &Path) -> Result<String> {
     let table = scores.tables.first().with_context(|| format!("{FOLDER}/scores.json: found no scores"))?;
     let distance = table.row(FRECHET).with_context(|| format!("{FOLDER}/scores.json: found no {FRECHET}"))?;
     Ok(format!(
-        "The recorded run took {:.0} s on two cores. Its samples have a Fréchet distance of {} from the {} test images with n = \
+        "The recorded run took {:.0} s. Its samples have a Fréchet distance of {} from the {} test images with n = \
          {} (`{FOLDER}`).",
         manifest.wall_s,
         value(distance),

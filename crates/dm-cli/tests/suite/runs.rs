@@ -56,7 +56,8 @@ fn a_run_whose_process_died_is_told_from_one_that_runs() {
     child.wait().unwrap();
     assert_eq!(states(dir.path()), [("long".to_owned(), "stopped".to_owned())]);
     assert!(
-        ok(dir.path(), &["runs", "show", "long"]).contains("stopped; continue it with dm train --resume")
+        ok(dir.path(), &["runs", "show", "long"])
+            .contains("stopped; continue it with `dm train CONFIG --resume`")
     );
     assert!(json(dir.path(), &["runs", "prune", "--yes"])["items"].as_array().unwrap().is_empty());
 }

@@ -86,12 +86,9 @@ fn decode_bytes(
         return Err(Error::format(path, "image", kind, expected));
     }
     if let Some(found) = too_fine(bytes) {
-        return Err(Error::format(
-            path,
-            "sampling",
-            found,
-            "no component of a JPEG with more samples than the first",
-        ));
+        let expected = "a JPEG whose first component has the most samples; convert it, for example with `magick IN.jpg \
+                        -sampling-factor 2x2 OUT.jpg`";
+        return Err(Error::format(path, "sampling", found, expected));
     }
     let bad = |e: image::ImageError| Error::format(path, "image", e, expected);
     let mut reader = ImageReader::new(Cursor::new(bytes));

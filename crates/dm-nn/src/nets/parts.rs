@@ -2,7 +2,7 @@
 //!
 //! Threads that share every loop of a network wait for one another at the end of each loop. Threads with parts of their
 //! own do not. The division into parts does not depend on the number of threads, and therefore neither do the results. A
-//! thread without a part helps with the loops of the others.
+//! thread without a part helps with the loops of the others; if there is only one part, it is kept awake for them.
 
 use std::ops::Range;
 
@@ -55,7 +55,8 @@ fn forward_parts(
     let parts = parts(count, x.device());
     // If times and images differ in number, the network itself reports the error.
     if parts.len() == 1 || t.dims() != [count] {
-        return on_awake_threads(|| network(x, t, 0..count));
+        let whole = || network(x, t, 0..count);
+        return if x.device().is_cpu() { on_awake_threads(whole) } else { whole() };
     }
     let one = |part: Range<usize>| network(&rows(x, &part)?, &rows(t, &part)?, part);
     Tensor::cat(&parts.into_par_iter().map(one).collect::<Result<Vec<_>>>()?, 0)

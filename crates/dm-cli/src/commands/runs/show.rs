@@ -71,7 +71,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
 fn header(shown: &Shown) -> Vec<String> {
     let summary = &shown.summary;
     let state = match summary.state {
-        State::Stopped => "stopped; continue it with dm train --resume",
+        State::Stopped => "stopped; continue it with `dm train CONFIG --resume`",
         state => state.name(),
     };
     let steps = summary.step.zip(summary.steps);
