@@ -28,20 +28,29 @@ pub(crate) fn on_awake_threads<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_num_threads() == 1 || HELD.swap(true, Ordering::Acquire) {
         return on_the_pool(work);
     }
-    let _held = Release;
     on_the_pool(|| {
-        let worker = rayon::current_thread_index();
-        let ended = Arc::new(AtomicBool::new(false));
-        let seen = ended.clone();
+        let awake = Awake { ended: Arc::default() };
+        let (worker, ended) = (rayon::current_thread_index(), awake.ended.clone());
         // Nobody waits for these tasks: a thread that is busy until `work` has ended finds nothing to do.
         rayon::spawn_broadcast(move |context| {
             if Some(context.index()) != worker {
-                find_work_until(&seen);
+                find_work_until(&ended);
             }
         });
-        let _ended = Ended(ended);
         work()
     })
+}
+
+/// A call that keeps threads awake. When it is dropped, after a panic too, they are let go and the next call may do the same.
+struct Awake {
+    ended: Arc<AtomicBool>,
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        HELD.store(false, Ordering::Release);
+    }
 }
 
 /// Takes up work of the pool until `ended`, or until there has been none for [`LOOKS`] looks.
@@ -55,24 +64,6 @@ fn find_work_until(ended: &AtomicBool) {
             in_vain += 1;
             std::thread::yield_now();
         }
-    }
-}
-
-/// Lets the next call keep threads awake, after a panic too.
-struct Release;
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        HELD.store(false, Ordering::Release);
-    }
-}
-
-/// Tells the threads that the work has ended, after a panic too.
-struct Ended(Arc<AtomicBool>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
     }
 }
 

@@ -17,16 +17,13 @@ const MEASURES: [Measure; 2] = [
     ("PSNR in dB", |score| (score.psnr, score.psnr_interval)),
 ];
 
-/// The methods in the charts. Single draws are left out: even those of the exact posterior score worse than their mean.
-const METHODS: [&str; 4] = ["counts", "Richardson-Lucy", "one evaluation", "mean of the draws"];
+/// The methods that need no model.
+const WITHOUT_MODEL: [&str; 2] = ["counts", "Richardson-Lucy"];
+/// The methods of a model. Single draws are left out: even those of the exact posterior score worse than their mean.
+const OF_MODEL: [&str; 2] = ["one evaluation", "mean of the draws"];
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
-    let mut optics: Vec<[f64; 2]> = Vec::new();
-    for file in &scores.photons {
-        if !optics.contains(&file.psf) {
-            optics.push(file.psf);
-        }
-    }
+    let optics = distinct(scores.photons.iter().map(|file| file.psf));
     let files = |psf| scores.photons.iter().filter(move |file| file.psf == psf).collect::<Vec<_>>();
     let row = |psf| MEASURES.iter().filter_map(move |measure| chart(&files(psf), *measure));
     page(optics.into_iter().flat_map(row).collect(), GRID)
@@ -34,16 +31,13 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
 
 /// The chart of one measure of `files`, which have equal optics.
 fn chart(files: &[&PhotonFile], (name, measure): Measure) -> Option<Chart> {
-    let shown = |score: &&PhotonScore| METHODS.contains(&score.name.as_str());
-    let scored = |file: &'_ PhotonFile| {
-        file.methods.iter().filter(shown).map(|score| label(file, score)).collect::<Vec<_>>()
-    };
-    let labels: Vec<String> = files.iter().flat_map(|file| scored(file)).collect();
+    let scored = files.iter().flat_map(|file| file.methods.iter().map(|score| (*file, score)));
+    let labels: Vec<String> = scored.filter_map(|(file, score)| label(file, score)).collect();
     let mut lines: Vec<(&str, Vec<Estimate>)> = Vec::new();
     for of in distinct(labels.iter().map(String::as_str)) {
         let mut points = Vec::new();
         for file in files {
-            for score in file.methods.iter().filter(|score| label(file, score) == of) {
+            for score in file.methods.iter().filter(|score| label(file, score).as_deref() == Some(of)) {
                 let (value, interval) = measure(score);
                 points.extend(value.map(|value| (file.photons, value, interval)));
             }
@@ -74,10 +68,14 @@ fn chart(files: &[&PhotonFile], (name, measure): Measure) -> Option<Chart> {
     })
 }
 
-/// The methods that need no model are the same for all models.
-fn label(file: &PhotonFile, score: &PhotonScore) -> String {
-    let without_model = ["counts", "Richardson-Lucy"].iter().any(|start| score.name.starts_with(start));
-    if without_model { score.name.clone() } else { format!("{}, {}", file.model, score.name) }
+/// The name of a method in the legend; `None` if it is not in the charts. Methods that need no model are the same for all models.
+fn label(file: &PhotonFile, score: &PhotonScore) -> Option<String> {
+    let name = score.name.as_str();
+    if WITHOUT_MODEL.contains(&name) {
+        Some(name.to_owned())
+    } else {
+        OF_MODEL.contains(&name).then(|| format!("{}, {name}", file.model))
+    }
 }
 
 #[cfg(test)]

@@ -18,10 +18,7 @@ fn over_batches(bench: &BenchFile) -> Option<Chart> {
     let names: Vec<String> = rows.iter().map(|row| format!("{}, {}", row.net, row.work)).collect();
     let mut plots = Vec::new();
     for (place, name) in distinct(names.iter().map(String::as_str)).into_iter().enumerate() {
-        let mut numbers: Vec<usize> = rows.iter().map(|row| row.threads).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        for threads in numbers {
+        for threads in distinct(rows.iter().map(|row| row.threads)) {
             let width = if threads == 1 { THIN } else { THICK };
             let of = rows.iter().zip(&names).filter(|(row, of)| *of == name && row.threads == threads);
             let points: Vec<(f64, f64)> = of.map(|(row, _)| (row.batch as f64, row.images_per_s)).collect();

@@ -17,12 +17,12 @@ pub use run_scores::{
 };
 pub use scores::{FRECHET, Panels, Scores, Table, baseline_range, range, sampling_label};
 
-/// The distinct ones of `names`, in the order in which they first occur.
-pub fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+/// The distinct ones of `values`, in the order in which they first occur.
+pub fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut found = Vec::new();
-    names.for_each(|name| {
-        if !found.contains(&name) {
-            found.push(name);
+    values.for_each(|value| {
+        if !found.contains(&value) {
+            found.push(value);
         }
     });
     found

@@ -11,14 +11,13 @@ const T: [f64; 9] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.
 /// One row per group that has at least two evaluated runs, in the order of the study.
 pub fn groups(rows: &[SummaryRow]) -> Vec<GroupRow> {
     let names = distinct(rows.iter().filter_map(|row| row.group.as_deref()));
-    let is_in = |row: &SummaryRow, name: &str| row.group.as_deref() == Some(name);
-    let is_scored = |row: &SummaryRow, name: &str| is_in(row, name) && row.scores.frechet_distance.is_some();
-    let several = |name: &&str| rows.iter().filter(|row| is_scored(row, name)).count() > 1;
+    let is_scored = |row: &&SummaryRow| row.scores.frechet_distance.is_some();
+    let several = |name: &&str| members(rows, name).filter(is_scored).count() > 1;
     let names: Vec<&str> = names.into_iter().filter(several).collect();
     let first = names.first().copied();
     let group = |name: &str| {
         let differences = first.filter(|first| *first != name).map(|first| differences(rows, name, first));
-        let scores = || rows.iter().filter(|row| row.group.as_deref() == Some(name)).map(|row| &row.scores);
+        let scores = || members(rows, name).map(|row| &row.scores);
         let over = |score: fn(&RunScores) -> Option<f64>| over_seeds(scores().filter_map(score).collect());
         GroupRow {
             group: name.to_owned(),
@@ -31,16 +30,20 @@ pub fn groups(rows: &[SummaryRow]) -> Vec<GroupRow> {
     names.into_iter().map(group).collect()
 }
 
+/// The runs of a group.
+fn members<'a>(rows: &'a [SummaryRow], group: &'a str) -> impl Iterator<Item = &'a SummaryRow> {
+    rows.iter().filter(move |row| row.group.as_deref() == Some(group))
+}
+
 /// Fréchet distances of the runs of a group minus those of the runs of the group `first` with the same training seed, which ends
 /// the name of a run.
 fn differences(rows: &[SummaryRow], group: &str, first: &str) -> Vec<f64> {
     let seed = |row: &SummaryRow| row.run.rsplit('-').next().unwrap_or_default().to_owned();
-    let is_in = |row: &SummaryRow, of: &str| row.group.as_deref() == Some(of);
-    let other = |row: &SummaryRow| {
-        rows.iter().find(|of| is_in(of, first) && seed(of) == seed(row))?.scores.frechet_distance
+    let difference = |row: &SummaryRow| {
+        let other = members(rows, first).find(|other| seed(other) == seed(row))?;
+        Some(row.scores.frechet_distance? - other.scores.frechet_distance?)
     };
-    let difference = |row: &SummaryRow| Some(row.scores.frechet_distance? - other(row)?);
-    rows.iter().filter(|row| is_in(row, group)).filter_map(difference).collect()
+    members(rows, group).filter_map(difference).collect()
 }
 
 /// Mean of a score, and its 95 % t interval for two to ten values; none without a value.

@@ -111,12 +111,15 @@ mod tests {
         let line = r#"{"event":"epoch","step":40,"epoch":5,"train_loss":0.5,"val_loss":4.25,"seconds":1,"images_per_s":9}"#;
         put("report/runs/ink-unet/metrics.jsonl", format!("{line}\n").as_bytes());
         put("crates/dm-nn/python/dm_torch.py", b"import torch\n");
-        put("report/build.json", &std::fs::read(root().join("report/build.json")).unwrap());
-        for name in ["report/runs/minute/manifest.json", "report/runs/minute/scores.json"] {
-            put(name, &std::fs::read(root().join(name)).unwrap());
+        for recorded in [
+            "report/build.json",
+            "report/bench.json",
+            "report/runs/minute/manifest.json",
+            "report/runs/minute/scores.json",
+            "xtask/sweeps/digits.toml",
+        ] {
+            put(recorded, &std::fs::read(root().join(recorded)).unwrap());
         }
-        put("report/bench.json", &std::fs::read(root().join("report/bench.json")).unwrap());
-        put("xtask/sweeps/digits.toml", &std::fs::read(root().join("xtask/sweeps/digits.toml")).unwrap());
         put(
             "README.md",
             b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- minute -->\n<!-- end minute -->\n<!-- speed -->\n<!-- end speed -->\n<!-- headline -->\nold\n<!-- end headline -->\nby hand\n<!-- promises -->\n<!-- end promises -->\n",

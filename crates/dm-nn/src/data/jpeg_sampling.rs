@@ -1,5 +1,6 @@
-//! The sampling factors of a JPEG file. The decoder panics if a component has more samples than the first one, which no camera and
-//! no program for images writes; such files are refused before they are decoded.
+//! The sampling factors of a JPEG file. The standard (ITU-T T.81) allows a component to have more samples than the first one, but the
+//! decoder may panic on such a file. They are rare, and are refused before they are decoded. What hides its frame header from this
+//! check is caught where the file is decoded.
 
 use std::fmt;
 

@@ -67,6 +67,15 @@ fn seeds_are_accepted_or_refused_as_their_names_say() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Not only because a panic of the decoder is caught.
+#[test]
+fn a_jpeg_on_which_the_decoder_panics_is_refused_by_its_header() {
+    let input = fs::read(corpus().join("jpeg/finer-second-component.jpg")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let errors = (parser("jpeg").run)(folder.path(), &input);
+    assert!(errors.iter().any(|error| error.contains("sampling")), "{errors:?}");
+}
+
 #[test]
 fn inputs_that_once_failed_are_handled() {
     let mut count = 0;
