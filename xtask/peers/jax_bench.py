@@ -1,4 +1,4 @@
-"""JAX for `cargo xtask bench --against-peers`: training steps and forward passes of the same networks, compiled as a whole.
+"""JAX for `cargo xtask bench --against-peers`: training steps of the same networks, compiled as a whole.
 
 Usage: jax_bench.py jax; protocol.py has the protocol.
 """
@@ -123,15 +123,11 @@ class Steps:
             return (values, means, squares, average, n), error
 
         self.step, self.target = jax.jit(step, donate_argnums=0), target
-        self.network = jax.jit(lambda values, x, t: net(Parameters(values), x, t))
 
     def train(self):
         self.state, error = self.step(self.state, self.x, self.t, self.target)
         if not math.isfinite(float(error)):
             raise ArithmeticError("the loss is no longer a number")
-
-    def forward(self):
-        self.network(self.state[0], self.x, self.t).block_until_ready()
 
 
 if sys.argv[1:] != ["jax"]:

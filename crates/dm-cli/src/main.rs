@@ -14,6 +14,7 @@ mod eval_session;
 mod folder;
 mod forward_film;
 mod graphics;
+mod guidance_args;
 mod image_files;
 mod interrupt;
 mod locate;

@@ -9,7 +9,7 @@ use dm_record::{SCHEMA, Target};
 use serde_json::{Map, Value, json};
 
 /// Entries that are text. All others are JSON.
-const TEXTS: [&str; 5] = ["model", "sha256", "sampler", "variance", "spacing"];
+const TEXTS: [&str; 6] = ["model", "sha256", "sampler", "variance", "spacing", "autoguidance"];
 /// The entry of a sample set that states the schema of the other entries. Sample sets of schema 1 have no such entry.
 const VERSION: &str = "schema";
 

@@ -22,6 +22,9 @@ const WORKS: [(&str, &str, usize); 8] = [
 const REPEATS: usize = 3;
 /// Fewest images of all repeats together: a small batch needs more repeats until caches and threads are warm.
 const IMAGES: usize = 256;
+/// A program that takes more than this many times as long as ours in the first round is not timed: it cannot be the fastest other
+/// program, and waiting for it would take longer than all else.
+const TOO_SLOW: f64 = 10.0;
 /// Networks of which an epoch is timed, and its steps; the last short batch is dropped.
 const EPOCHS: [(&str, usize); 2] = [("ref_cnn", 468), ("unet", 468)];
 /// Models that are sampled: name of the config, its network, images per batch.
@@ -100,18 +103,31 @@ fn fma_peak(ours: &mut WorkerProcess) -> Result<f64> {
 }
 
 /// Every worker answers `request` in every round, after a first round that is not timed. The first worker must be able to do the
-/// work. Another worker that cannot do it is left out, with a note.
+/// work. Another worker that cannot do it, or is too slow, is left out, with a note.
 fn take_turns(
     workers: Vec<WorkerProcess>,
     request: &Request<'_>,
     rounds: usize,
 ) -> Result<(Vec<Timing>, Vec<String>)> {
     let (mut able, mut notes) = (Vec::new(), Vec::new());
+    let mut ours = None;
     for (place, mut worker) in workers.into_iter().enumerate() {
-        match worker.ask(request) {
-            Ok(answer) => able.push((worker, answer, Vec::new())),
+        let answer = match worker.ask(request) {
+            Ok(answer) => answer,
             Err(error) if place == 0 => return Err(error),
-            Err(error) => notes.push(format!("left out: {error:#}")),
+            Err(error) => {
+                notes.push(format!("left out: {error:#}"));
+                continue;
+            }
+        };
+        let ms = median(&answer.ms);
+        let ours = *ours.get_or_insert(ms);
+        match ms.zip(ours).map(|(ms, ours)| ms / ours).filter(|ratio| *ratio > TOO_SLOW) {
+            Some(ratio) => notes.push(format!(
+                "not timed: {}: {request}: took {ratio:.0} times as long as ours in the first round",
+                worker.variant()
+            )),
+            None => able.push((worker, answer, Vec::new())),
         }
     }
     for round in 0..rounds {

@@ -28,7 +28,7 @@ pub const TORCH: [Peer; 4] = [
 pub const OTHERS: [Peer; 3] = [
     Peer { name: "onnxruntime", script: "onnx_bench.py", works: &["forward"] },
     Peer { name: "openvino", script: "onnx_bench.py", works: &["forward"] },
-    Peer { name: "jax", script: "jax_bench.py", works: STEPS },
+    Peer { name: "jax", script: "jax_bench.py", works: &["train"] },
 ];
 
 /// An instruction set that all programs are told to use.

@@ -53,9 +53,13 @@ pub struct Job {
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
     pub name: String,
-    /// `eval` or `restore` of `dm` with its options, without the model and the file of the scores.
+    /// `eval` or `restore` of `dm` with its options, without the model and the file of the scores. [`RUN`] stands for the folder
+    /// of the run.
     pub command: String,
 }
+
+/// Stands for the folder of the run in the command of an evaluation.
+pub const RUN: &str = "{run}";
 
 /// How a finished run is sampled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +131,13 @@ struct Run {
     group: Option<String>,
     #[serde(default)]
     profiles: BTreeMap<Profile, ProfileSettings>,
+    /// Whether the profile's evaluations are made; false for a run that only the evaluations of another run need.
+    #[serde(default = "yes")]
+    evaluate: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Run {
@@ -142,6 +153,7 @@ impl Run {
             set: self.set.iter().cloned().chain([format!("seed={seed}")]).collect(),
             seeds: None,
             profiles: self.profiles.clone(),
+            evaluate: self.evaluate,
         };
         seeds.iter().map(run).collect()
     }
@@ -210,7 +222,7 @@ pub fn load(file: &Path, root: &Path, profile: Profile) -> Result<Vec<Job>> {
             loss: run.loss,
             set: [set, run.set].concat(),
             sample,
-            evaluations,
+            evaluations: if run.evaluate { evaluations } else { Vec::new() },
         });
     }
     ensure!(!jobs.is_empty(), "{}: no run for profile {}", file.display(), profile.name());

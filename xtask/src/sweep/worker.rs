@@ -4,7 +4,7 @@
 use super::folder;
 use super::process::{Log, interrupted};
 use super::progress::State;
-use super::study::{Evaluation, Job};
+use super::study::{Evaluation, Job, RUN};
 use super::training_progress::TrainingProgress;
 use crate::records::{RESTORATION_FILE, SCORE_FILE, read_manifest};
 use crate::workspace;
@@ -154,6 +154,8 @@ fn evaluate(evaluation: &Evaluation, setup: &Setup, run: &Path, log: &mut Log) -
     let file = folder::open_evaluation(run, evaluation)?;
     let mut words = evaluation.command.split_whitespace();
     let subcommand = words.next().unwrap_or_default();
+    let folder = run.display().to_string();
+    let words = words.map(|word| word.replace(RUN, &folder));
     let mut command = dm_on_device(setup, subcommand);
     command.arg(run).args(words);
     if subcommand == "restore" {

@@ -18,6 +18,7 @@ use dm_train::run_folder::read_manifest;
 
 use crate::device::{self, DeviceKind};
 use crate::eval_session::first;
+use crate::guidance_args::GuidanceArgs;
 use crate::image_files::SAMPLE_SET;
 use crate::sampling_args::SamplingArgs;
 use crate::seed_arg::seed_range;
@@ -51,15 +52,8 @@ pub struct Args {
     /// was trained with classes.
     #[arg(long)]
     class: Option<String>,
-    /// Weight W of classifier-free guidance: the network's output is u + W (c - u), with u its output without the class and c
-    /// its output with the class. 1 is no guidance; larger weights give more typical and less varied images [default: 1].
-    #[arg(long, value_name = "W", allow_negative_numbers = true)]
-    guidance: Option<f32>,
-    /// A weaker model of the same kind that guides this one, for example one saved after a tenth of the training: autoguidance
-    /// (Karras et al. 2024). The network's output is then u + W (c - u), with u the output of the weaker model, c the output of
-    /// this model, and W the weight of --guidance. Each step also evaluates the weaker network.
-    #[arg(long, value_name = "MODEL", requires = "guidance", conflicts_with = "shard")]
-    autoguidance: Option<String>,
+    #[command(flatten)]
+    guidance: GuidanceArgs,
     /// Sample images between pairs of samples, one pair per row. For a Gaussian model and a deterministic sampler [default
     /// sampler: ddim].
     #[arg(long)]
@@ -111,8 +105,7 @@ const PREVIEW_WIDTH: usize = 120;
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let model = locate::model(&args.model)?.open_model(&device::open(args.device)?)?;
-    let weak = args.autoguidance.as_deref().map(|name| locate::model(name)?.open_model(model.device()));
-    let weak = weak.transpose()?;
+    let guidance = args.guidance.open(&model)?;
     let sampling = sampling(args, &model)?;
     let class = args.class.as_deref().map(|name| class(name, &model)).transpose()?;
     check(args, &sampling, class)?;
@@ -127,11 +120,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let between = |i: u64| interpolate::start(degradation, seed, i);
     let start = Start { timestep: Timestep(degradation.timesteps()), state: &between };
     let range = args.shard.map_or(0..args.n, |shard| shard.range(args.n));
-    let weight = args.guidance.unwrap_or(1.0);
     let request = Request {
         first: range.start as u64,
         class,
-        guidance: if weak.is_some() { 1.0 } else { weight },
+        guidance: guidance.of_class(),
         start: args.interpolate.then_some(start),
         ..Request::new(seed, range.len(), args.batch_size, sampling)
     };
@@ -140,11 +132,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
     let mut film = args.film.as_deref().map(|path| (path, Trajectory::new(FILM.0, FILM.1, intervals)));
     let bar = terminal.bar((range.len() * intervals) as u64, "sampling");
     let clock = Instant::now();
-    let denoiser = match &weak {
-        Some(weak) => model.denoiser_guided_by(weak, weight).context("--autoguidance")?,
-        None => model.denoiser(),
-    };
-    let pixels = generate::images(&denoiser, &request, &mut |first, t, states| {
+    let pixels = generate::images(&guidance.denoiser(&model)?, &request, &mut |first, t, states| {
         if t.0 < degradation.timesteps() {
             bar.inc((states.len() / model.shape.len()) as u64);
         }
@@ -169,11 +157,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         unfinished(&model).unwrap_or_default(),
     ))?;
     let mut samples = sample_set(&model, &request, pixels)?;
-    if let Some(weak) = &weak {
-        // Entries of the metadata are JSON, except for a few that are plain text; see `provenance`.
-        samples.metadata.insert("autoguidance".into(), format!("\"{}\"", weak.provenance.sha256));
-        samples.metadata.insert("guidance".into(), weight.to_string());
-    }
+    samples.metadata.extend(provenance::to_metadata(&guidance.provenance()));
     if let Some(shard) = args.shard {
         shard.add_to(&mut samples.metadata, args.n);
         let path = args.out.join(shard.file_name());
@@ -291,11 +275,11 @@ fn check(args: &Args, sampling: &Sampling, class: Option<Class>) -> Result<()> {
         "--batch-size: found {}, expected 1 to 100000",
         args.batch_size
     );
-    if let Some(guidance) = args.guidance {
-        let guided = class.is_some() || args.autoguidance.is_some();
-        ensure!(guided, "--guidance: found no --class and no --autoguidance, expected one of them");
-        ensure!(guidance.is_finite(), "--guidance: found {guidance}, expected a finite number");
-    }
+    ensure!(
+        args.shard.is_none() || args.guidance.autoguidance.is_none(),
+        "--autoguidance: found --shard, expected only one of them"
+    );
+    args.guidance.check(class.is_some())?;
     if args.interpolate {
         let (n, columns) = (args.n, interpolate::COLUMNS);
         ensure!(

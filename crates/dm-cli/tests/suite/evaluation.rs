@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{MNIST, arg, dm, ok, refused, root, small_config, small_data, write_samples};
+use crate::common::{MNIST, arg, dm, ok, refused, root, samples, small_config, small_data, write_samples};
 use dm_eval::corruption::CORRUPTIONS;
 use dm_nn::data::idx_files::FILES;
 use dm_nn::data::sha256_hex;
@@ -121,6 +121,61 @@ fn a_model_is_evaluated_over_seeds() {
 
 /// A pooled set of two seeds has the scores of one set of as many images. The scores are the same whether a model is sampled,
 /// sample sets of `dm sample` are read, or an interrupted evaluation continues.
+#[test]
+fn samples_are_scored_as_a_weaker_model_guides_them() {
+    let dir = tempfile::tempdir().unwrap();
+    small_data(dir.path(), 300, 200);
+    let config = small_config(dir.path(), "ink", "sigmoid");
+    let train = ["train", arg(&config), "--data", "data"];
+    ok(dir.path(), &[&train[..], &["--run", "weak", "--set", "training.epochs=1"]].concat());
+    ok(dir.path(), &[&train[..], &["--run", "strong", "--set", "training.epochs=2"]].concat());
+    let fd = |options: &[&str]| {
+        eval(dir.path(), &[&["strong", "-n", "70", "--metrics", "fd", "--nfe", "4"], options].concat())
+    };
+    let guided = |weight: &str| fd(&["--autoguidance", "weak", "--guidance", weight]);
+    let (own, one, three) = (fd(&[]), guided("1"), guided("3"));
+    let hashes = |report: &Value| report["target"]["sets_sha256"].clone();
+    // u + 1 (c - u) is c.
+    assert_eq!(hashes(&one), hashes(&own));
+    assert_ne!(hashes(&three), hashes(&own));
+    assert_eq!(three["target"]["guidance"], 3.0);
+    let weak = sha256_hex(&fs::read(dir.path().join("weak/model.safetensors")).unwrap());
+    assert_eq!(three["target"]["autoguidance"], weak);
+    assert!(own["target"].get("autoguidance").is_none());
+    // `dm sample` draws the same images.
+    ok(
+        dir.path(),
+        &[
+            "sample",
+            "strong",
+            "-n",
+            "70",
+            "--nfe",
+            "4",
+            "--seed",
+            "1",
+            "--autoguidance",
+            "weak",
+            "--guidance",
+            "3",
+        ],
+    );
+    let drawn = samples(&dir.path().join("out/images.safetensors"));
+    assert_eq!(hashes(&three)[0], sha256_hex(&drawn.pixels));
+    let of_files = eval(dir.path(), &["out/images.safetensors", "--metrics", "fd"]);
+    assert_eq!(of_files["target"]["autoguidance"], weak);
+    refused(
+        dir.path(),
+        &["eval", "strong", "-n", "70", "--data", "data", "--guidance", "3"],
+        &["--guidance", "no class"],
+    );
+    refused(
+        dir.path(),
+        &["eval", "out/images.safetensors", "--data", "data", "--autoguidance", "weak", "--guidance", "3"],
+        &["--autoguidance", "expected a model"],
+    );
+}
+
 #[test]
 fn a_pooled_set_has_the_same_scores_from_a_model_and_from_files() {
     let dir = tempfile::tempdir().unwrap();

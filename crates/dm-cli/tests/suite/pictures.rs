@@ -87,7 +87,7 @@ fn a_gaussian_model_restores_interpolates_and_makes_films() {
     refuse(&["--interpolate", "--eta", "0.5"], &["--interpolate", "eta 0.5", "expected ddim"]);
     refuse(&["--film", "film.mp4"], &["film.mp4", ".gif or .png"]);
     refuse(&["--class", "3"], &["--class", "`small`", "network.num_classes"]);
-    refuse(&["--guidance", "2"], &["--guidance", "no --class"]);
+    refuse(&["--guidance", "2"], &["--guidance", "no class"]);
     let restore = |args: &[&str], words: &[&str]| {
         refused(dir.path(), &[&["restore", "runs/small", "--data", arg(&mnist)], args].concat(), words);
     };

@@ -214,6 +214,25 @@ fn sharp_counts_become_states_of_grains_that_fade_in_place() {
     );
 }
 
+/// The degradation of `data/configs/ink-photons.toml`, whose spread grows by a thousandth from the first timestep to the last.
+#[test]
+fn a_model_for_the_instrument_uses_all_photons_of_every_exposure() {
+    let images = &mnist().test;
+    let config = InkConfig {
+        density: 256.0,
+        density_end: 0.25,
+        sigma_min: 0.999,
+        sigma_max: 1.0,
+        ..InkConfig::default()
+    };
+    let ink = Ink::new(&config, MNIST, &IntensityStatistics::fit(images)).unwrap();
+    for photons in [0.25, 1.0, 4.0, 16.0, 200.0] {
+        let instrument = Instrument::new(photons, Optics::gaussian(1.0).unwrap()).unwrap();
+        let placement = Placement::new(&ink, &instrument).unwrap();
+        assert!(placement.keep > 0.99 && placement.mismatch < 1.5e-3, "{photons}: {placement:?}");
+    }
+}
+
 #[test]
 fn counts_outside_the_model_are_refused() {
     let ink = tiny_ink();

@@ -7,8 +7,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use dm_eval::protocol::METRICS;
 
 use crate::eval_session::SessionArgs;
+use crate::guidance_args::GuidanceArgs;
 use crate::output_args::OutputArgs;
 use crate::sampling_args::SamplingArgs;
+
+/// The options that only a model takes.
+pub(super) const OF_MODELS: &str = "--nfe, --sampler, --variance, --spacing, --guidance and --autoguidance";
 
 /// Measure the fidelity, the diversity and the novelty of generated images.
 ///
@@ -40,6 +44,8 @@ pub struct Args {
     pub(super) metrics: Vec<String>,
     #[command(flatten)]
     pub(super) sampling: SamplingArgs,
+    #[command(flatten)]
+    pub(super) guidance: GuidanceArgs,
     /// Also train a new classifier on the first set, with the labels that the first classifier of --classifier assigns, and report
     /// its accuracy on the test images.
     #[arg(long)]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use dm_degrade::Model;
-use dm_degrade::generate::{Class, Request};
+use dm_degrade::generate::{Class, Request, images};
 use dm_nn::data::sha256_hex;
 use dm_nn::rng::Seed;
 use tracing::info;
@@ -28,7 +28,11 @@ pub(super) fn sets(model: &Model, args: &Args, session: &EvalSession<'_>) -> Res
     let last = model.degradation.timesteps();
     let intervals = sampling.timesteps(&*model.degradation)?.len() - 1;
     let size = set_size(args.n, args.seeds as usize, args.pool)?;
-    let keys = [model.provenance.sha256.clone(), serde_json::to_string(&sampling)?];
+    let guidance = args.guidance.open(model)?;
+    let denoiser = guidance.denoiser(model)?;
+    let how = serde_json::to_string(&sampling)?;
+    let guided = guidance.provenance();
+    let how = if guided.is_empty() { how } else { how + &serde_json::to_string(&guided)? };
     // A model with classes samples them in turn, each equally often.
     let num_classes = model.conditional_classes();
     let class = (num_classes > 0).then_some(Class::All { num_classes });
@@ -39,20 +43,24 @@ pub(super) fn sets(model: &Model, args: &Args, session: &EvalSession<'_>) -> Res
         let (before, seed_start) = (fresh.get(), Instant::now());
         for first in (0..size).step_by(BLOCK) {
             let count = BLOCK.min(size - first);
-            let request =
-                Request { class, first: first as u64, ..Request::new(Seed(seed), count, BLOCK, sampling) };
+            let request = Request {
+                class,
+                guidance: guidance.of_class(),
+                first: first as u64,
+                ..Request::new(Seed(seed), count, BLOCK, sampling)
+            };
             let mut done = first * intervals;
             session.watch(&part, done, size * intervals);
             let draw = || {
                 fresh.set(fresh.get() + count);
-                model.sample(&request, &mut |_, t, states| {
+                images(&denoiser, &request, &mut |_, t, states| {
                     if t.0 < last {
                         done += states.len() / model.shape.len();
                     }
                     session.watch(&part, done, size * intervals);
                 })
             };
-            let place = [&keys[0], &keys[1], &seed.to_string(), &first.to_string()];
+            let place = [&model.provenance.sha256, &how, &seed.to_string(), &first.to_string()];
             set.extend(session.cache.pixels(&place.map(String::as_str), model.shape, count, draw)?);
         }
         if fresh.get() > before {
@@ -65,7 +73,9 @@ pub(super) fn sets(model: &Model, args: &Args, session: &EvalSession<'_>) -> Res
     let all_fresh = fresh.get() == size * args.seeds as usize;
     let seconds = all_fresh.then(|| start.elapsed().as_secs_f64());
     let n = images_per_value(model.shape, &sets, args.pool);
-    let mut target = provenance::to_target(provenance::of(model, &sampling)?, n, &model.name)?;
+    let mut provenance = provenance::of(model, &sampling)?;
+    provenance.extend(guided);
+    let mut target = provenance::to_target(provenance, n, &model.name)?;
     target.seeds = (1..=args.seeds).collect();
     target.sets = sets.len();
     target.pooled = args.pool;

@@ -9,7 +9,7 @@ use dm_nn::hash::PartHash;
 use dm_nn::image::ImageShape;
 use dm_record::{Classes, ClassifierScores, SCHEMA, ScoreFile, Target};
 
-use super::args::Args;
+use super::args::{Args, OF_MODELS};
 use super::report::table_lines;
 use crate::eval_session::EvalSession;
 use crate::reference::Reference;
@@ -39,7 +39,7 @@ pub(super) fn check(set: &ShardedSet, args: &Args, shape: ImageShape) -> Result<
         ("--pool", args.pool),
         ("--panels", args.panels.is_some()),
         ("--classifier-accuracy", args.classifier_accuracy),
-        ("--nfe, --sampler, --variance and --spacing", args.sampling.any()),
+        (OF_MODELS, args.sampling.any() || args.guidance.any()),
     ];
     for (option, is_given) in refused {
         ensure!(!is_given, "{option}: found {} images in shards, expected at most 100000 with --n", args.n);

@@ -11,7 +11,7 @@ use dm_nn::image::ImageShape;
 use dm_nn::params::file::TensorFile;
 use serde_json::{Map, Value, json};
 
-use super::args::Args;
+use super::args::{Args, OF_MODELS};
 use super::sample_sets::{SampleSets, images_per_value, set_size};
 use super::{draw, streamed};
 use crate::eval_session::EvalSession;
@@ -72,6 +72,7 @@ impl Target {
                 model.check_shape(shape, "--data")?;
                 check_n(args.n)?;
                 args.sampling.apply(model, None).check(&*model.degradation)?;
+                args.guidance.check(model.conditional_classes() > 0)?;
                 return set_size(args.n, args.seeds as usize, args.pool).map(|_| ());
             }
             Self::Streamed(set) => return streamed::check(set, args, shape),
@@ -84,8 +85,8 @@ impl Target {
         }
         let path = images[0].path.display();
         ensure!(
-            !args.sampling.any(),
-            "--nfe, --sampler, --variance and --spacing: expected a model to sample from, found {path}"
+            !args.sampling.any() && !args.guidance.any(),
+            "{OF_MODELS}: expected a model to sample from, found {path}"
         );
         if images.len() > 1 {
             let found = args.seeds;
