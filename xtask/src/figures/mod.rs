@@ -25,6 +25,7 @@ mod restoration;
 mod restored;
 mod run;
 mod sanity;
+mod settings;
 mod sheet;
 mod strips;
 mod style;
@@ -54,7 +55,7 @@ pub const OF_RUNS: [Figure<[Run]>; 8] = [
 ];
 
 /// Every figure of evaluations.
-pub const OF_SCORES: [Figure<Scores>; 12] = [
+pub const OF_SCORES: [Figure<Scores>; 13] = [
     ("sanity", sanity::draw),
     ("evaluations", evaluations::draw),
     ("precision-recall", precision_recall::draw),
@@ -64,6 +65,7 @@ pub const OF_SCORES: [Figure<Scores>; 12] = [
     ("restoration", restoration::draw),
     ("class-decided", class_decided::draw),
     ("photons", photons::draw),
+    ("settings", settings::draw),
     ("best-worst", best_worst::draw),
     ("nearest", nearest::draw),
     ("nearest-distances", nearest_distances::draw),

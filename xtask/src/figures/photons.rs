@@ -1,5 +1,5 @@
-//! Restoration of photon counts: the share of restored images that are classified correctly, and PSNR, over the number of photons
-//! of a white pixel. One row of charts per point spread function, and one line per method of a model.
+//! Restoration of photon counts: the share of restored images that are classified correctly over the number of photons of a white
+//! pixel. One chart per point spread function, and one line per method.
 
 use super::canvas::Canvas;
 use super::chart::{Axis, Chart, Estimate, Grid, estimates, line, page};
@@ -8,29 +8,21 @@ use crate::markdown::thousands;
 use crate::records::{Scores, distinct};
 use dm_record::{PhotonFile, PhotonScore};
 
-const GRID: Grid = Grid { columns: 2, width: 400.0, height: 400.0, first_width: None };
-
-/// A measure: its name, and its value with the interval.
-type Measure = (&'static str, fn(&PhotonScore) -> (Option<f64>, Option<[f64; 2]>));
-const MEASURES: [Measure; 2] = [
-    ("classified correctly", |score| (score.accuracy, score.accuracy_interval)),
-    ("PSNR in dB", |score| (score.psnr, score.psnr_interval)),
-];
+const GRID: Grid = Grid { columns: 2, width: 380.0, height: 280.0, first_width: None };
 
 /// The methods that need no model.
 const WITHOUT_MODEL: [&str; 2] = ["counts", "Richardson-Lucy"];
-/// The methods of a model. Single draws are left out: even those of the exact posterior score worse than their mean.
-const OF_MODEL: [&str; 2] = ["one evaluation", "mean of the draws"];
+/// The method of a model. Draws are left out: they are not meant to be legible one by one, and their mean is about as legible.
+const OF_MODEL: &str = "one evaluation";
 
 pub fn draw(scores: &Scores) -> Option<Canvas> {
     let optics = distinct(scores.photons.iter().map(|file| file.psf));
     let files = |psf| scores.photons.iter().filter(move |file| file.psf == psf).collect::<Vec<_>>();
-    let row = |psf| MEASURES.iter().filter_map(move |measure| chart(&files(psf), *measure));
-    page(optics.into_iter().flat_map(row).collect(), GRID)
+    page(optics.into_iter().filter_map(|psf| chart(&files(psf))).collect(), GRID)
 }
 
-/// The chart of one measure of `files`, which have equal optics.
-fn chart(files: &[&PhotonFile], (name, measure): Measure) -> Option<Chart> {
+/// The chart of `files`, which have equal optics.
+fn chart(files: &[&PhotonFile]) -> Option<Chart> {
     let scored = files.iter().flat_map(|file| file.methods.iter().map(|score| (*file, score)));
     let labels: Vec<String> = scored.filter_map(|(file, score)| label(file, score)).collect();
     let mut lines: Vec<(&str, Vec<Estimate>)> = Vec::new();
@@ -38,15 +30,14 @@ fn chart(files: &[&PhotonFile], (name, measure): Measure) -> Option<Chart> {
         let mut points = Vec::new();
         for file in files {
             for score in file.methods.iter().filter(|score| label(file, score).as_deref() == Some(of)) {
-                let (value, interval) = measure(score);
-                points.extend(value.map(|value| (file.photons, value, interval)));
+                points.extend(score.accuracy.map(|value| (file.photons, value, score.accuracy_interval)));
             }
         }
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         lines.push((of, points));
     }
     let all = || lines.iter().flat_map(|(_, points)| points);
-    let (x, y) = (Axis::log_around(all().map(|p| p.0))?, Axis::around(all().map(|p| p.1))?);
+    let (x, y) = (Axis::log_around(all().map(|p| p.0))?, Axis::linear(0.0, 1.05));
     let mut plots = Vec::new();
     for (place, (of, points)) in lines.iter().enumerate().filter(|(_, (_, points))| !points.is_empty()) {
         let curve = points.iter().map(|point| (point.0, point.1));
@@ -55,12 +46,12 @@ fn chart(files: &[&PhotonFile], (name, measure): Measure) -> Option<Chart> {
     }
     let first = files.first()?;
     let optics = match first.psf {
-        [0.0, 0.0] => "sharp optics".to_owned(),
-        [high, _] => format!("point spread function of {high:.1} pixels"),
+        [0.0, 0.0] => "Sharp optics".to_owned(),
+        [high, _] => format!("Point spread function of {high:.1} pixels"),
     };
     Some(Chart {
-        title: format!("{name}, {optics}"),
-        y_label: format!("{} test images", thousands(first.n)),
+        title: optics,
+        y_label: format!("share of {} test images classified correctly", thousands(first.n)),
         x_label: "photons of a white pixel".into(),
         x,
         y,
@@ -74,7 +65,7 @@ fn label(file: &PhotonFile, score: &PhotonScore) -> Option<String> {
     if WITHOUT_MODEL.contains(&name) {
         Some(name.to_owned())
     } else {
-        OF_MODEL.contains(&name).then(|| format!("{}, {name}", file.model))
+        (name == OF_MODEL).then(|| file.model.clone())
     }
 }
 
@@ -94,17 +85,12 @@ mod tests {
             ("d.json", sharp),
         ];
         let svg = draw(&folder(&files).unwrap()).unwrap().svg().unwrap();
-        for text in [
-            "classified correctly, sharp optics",
-            "PSNR in dB, point spread function of 1.0 pixels",
-            "ink, mean of the draws",
-            "gaussian, mean",
-            "counts",
-        ] {
+        for text in ["Sharp optics", "Point spread function of 1.0 pixels", ">ink<", ">gaussian<", ">counts<"]
+        {
             assert!(svg.contains(text), "{text}");
         }
-        // The draws and the counts of four files in two charts each.
-        assert_eq!(svg.matches("<circle").count(), 16);
+        // Restored images and counts of four files.
+        assert_eq!(svg.matches("<circle").count(), 8);
         assert!(draw(&Scores::default()).is_none());
     }
 }

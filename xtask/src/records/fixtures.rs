@@ -122,7 +122,7 @@ pub fn folder(files: &[(&str, Value)]) -> Result<Scores> {
     Scores::read(dir.path())
 }
 
-/// A file of `dm restore --photons` with the counts and the mean of the draws.
+/// A file of `dm restore --photons` with the counts and one evaluation.
 pub fn photon_file(model: &str, photons: f64, accuracy: f64) -> Value {
     let method = |name: &str, accuracy: f64| {
         json!({ "name": name, "psnr": 20.0 * accuracy, "psnr_interval": [19.0 * accuracy, 21.0 * accuracy],
@@ -130,5 +130,5 @@ pub fn photon_file(model: &str, photons: f64, accuracy: f64) -> Value {
     };
     json!({ "schema": SCHEMA, "model": model, "step": 10, "n": 100, "first_image": 0, "seed": 1, "photons": photons,
             "psf": [1.0, 1.0], "t": 50, "timesteps": 100, "keep": 1.0, "mismatch": 0.0, "draws": 8, "sampler": "ancestral_2m",
-            "nfe_from_last_timestep": 20, "methods": [method("counts", 0.3), method("mean of the draws", accuracy)] })
+            "nfe_from_last_timestep": 20, "methods": [method("counts", 0.3), method("one evaluation", accuracy)] })
 }

@@ -21,6 +21,7 @@ use anyhow::{Context, Result, ensure};
 use dm_record::{BenchFile, SummaryRow};
 use executor::{Executor, Outcome};
 use local::Local;
+pub use over_seeds::table as over_seeds_table;
 use progress::State;
 use slurm::{Options, Slurm};
 use std::path::{Path, PathBuf};
@@ -223,6 +224,11 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
 /// The runs of the shipped models, as the workspace at `root` lists them.
 pub fn digits(root: &Path) -> Result<Vec<Job>> {
     study::load(&study::find(&root.join("xtask/sweeps"), DIGITS)?, workspace::root(), Profile::Full)
+}
+
+/// The runs of a study whose laptop profile is recorded in `report/runs`, as the workspace at `root` lists them.
+pub fn recorded(root: &Path, study: &str) -> Result<Vec<Job>> {
+    study::load(&study::find(&root.join("xtask/sweeps"), study)?, workspace::root(), Profile::Laptop)
 }
 
 /// Draws the figures of the recorded runs and scores in `runs` and `scores` of the folder `report`.

@@ -10,6 +10,7 @@ mod promises;
 mod ranks;
 mod results;
 mod speed;
+mod studies;
 
 use crate::markdown::replace_block;
 use crate::workspace::{root, write_atomically};
@@ -40,7 +41,16 @@ const PAGES: [(&str, &[Block]); 3] = [
             ("promises", promises::promises),
         ],
     ),
-    ("report/RESULTS.md", &[("runs", results::runs), ("scores", results::scores)]),
+    (
+        "report/RESULTS.md",
+        &[
+            ("runs", results::runs),
+            ("scores", results::scores),
+            ("controls", studies::controls),
+            ("levers", studies::levers),
+            ("photons", studies::photons),
+        ],
+    ),
     (
         "data/models/README.md",
         &[("models", cards::models), ("classifiers", cards::classifiers), ("pytorch", cards::pytorch)],
@@ -116,15 +126,29 @@ mod tests {
             "report/bench.json",
             "report/runs/minute/manifest.json",
             "report/runs/minute/scores.json",
+            "report/runs/controls/over-seeds.json",
             "xtask/sweeps/digits.toml",
+            "xtask/sweeps/levers.toml",
+            "xtask/sweeps/photons.toml",
         ] {
             put(recorded, &std::fs::read(root().join(recorded)).unwrap());
+        }
+        for study in ["levers", "photons"] {
+            for job in crate::sweep::recorded(root(), study).unwrap() {
+                for evaluation in &job.evaluations {
+                    let recorded =
+                        format!("report/runs/{study}/{}/scores/{}.json", job.name, evaluation.name);
+                    put(&recorded, &std::fs::read(root().join(&recorded)).unwrap());
+                }
+            }
         }
         put(
             "README.md",
             b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- minute -->\n<!-- end minute -->\n<!-- speed -->\n<!-- end speed -->\n<!-- headline -->\nold\n<!-- end headline -->\nby hand\n<!-- promises -->\n<!-- end promises -->\n",
         );
-        put("report/RESULTS.md", b"<!-- runs -->\n<!-- end runs -->\n<!-- scores -->\n<!-- end scores -->\n");
+        let blocks = ["runs", "scores", "controls", "levers", "photons"];
+        let blocks = blocks.map(|name| format!("<!-- {name} -->\n<!-- end {name} -->\n"));
+        put("report/RESULTS.md", blocks.concat().as_bytes());
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
         dir
     }
@@ -148,7 +172,14 @@ mod tests {
         ] {
             assert!(readme.contains(text), "{text}: {readme}");
         }
-        for text in ["| `ink-unet` | 5      | 320 ", "4.250", "3.50 (3.15 to 3.85)"] {
+        for text in [
+            "| `ink-unet` | 5      | 320 ",
+            "4.250",
+            "3.50 (3.15 to 3.85)",
+            "| Walk, counts ",
+            "| `--spacing power:2`",
+            "| Richardson-Lucy",
+        ] {
             assert!(results.contains(text), "{text}: {results}");
         }
         for text in ["### `ink-unet`", "6 parameters", "320 images", "abc", "3.50", "99.39 %", "import torch"]
