@@ -58,8 +58,9 @@ pub fn draw(scores: &Scores) -> Option<Canvas> {
     named_page(vec![chart], Grid { height: GRID.height + ROW * names.len() as f64, ..GRID }, &names)
 }
 
-/// The distance of an evaluation of a study, whose name is RUN/SETTING.
+/// The distance of an evaluation of a study, whose name is RUN/SETTING, by the first classifier.
 fn value(table: &Table) -> Option<Value<'_>> {
+    table.classes.as_ref()?;
     let (run, setting) = table.name.split_once('/')?;
     let row = table.row(FRECHET)?;
     let fd = row.value?;
