@@ -98,7 +98,15 @@ fn other_programs_join_and_what_is_missing_is_left_out() {
     );
     let json: Value = serde_json::from_slice(&std::fs::read(place.path("all.json")).unwrap()).unwrap();
     assert_eq!(json["isa"], "avx2");
-    assert!(json["rows"].as_array().unwrap().iter().all(|row| row["peer_ms"]["jax"] == 50.0));
+    // JAX is compared in training only, and is not waited for where it is far slower.
+    for row in json["rows"].as_array().unwrap() {
+        let is_compared = row["work"] == "train" && row["net"] != "unet-64x64x3";
+        assert_eq!(row["peer_ms"].get("jax").is_some(), is_compared, "{row}");
+    }
+    assert!(
+        table.contains("not timed: jax: train unet-64x64x3 128 3: took 20 times as long as ours"),
+        "{table}"
+    );
     assert!(place.calls().contains(&"ours onnx unet 1 1".to_owned()));
 }
 
