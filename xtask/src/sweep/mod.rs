@@ -223,12 +223,16 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
 
 /// The runs of the shipped models, as the workspace at `root` lists them.
 pub fn digits(root: &Path) -> Result<Vec<Job>> {
-    study::load(&study::find(&root.join("xtask/sweeps"), DIGITS)?, workspace::root(), Profile::Full)
+    listed(root, DIGITS, Profile::Full)
 }
 
 /// The runs of a study whose laptop profile is recorded in `report/runs`, as the workspace at `root` lists them.
 pub fn recorded(root: &Path, study: &str) -> Result<Vec<Job>> {
-    study::load(&study::find(&root.join("xtask/sweeps"), study)?, workspace::root(), Profile::Laptop)
+    listed(root, study, Profile::Laptop)
+}
+
+fn listed(root: &Path, study: &str, profile: Profile) -> Result<Vec<Job>> {
+    study::load(&study::find(&root.join("xtask/sweeps"), study)?, workspace::root(), profile)
 }
 
 /// Draws the figures of the recorded runs and scores in `runs` and `scores` of the folder `report`.

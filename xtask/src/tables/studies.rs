@@ -132,7 +132,7 @@ fn method(title: &str, score: &PhotonScore) -> Option<String> {
     match score.name.as_str() {
         "one evaluation" => Some(format!("{title}, one evaluation")),
         "mean of the draws" => Some(format!("{title}, draws")),
-        name if name == "counts" || name.starts_with("Richardson-Lucy") => Some(name.to_owned()),
+        name @ ("counts" | "Richardson-Lucy") => Some(name.to_owned()),
         _ => None,
     }
 }
