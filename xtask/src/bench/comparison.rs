@@ -41,6 +41,8 @@ struct Timing {
 
 /// Compares with PyTorch and, if `all`, with the other programs that can be started.
 pub fn run(programs: &Programs, all: bool, rounds: usize, results: &mut BenchFile) -> Result<()> {
+    // Before another program starts, since a starting program is busy.
+    results.fma_peak_gflops = Some(fma_peak(&mut programs.ours(None)?)?);
     for (net, work, batch) in WORKS {
         let request = Request { work, name: net, count: batch, repeats: REPEATS.max(IMAGES / batch) };
         eprintln!("{net} {work}, batch {batch}: {rounds} rounds");
@@ -59,9 +61,6 @@ pub fn run(programs: &Programs, all: bool, rounds: usize, results: &mut BenchFil
         }
         for worker in &workers {
             add_program(results, worker.program());
-        }
-        if results.fma_peak_gflops.is_none() {
-            results.fma_peak_gflops = Some(fma_peak(&mut workers[0])?);
         }
         let (timings, notes) = take_turns(workers, &request, rounds)?;
         notes.into_iter().for_each(|note| add_note(results, note));
@@ -96,7 +95,7 @@ fn add_note(results: &mut BenchFile, note: String) {
 
 /// Peak rate in 10^9 operations per second.
 fn fma_peak(ours: &mut WorkerProcess) -> Result<f64> {
-    let answer = ours.ask(&Request { work: "peak", name: "fma", count: 1, repeats: 5 })?;
+    let answer = ours.ask(&Request { work: "peak", name: "fma", count: 1, repeats: 20 })?;
     let done = answer.done_gflop.context("ours: peak: no done_gflop in the answer")?;
     // The best time, not the median, shows the peak of the machine.
     Ok(done / answer.ms.iter().copied().fold(f64::INFINITY, f64::min) * 1e3)

@@ -153,10 +153,10 @@ mod tests {
         let text = render(&results()).split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
             "dm 0.1.0, 16 lanes, 2 threads",
-            "| ref_cnn | train of 128 | eager | 48.2 | 325.5 | 6.76 | 233 / - | 36 % / 80 % |",
-            "- ref_cnn train of 128: channels_last 366.7, compiled 345.4",
-            "epoch of ref_cnn: 23.6 s with everything (1.0 s of it sample pictures), 468 bare steps 22.5 s: +4.5 %",
-            "| ddpm-reference | 1000 | 144.2 | 826.7 | 5.73 |",
+            "| ref_cnn | train of 128 | compiled | 65.4 | 304.0 | 4.65 | 235 / - | 19 % / 63 % |",
+            "- ref_cnn train of 128: channels_last 324.3, compiled 304.0",
+            "epoch of unet: 159.8 s with everything (4.3 s of it sample pictures), 468 bare steps 162.4 s: -1.6 %",
+            "| ddpm-reference | 1000 | 229.5 | 713.1 | 3.11 |",
             "| m | 1000 | 2.0 | 100 |",
             "| batch | unet train, 1 threads | unet train, 2 threads |",
             "| 512 | 51200 | 97280 |",

@@ -9,10 +9,10 @@ mod class_decided;
 mod classes;
 mod components;
 mod contact_sheet;
+mod curves;
 mod distance_by_epoch;
 mod epochs;
 mod evaluations;
-mod learning_curves;
 mod loss_by_t;
 mod loss_curves;
 mod nearest;
@@ -51,7 +51,7 @@ pub const OF_RUNS: [Figure<[Run]>; 8] = [
     ("contact-sheet", contact_sheet::draw),
     ("restored", restored::draw),
     ("distance-by-epoch", distance_by_epoch::draw),
-    ("learning-curves", learning_curves::draw),
+    ("curves", curves::draw),
 ];
 
 /// Every figure of evaluations.

@@ -1,7 +1,7 @@
 //! A run with everything that figures show of it.
 
 use super::tiles::Tiles;
-use crate::records::{Metrics, read_manifest};
+use crate::records::{Metrics, Scores, read_manifest};
 use anyhow::{Context, Result};
 use dm_record::ImageSize;
 use serde::Deserialize;
@@ -18,6 +18,8 @@ pub struct Run {
     pub place: usize,
     pub steps_per_epoch: f64,
     pub metrics: Metrics,
+    /// Further evaluations, which figures of groups of runs show.
+    pub evaluations: Scores,
     /// Size of the images.
     size: ImageSize,
 }
@@ -31,7 +33,8 @@ impl Run {
         let (title, loss, folder) = (title.to_owned(), loss.to_owned(), folder.to_owned());
         let group = group.map(str::to_owned);
         let (metrics, size) = (Metrics::read(&folder)?, image_size(&folder)?);
-        Ok(Self { title, group, loss, folder, place, steps_per_epoch, metrics, size })
+        let evaluations = Scores::default();
+        Ok(Self { title, group, loss, folder, place, steps_per_epoch, metrics, evaluations, size })
     }
 
     /// The grid of this name in the folder of the run's images, if it is there.

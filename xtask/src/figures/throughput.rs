@@ -12,27 +12,30 @@ pub fn draw(bench: &BenchFile) -> Option<Canvas> {
     page([over_batches(bench), over_sizes(bench)].into_iter().flatten().collect(), GRID)
 }
 
-/// Images per second over the batch size: a colour for each network and kind of work, a thin line for one thread.
+/// Images per second over the batch size: a colour for each network and kind of work, a thick line for the most threads.
 fn over_batches(bench: &BenchFile) -> Option<Chart> {
     let rows = &bench.scaling;
     let names: Vec<String> = rows.iter().map(|row| format!("{}, {}", row.net, row.work)).collect();
+    let mut numbers = distinct(rows.iter().map(|row| row.threads));
+    numbers.sort_unstable();
+    let most = *numbers.last()?;
     let mut plots = Vec::new();
     for (place, name) in distinct(names.iter().map(String::as_str)).into_iter().enumerate() {
-        for threads in distinct(rows.iter().map(|row| row.threads)) {
-            let width = if threads == 1 { THIN } else { THICK };
+        for &threads in &numbers {
             let of = rows.iter().zip(&names).filter(|(row, of)| *of == name && row.threads == threads);
             let points: Vec<(f64, f64)> = of.map(|(row, _)| (row.batch as f64, row.images_per_s)).collect();
             if !points.is_empty() {
-                let plural = if threads == 1 { "" } else { "s" };
-                let legend = format!("{name}, {threads} thread{plural}");
-                plots.push(line(points.clone(), &colour(place), width).with_legend(legend).into());
+                let drawn = line(points.clone(), &colour(place), if threads == most { THICK } else { THIN });
+                plots.push(if threads == most { drawn.with_legend(name) } else { drawn }.into());
                 plots.push(dots(points, &colour(place), DOT).into());
             }
         }
     }
+    let fewer: Vec<String> = numbers.iter().filter(|&&number| number < most).map(usize::to_string).collect();
+    let thin = if fewer.is_empty() { String::new() } else { format!("; thin lines: {}", fewer.join(", ")) };
     Some(Chart {
         title: "Throughput over the batch size".into(),
-        y_label: "images per second".into(),
+        y_label: format!("images per second, {most} threads{thin}"),
         x_label: "images per batch".into(),
         x: Axis::log_around(rows.iter().map(|row| row.batch as f64))?,
         y: Axis::log_around(rows.iter().map(|row| row.images_per_s))?,
@@ -54,7 +57,7 @@ fn over_sizes(bench: &BenchFile) -> Option<Chart> {
     let highest = rows.iter().map(|row| row.direct_gflops).fold(0.0, f64::max);
     Some(Chart {
         title: "Throughput over the image size, U-Net".into(),
-        y_label: format!("10^9 direct-convolution operations per second, {batch} images"),
+        y_label: format!("10^9 operations of direct convolutions per second, {batch} images"),
         x_label: "height and width in pixels".into(),
         x: Axis::log_around(rows.iter().map(|row| row.side as f64))?,
         y: Axis::linear(0.0, 1.1 * highest),
@@ -83,7 +86,7 @@ mod tests {
             bench.sizes.push(SizeThroughput { net, work, side, batch: 32, images_per_s: 1.0, direct_gflops });
         }
         let svg = draw(&bench).unwrap().svg().unwrap();
-        for text in ["unet, train, 1 thread", "unet, train, 2 threads", "32 images", "forward"] {
+        for text in ["unet, train", "2 threads; thin lines: 1", "32 images", "forward"] {
             assert!(svg.contains(text), "{text}");
         }
         assert_eq!(svg.matches("<circle").count(), 7);

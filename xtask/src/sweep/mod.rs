@@ -33,6 +33,9 @@ use worker::{Device, Setup};
 /// The study of the three shipped models.
 const DIGITS: &str = "digits";
 
+/// The studies whose full profile is recorded in `report/runs`; of the others it is the laptop profile.
+const FULLY_RECORDED: [&str; 2] = [DIGITS, "headline"];
+
 /// Exit code after Ctrl-C, as shells define it.
 const INTERRUPTED: u8 = 130;
 
@@ -223,12 +226,13 @@ fn finish(all: &[Job], out: &Path) -> Result<()> {
 
 /// The runs of the shipped models, as the workspace at `root` lists them.
 pub fn digits(root: &Path) -> Result<Vec<Job>> {
-    listed(root, DIGITS, Profile::Full)
+    recorded(root, DIGITS)
 }
 
-/// The runs of a study whose laptop profile is recorded in `report/runs`, as the workspace at `root` lists them.
+/// The runs of a study in the profile that `report/runs` records, as the workspace at `root` lists them.
 pub fn recorded(root: &Path, study: &str) -> Result<Vec<Job>> {
-    listed(root, study, Profile::Laptop)
+    let profile = if FULLY_RECORDED.contains(&study) { Profile::Full } else { Profile::Laptop };
+    listed(root, study, profile)
 }
 
 fn listed(root: &Path, study: &str, profile: Profile) -> Result<Vec<Job>> {
@@ -257,15 +261,18 @@ fn draw(all: &[Job], rows: &[SummaryRow], from: &Path, to: &Path) -> Result<usiz
     for (place, job) in all.iter().enumerate() {
         let folder = from.join(&job.name);
         if folder.join("manifest.json").is_file() {
-            runs.push(figures::Run::read(place, &job.title, job.group.as_deref(), &job.loss, &folder)?);
+            let mut run = figures::Run::read(place, &job.title, job.group.as_deref(), &job.loss, &folder)?;
             let path = folder.join(folder::GENERATED).join(SCORE_FILE);
             if path.is_file() {
                 scores.add(&job.name, &path)?;
             }
             let evaluated = folder.join(folder::EVALUATIONS);
             if evaluated.is_dir() {
-                evaluations.add_folder(&format!("{}/", job.name), &evaluated)?;
+                // Runs of a group are drawn as one line, which the other figures of evaluations cannot do.
+                let of = if job.group.is_some() { &mut run.evaluations } else { &mut evaluations };
+                of.add_folder(&format!("{}/", job.name), &evaluated)?;
             }
+            runs.push(run);
         }
     }
     let of_runs = figures::draw_all(&figures::OF_RUNS, &runs[..], to)?;

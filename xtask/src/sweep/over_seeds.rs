@@ -56,13 +56,14 @@ fn over_seeds(values: Vec<f64>) -> Option<OverSeeds> {
     (!values.is_empty()).then_some(OverSeeds { values, mean, half })
 }
 
+fn format(score: &Option<OverSeeds>, places: usize) -> String {
+    let Some(OverSeeds { mean, half, .. }) = score else { return "-".to_owned() };
+    let half = half.map_or(String::new(), |half| format!(" ± {half:.places$}"));
+    format!("{mean:.places$}{half}")
+}
+
 /// The table in Markdown, with an explanation.
 pub fn table(groups: &[GroupRow]) -> String {
-    let format = |score: &Option<OverSeeds>, places: usize| {
-        let Some(OverSeeds { mean, half, .. }) = score else { return "-".to_owned() };
-        let half = half.map_or(String::new(), |half| format!(" ± {half:.places$}"));
-        format!("{mean:.places$}{half}")
-    };
     let first = groups.first().map_or("", |row| &row.group);
     let head = ["runs", "seeds", "FD", &format!("FD minus that of {first}"), "precision", "recall"];
     let head = head.map(str::to_owned).to_vec();

@@ -102,10 +102,15 @@ pub fn classifiers(root: &Path) -> Result<String> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let seed = config.get("seed").and_then(toml::Value::as_integer).unwrap_or(1);
         let set = if seed == 1 { String::new() } else { format!(" --set seed={seed} --set name={name}") };
+        let channels = config.get("classifier").and_then(|classifier| classifier.get("channels")?.as_array());
+        let (network, file) = match channels {
+            Some(channels) if channels.is_empty() => ("multilayer perceptron", "classifier-mlp"),
+            _ => ("CNN", "classifier"),
+        };
         rows.push(vec![
             format!("`{name}`"),
-            format!("CNN, {} parameters", thousands(model.parameters)),
-            format!("`dm train data/configs/classifier.toml{set}`"),
+            format!("{network}, {} parameters", thousands(model.parameters)),
+            format!("`dm train data/configs/{file}.toml{set}`"),
             format!("{:.2} %", 100.0 * accuracy),
             format!("`{}`", model.sha256),
         ]);

@@ -6,6 +6,7 @@ mod cards;
 mod data;
 mod minute;
 mod model_file;
+mod over_seeds;
 mod promises;
 mod ranks;
 mod results;
@@ -46,7 +47,7 @@ const PAGES: [(&str, &[Block]); 3] = [
         &[
             ("runs", results::runs),
             ("scores", results::scores),
-            ("controls", studies::controls),
+            ("controls", over_seeds::controls),
             ("levers", studies::levers),
             ("photons", studies::photons),
         ],
@@ -135,9 +136,10 @@ mod tests {
         }
         for study in ["levers", "photons"] {
             for job in crate::sweep::recorded(root(), study).unwrap() {
-                for evaluation in &job.evaluations {
-                    let recorded =
-                        format!("report/runs/{study}/{}/scores/{}.json", job.name, evaluation.name);
+                let names =
+                    job.evaluations.iter().map(|evaluation| format!("scores/{}.json", evaluation.name));
+                for name in names.chain(["manifest.json".to_owned()]) {
+                    let recorded = format!("report/runs/{study}/{}/{name}", job.name);
                     put(&recorded, &std::fs::read(root().join(&recorded)).unwrap());
                 }
             }

@@ -49,9 +49,16 @@ pub fn speed(root: &Path) -> Result<String> {
          written by `cargo xtask bench {what} --rounds {rounds} --json {FILE}`.",
         machine.threads,
         machine.cpu,
-        programs.join(" against ")
+        versions(programs)
     );
     Ok(format!("{}\n\n{note}", markdown::table(&rows, 1)))
+}
+
+/// The names and versions of all programs, ours first, without what follows the version.
+fn versions(programs: &[String]) -> String {
+    let mut names = programs.iter().map(|program| program.split([',', '-']).next().unwrap_or_default());
+    let ours = names.next().unwrap_or_default();
+    format!("{ours} against {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// The program that a bench worker belongs to.

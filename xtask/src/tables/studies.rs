@@ -1,4 +1,4 @@
-//! The tables of RESULTS.md that show recorded studies.
+//! The tables of RESULTS.md that show recorded studies of one training seed.
 
 use super::results::value;
 use crate::markdown::{self, thousands, words};
@@ -8,16 +8,6 @@ use anyhow::{Context, Result};
 use dm_record::{PhotonFile, PhotonScore};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// The means over training seeds of a study.
-fn over_seeds(root: &Path, study: &str) -> Result<String> {
-    let groups: Vec<_> = read_json(&root.join("report/runs").join(study).join("over-seeds.json"))?;
-    Ok(sweep::over_seeds_table(&groups).trim().to_owned())
-}
-
-pub fn controls(root: &Path) -> Result<String> {
-    over_seeds(root, "controls")
-}
 
 /// The evaluations of every run of the study `levers`, one row for each evaluation in the order of the study.
 pub fn levers(root: &Path) -> Result<String> {
