@@ -178,12 +178,11 @@ mod tests {
             let mut run = run("a", &path);
             run.group = group.map(str::to_owned);
             let files = [
-                ("nfe-5", score_file(name, 5, 3.0 * fd)),
-                ("nfe-10", score_file(name, 10, fd)),
-                ("decided", restoration),
+                ("nfe-5.json", score_file(name, 5, 3.0 * fd)),
+                ("nfe-10.json", score_file(name, 10, fd)),
+                ("decided.json", restoration),
             ];
-            run.evaluations =
-                folder(&files.map(|(name, file)| (&*format!("{name}.json").leak(), file))).unwrap();
+            run.evaluations = folder(&files).unwrap();
             run
         };
         let runs = [with("a", Some("Ink"), 40.0), with("b", Some("Ink"), 50.0), with("c", None, 9.0)];

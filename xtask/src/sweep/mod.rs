@@ -21,7 +21,7 @@ use anyhow::{Context, Result, ensure};
 use dm_record::{BenchFile, SummaryRow};
 use executor::{Executor, Outcome};
 use local::Local;
-pub use over_seeds::table as over_seeds_table;
+pub use over_seeds::{mean as mean_over_seeds, table as over_seeds_table};
 use progress::State;
 use slurm::{Options, Slurm};
 use std::path::{Path, PathBuf};

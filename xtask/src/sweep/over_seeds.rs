@@ -56,7 +56,12 @@ fn over_seeds(values: Vec<f64>) -> Option<OverSeeds> {
     (!values.is_empty()).then_some(OverSeeds { values, mean, half })
 }
 
-fn format(score: &Option<OverSeeds>, places: usize) -> String {
+/// Mean and half-width of a score over training seeds as text; "-" without a value.
+pub fn mean(values: Vec<f64>, places: usize) -> String {
+    format(over_seeds(values).as_ref(), places)
+}
+
+fn format(score: Option<&OverSeeds>, places: usize) -> String {
     let Some(OverSeeds { mean, half, .. }) = score else { return "-".to_owned() };
     let half = half.map_or(String::new(), |half| format!(" ± {half:.places$}"));
     format!("{mean:.places$}{half}")
@@ -71,10 +76,10 @@ pub fn table(groups: &[GroupRow]) -> String {
         vec![
             row.group.clone(),
             row.frechet_distance.as_ref().map_or(0, |score| score.values.len()).to_string(),
-            format(&row.frechet_distance, 0),
-            format(&row.distance_from_first, 0),
-            format(&row.precision, 3),
-            format(&row.recall, 3),
+            format(row.frechet_distance.as_ref(), 0),
+            format(row.distance_from_first.as_ref(), 0),
+            format(row.precision.as_ref(), 3),
+            format(row.recall.as_ref(), 3),
         ]
     });
     let table = markdown::table(&std::iter::once(head).chain(cells).collect::<Vec<_>>(), 1);

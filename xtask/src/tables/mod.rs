@@ -47,6 +47,7 @@ const PAGES: [(&str, &[Block]); 3] = [
         &[
             ("runs", results::runs),
             ("scores", results::scores),
+            ("headline", over_seeds::headline),
             ("controls", over_seeds::controls),
             ("levers", studies::levers),
             ("photons", studies::photons),
@@ -128,19 +129,24 @@ mod tests {
             "report/runs/minute/manifest.json",
             "report/runs/minute/scores.json",
             "report/runs/controls/over-seeds.json",
+            "report/runs/headline/over-seeds.json",
+            "xtask/sweeps/headline.toml",
             "xtask/sweeps/digits.toml",
             "xtask/sweeps/levers.toml",
             "xtask/sweeps/photons.toml",
         ] {
             put(recorded, &std::fs::read(root().join(recorded)).unwrap());
         }
-        for study in ["levers", "photons"] {
+        for study in ["headline", "levers", "photons"] {
             for job in crate::sweep::recorded(root(), study).unwrap() {
                 let names =
                     job.evaluations.iter().map(|evaluation| format!("scores/{}.json", evaluation.name));
                 for name in names.chain(["manifest.json".to_owned()]) {
                     let recorded = format!("report/runs/{study}/{}/{name}", job.name);
-                    put(&recorded, &std::fs::read(root().join(&recorded)).unwrap());
+                    // Not every run of a study must be recorded.
+                    if let Ok(bytes) = std::fs::read(root().join(&recorded)) {
+                        put(&recorded, &bytes);
+                    }
                 }
             }
         }
@@ -148,7 +154,7 @@ mod tests {
             "README.md",
             b"# dm\n<!-- build -->\n<!-- end build -->\n<!-- minute -->\n<!-- end minute -->\n<!-- speed -->\n<!-- end speed -->\n<!-- headline -->\nold\n<!-- end headline -->\nby hand\n<!-- promises -->\n<!-- end promises -->\n",
         );
-        let blocks = ["runs", "scores", "controls", "levers", "photons"];
+        let blocks = ["runs", "scores", "headline", "controls", "levers", "photons"];
         let blocks = blocks.map(|name| format!("<!-- {name} -->\n<!-- end {name} -->\n"));
         put("report/RESULTS.md", blocks.concat().as_bytes());
         put("data/models/README.md", b"<!-- models -->\n<!-- end models -->\n<!-- classifiers -->\n<!-- end classifiers -->\n<!-- pytorch -->\n<!-- end pytorch -->\n");
