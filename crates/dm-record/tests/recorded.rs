@@ -173,5 +173,7 @@ fn all_other_files_are_read() {
         assert!(rows.iter().all(|row| row.parameters > 0 && row.train_loss.is_some()));
     }
     let bench: BenchFile = read(&report().join("bench.json"));
-    assert_eq!((bench.rows.len(), bench.sampling[0].nfe), (4, 1000));
+    assert_eq!((bench.rows.len(), bench.sampling[0].nfe), (8, 1000));
+    let scaling: BenchFile = read(&report().join("scaling.json"));
+    assert!(!scaling.scaling.is_empty() && !scaling.sizes.is_empty() && scaling.drawing.len() == 2);
 }

@@ -143,7 +143,7 @@ fn a_program_that_cannot_be_measured_is_reported_in_one_line() {
     assert!(said.contains("train ref_cnn 128 3: no other program could do this"), "{said}");
     std::fs::write(place.path("broken"), "").unwrap();
     let said = place.refusal(&json);
-    assert!(said.contains("ours: `peak fma 1 5`: no compiler"), "{said}");
+    assert!(said.contains("ours: `peak fma 1 20`: no compiler"), "{said}");
     let said = place.refusal(&["--against-torch", "--json", "missing/all.json"]);
     assert!(said.contains("missing: no such folder"), "{said}");
     assert_eq!(place.bench(&[]).status.code(), Some(2), "one of --against-torch and --scaling");
