@@ -63,14 +63,11 @@ fn over_evaluations(runs: &[Run]) -> Option<Chart> {
 
 /// The means of precision and recall, joined in the order of network evaluations.
 fn precision_over_recall(runs: &[Run]) -> Option<Chart> {
-    let means = |name| {
-        let curves = curves(runs, |run| score_over_evaluations(run, name));
-        curves
-            .into_iter()
-            .map(|(name, points)| (name, points.iter().map(|(_, values)| mean(values)).collect()))
+    let means = |score| -> Vec<(String, Vec<f64>)> {
+        let means = |(name, points): Curve| (name, points.iter().map(|point| mean(&point.1)).collect());
+        curves(runs, |run| score_over_evaluations(run, score)).into_iter().map(means).collect()
     };
-    let (precision, recall): (Vec<(String, Vec<f64>)>, Vec<_>) =
-        (means("precision").collect(), means("recall").collect());
+    let (precision, recall) = (means("precision"), means("recall"));
     let mut drawn = Vec::new();
     for (place, ((name, precision), (_, recall))) in precision.iter().zip(&recall).enumerate() {
         let points: Vec<(f64, f64)> = recall.iter().copied().zip(precision.iter().copied()).collect();

@@ -13,7 +13,8 @@ use std::path::Path;
 
 pub use run::{Metrics, MetricsReader};
 pub use run_scores::{
-    RESTORATION_FILE, SCORE_FILE, below_last_timestep, format_conditions, format_scores, read_run_scores,
+    RESTORATION_FILE, SCORE_FILE, below_last_timestep, format_conditions, format_scores, of_table,
+    read_run_scores,
 };
 pub use scores::{FRECHET, Panels, Scores, Table, baseline_range, range, sampling_label};
 

@@ -1,6 +1,6 @@
 //! The scores of a run's images, from the `scores.json` of `dm eval` and the `restore.json` of `dm restore`.
 
-use super::{FRECHET, Scores, read_record};
+use super::{FRECHET, Scores, Table, read_record};
 use crate::markdown::thousands;
 use anyhow::Result;
 use dm_record::{RestorationFile, RestoredSummary, RunScores};
@@ -17,20 +17,7 @@ pub fn read_run_scores(folder: &Path) -> Result<RunScores> {
     if scores.is_file() {
         let mut all = Scores::default();
         all.add("", &scores)?;
-        if let Some(table) = all.tables.first() {
-            let value = |name: &str| {
-                let row = table.row(name);
-                let half = row.and_then(|row| row.interval).map(|[low, high]| (high - low) / 2.0);
-                (row.and_then(|row| row.value), half)
-            };
-            found.n = Some(table.target.n);
-            found.pooled = table.target.pooled;
-            found.reference = Some(table.reference.name.clone());
-            found.seeds = Some(table.target.seeds.len()).filter(|&seeds| seeds > 0);
-            (found.frechet_distance, found.frechet_half) = value(FRECHET);
-            (found.precision, found.precision_half) = value("precision");
-            (found.recall, found.recall_half) = value("recall");
-        }
+        found = all.tables.first().map(of_table).unwrap_or_default();
     }
     if restoration.is_file() {
         let file: RestorationFile = read_record(&restoration)?;
@@ -45,6 +32,31 @@ pub fn read_run_scores(folder: &Path) -> Result<RunScores> {
         found.restored = file.restoration.into_iter().map(row).collect();
     }
     Ok(found)
+}
+
+/// The scores of a table, without restorations.
+pub fn of_table(table: &Table) -> RunScores {
+    let value = |name: &str| {
+        let row = table.row(name);
+        let half = row.and_then(|row| row.interval).map(|[low, high]| (high - low) / 2.0);
+        (row.and_then(|row| row.value), half)
+    };
+    let (frechet_distance, frechet_half) = value(FRECHET);
+    let (precision, precision_half) = value("precision");
+    let (recall, recall_half) = value("recall");
+    RunScores {
+        n: Some(table.target.n),
+        pooled: table.target.pooled,
+        reference: Some(table.reference.name.clone()),
+        seeds: Some(table.target.seeds.len()).filter(|&seeds| seeds > 0),
+        frechet_distance,
+        frechet_half,
+        precision,
+        precision_half,
+        recall,
+        recall_half,
+        ..RunScores::default()
+    }
 }
 
 /// Name, value and half of the interval of every score that was measured.

@@ -121,6 +121,13 @@ impl Scores {
 }
 
 impl Table {
+    /// The scores by the first classifier of a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut scores = Scores::default();
+        scores.add("", path)?;
+        scores.tables.into_iter().next().with_context(|| format!("{}: found no scores", path.display()))
+    }
+
     fn conditions_key(&self) -> (&str, usize, &ReferenceRecord) {
         (&self.classifier.sha256, self.target.n, &self.reference)
     }

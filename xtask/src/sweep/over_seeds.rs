@@ -56,9 +56,14 @@ fn over_seeds(values: Vec<f64>) -> Option<OverSeeds> {
     (!values.is_empty()).then_some(OverSeeds { values, mean, half })
 }
 
-/// Mean and half-width of a score over training seeds as text; "-" without a value.
-pub fn mean(values: Vec<f64>, places: usize) -> String {
-    format(over_seeds(values).as_ref(), places)
+/// The distance of a group with so many decimal places, its difference from that of the first group, precision and recall.
+pub fn cells(row: &GroupRow, places: usize) -> [String; 4] {
+    [
+        format(row.frechet_distance.as_ref(), places),
+        format(row.distance_from_first.as_ref(), places),
+        format(row.precision.as_ref(), 3),
+        format(row.recall.as_ref(), 3),
+    ]
 }
 
 fn format(score: Option<&OverSeeds>, places: usize) -> String {
@@ -72,17 +77,11 @@ pub fn table(groups: &[GroupRow]) -> String {
     let first = groups.first().map_or("", |row| &row.group);
     let head = ["runs", "seeds", "FD", &format!("FD minus that of {first}"), "precision", "recall"];
     let head = head.map(str::to_owned).to_vec();
-    let cells = groups.iter().map(|row| {
-        vec![
-            row.group.clone(),
-            row.frechet_distance.as_ref().map_or(0, |score| score.values.len()).to_string(),
-            format(row.frechet_distance.as_ref(), 0),
-            format(row.distance_from_first.as_ref(), 0),
-            format(row.precision.as_ref(), 3),
-            format(row.recall.as_ref(), 3),
-        ]
+    let rows = groups.iter().map(|row| {
+        let seeds = row.frechet_distance.as_ref().map_or(0, |score| score.values.len());
+        [row.group.clone(), seeds.to_string()].into_iter().chain(cells(row, 0)).collect()
     });
-    let table = markdown::table(&std::iter::once(head).chain(cells).collect::<Vec<_>>(), 1);
+    let table = markdown::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>(), 1);
     format!(
         "\n{table}\n\nMeans over training seeds; ±: half of the 95 % t interval of the mean. Differences are between runs \
          of equal training seed; their intervals are not corrected for their number.\n"

@@ -1,16 +1,16 @@
 //! The tables of RESULTS.md that show recorded studies of several training seeds.
 
 use crate::markdown::{self, thousands};
-use crate::records::{FRECHET, Scores, Table, distinct, read_json};
-use crate::sweep::{self, Job, mean_over_seeds, over_seeds_table};
+use crate::records::{Table, distinct, of_table, read_json};
+use crate::sweep::{self, Job, over_seeds};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use dm_record::{GroupRow, SummaryRow};
 use std::path::Path;
 
 /// The means over training seeds of a study.
 fn means(root: &Path, study: &str) -> Result<String> {
     let groups: Vec<_> = read_json(&root.join("report/runs").join(study).join("over-seeds.json"))?;
-    Ok(over_seeds_table(&groups).trim().to_owned())
+    Ok(over_seeds::table(&groups).trim().to_owned())
 }
 
 pub fn controls(root: &Path) -> Result<String> {
@@ -21,72 +21,44 @@ pub fn controls(root: &Path) -> Result<String> {
 pub fn headline(root: &Path) -> Result<String> {
     const STUDY: &str = "headline";
     let folder = root.join("report/runs").join(STUDY);
-    let mut jobs = sweep::recorded(root, STUDY)?;
-    jobs.retain(|job| folder.join(&job.name).join("manifest.json").is_file());
-    Ok(format!("{}\n\n{}", means(root, STUDY)?, evaluations(&folder, &jobs)?))
+    Ok(format!("{}\n\n{}", means(root, STUDY)?, evaluations(&folder, &sweep::recorded(root, STUDY)?)?))
 }
 
-/// One row per evaluation by `dm eval` and group of runs: distance, its difference from that of the first group at equal training
-/// seed, precision and recall.
+/// One row per evaluation by `dm eval` and group of runs.
 fn evaluations(folder: &Path, jobs: &[Job]) -> Result<String> {
-    let groups = distinct(jobs.iter().filter_map(|job| job.group.as_deref()));
-    let first = groups.first().copied().unwrap_or_default();
+    let first = jobs.iter().find_map(|job| job.group.as_deref()).unwrap_or_default();
     let difference = format!("distance minus that of {first}");
     let head = ["evaluations", "classifier", "runs", "distance", &difference, "precision", "recall"];
-    let (mut rows, mut images) = (vec![head.map(str::to_owned).to_vec()], None);
+    let (mut rows, mut last) = (vec![head.map(str::to_owned).to_vec()], None);
     let commands = distinct(jobs.iter().flat_map(|job| job.evaluations.iter().cloned()));
     for evaluation in commands.iter().filter(|evaluation| evaluation.command.starts_with("eval ")) {
-        let mut of_first = BTreeMap::new();
-        for group in &groups {
-            let of_group = jobs.iter().filter(|job| job.group.as_deref() == Some(*group));
-            let read = |job: &Job| {
-                let file = folder.join(&job.name).join(format!("scores/{}.json", evaluation.name));
-                Ok((seed(job), first_table(&file)?))
-            };
-            let tables = of_group.map(read).collect::<Result<BTreeMap<String, Table>>>()?;
-            let Some(table) = tables.values().next() else { continue };
-            images.get_or_insert((table.target.n, table.reference.clone()));
-            let (nfe, classifier) = (table.target.nfe.map_or("-".into(), thousands), &table.classifier.name);
-            let score =
-                |name| tables.values().filter_map(|table| table.row(name)?.value).collect::<Vec<f64>>();
-            let distances = score(FRECHET);
-            // The features of each classifier have a scale of their own.
-            let places = usize::from(distances.iter().all(|&distance| distance < 20.0));
-            let of_seed = |(seed, table): (&String, &Table)| Some((seed.clone(), table.row(FRECHET)?.value?));
-            let by_seed: BTreeMap<String, f64> = tables.iter().filter_map(of_seed).collect();
-            let minus = |(seed, distance): (&String, &f64)| Some(distance - of_first.get(seed)?);
-            rows.push(vec![
-                nfe,
-                format!("`{classifier}`"),
-                (*group).to_owned(),
-                mean_over_seeds(distances, places),
-                mean_over_seeds(by_seed.iter().filter_map(minus).collect(), places),
-                mean_over_seeds(score("precision"), 3),
-                mean_over_seeds(score("recall"), 3),
-            ]);
-            if *group == first {
-                of_first = by_seed;
-            }
+        let mut summary = Vec::new();
+        for job in jobs {
+            let table =
+                Table::read(&folder.join(&job.name).join(format!("scores/{}.json", evaluation.name)))?;
+            let (run, group, scores) = (job.name.clone(), job.group.clone(), of_table(&table));
+            summary.push(SummaryRow { run, group, scores, ..SummaryRow::default() });
+            last = Some(table);
+        }
+        let Some(table) = &last else { continue };
+        let nfe = table.target.nfe.map_or("-".into(), thousands);
+        let classifier = format!("`{}`", table.classifier.name);
+        for group in over_seeds::groups(&summary) {
+            let row = [nfe.clone(), classifier.clone(), group.group.clone()];
+            rows.push(row.into_iter().chain(over_seeds::cells(&group, places(&group))).collect());
         }
     }
-    let (n, reference) = images.with_context(|| format!("{}: found no evaluations", folder.display()))?;
+    let table = last.with_context(|| format!("{}: found no evaluations", folder.display()))?;
     Ok(format!(
         "{}\n\nn = {} samples of every training seed against {} {}; ± and differences as above.",
         markdown::table(&rows, 3),
-        thousands(n),
-        thousands(reference.n),
-        reference.name
+        thousands(table.target.n),
+        thousands(table.reference.n),
+        table.reference.name
     ))
 }
 
-/// The training seed, which ends the name of a run.
-fn seed(job: &Job) -> String {
-    job.name.rsplit('-').next().unwrap_or_default().to_owned()
-}
-
-/// The scores by the first classifier of a file.
-fn first_table(path: &Path) -> Result<Table> {
-    let mut scores = Scores::default();
-    scores.add("", path)?;
-    scores.tables.into_iter().next().with_context(|| format!("{}: found no scores", path.display()))
+/// Decimal places of a distance: the features of every classifier have a scale of their own.
+fn places(group: &GroupRow) -> usize {
+    usize::from(group.frechet_distance.as_ref().is_some_and(|distance| distance.mean < 20.0))
 }

@@ -2,7 +2,7 @@
 
 use super::results::value;
 use crate::markdown::{self, thousands, words};
-use crate::records::{FRECHET, Scores, Table, distinct, read_json};
+use crate::records::{FRECHET, Table, distinct, read_json};
 use crate::sweep;
 use anyhow::{Context, Result};
 use dm_record::{PhotonFile, PhotonScore};
@@ -24,11 +24,8 @@ pub fn levers(root: &Path) -> Result<String> {
     for evaluation in &evaluations {
         let mut cells = vec![options(&evaluation.command)];
         for job in &jobs {
-            let mut scores = Scores::default();
             let file = folder.join(&job.name).join(format!("scores/{}.json", evaluation.name));
-            scores.add(&evaluation.name, &file)?;
-            let table = scores.tables.into_iter().next();
-            let table = table.with_context(|| format!("{}: found no scores", file.display()))?;
+            let table = Table::read(&file)?;
             if cells.len() == 1 {
                 cells.push(network_evaluations(&table).map_or("-".into(), thousands));
             }
